@@ -1,0 +1,2 @@
+//! The `blkreplay` command.
+fn main() {}

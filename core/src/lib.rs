@@ -1,0 +1,17 @@
+//! blkreplay: record what any client does to a block device, look at it, and make it happen again.
+//!
+//! ```text
+//! bytes ──format──▶ frames ──codec──▶ events ──engine──▶ matches, divergences ──rows──▶ cli
+//!                                        ▲──── device, nbd (they make events while recording)
+//! ```
+//!
+//! Layers, lowest first; each may use only those before it:
+//! `units < limits < request < event < format < device < engine < rows`. `nbd` is an adapter on top that no
+//! layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
+
+pub mod device;
+pub mod event;
+pub mod format;
+pub mod limits;
+pub mod request;
+pub mod units;

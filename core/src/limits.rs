@@ -1,0 +1,61 @@
+//! Every upper bound in one place, so that no number from a file or a peer sizes an allocation unchecked.
+//!
+//! Knows no formats. Invariant: the bounds fit each other, which the compiler checks below.
+
+/// Longest data a single request may carry, in bytes (64 MiB). Twice the NBD default of 32 MiB, because
+/// real clients exceed that.
+pub const REQUEST_DATA_BYTES_MAX: u32 = 64 << 20;
+
+/// Longest string in the NBD handshake, in bytes (proto.md, "Values": strings are at most 4096 bytes).
+pub const NBD_STRING_BYTES_MAX: usize = 4096;
+
+/// Longest data of one handshake option, in bytes: an export name and a page of meta context queries.
+pub const NBD_OPTION_BYTES_MAX: usize = 64 << 10;
+
+/// Requests of one connection that may be in flight before the front stops reading its socket.
+pub const CONNECTION_REQUESTS_MAX: usize = 1024;
+
+/// Bytes of data of one connection (received or to be sent) before the front stops reading its socket.
+/// One request may exceed it alone, when nothing else of that connection is in flight.
+pub const CONNECTION_BYTES_MAX: u64 = REQUEST_DATA_BYTES_MAX as u64;
+
+/// Connections served at once; further ones are closed as they come.
+pub const CONNECTIONS_MAX: usize = 128;
+
+/// Extents in one block status reply or `block` event.
+pub const EXTENTS_MAX: usize = 4096;
+
+/// Images in one recording: a device number is 16 bits.
+pub const DEVICES_MAX: usize = 1024;
+
+/// Events wait in memory for the log's thread up to this many bytes; then those who issue wait too.
+pub const LOG_BACKLOG_BYTES_MAX: u64 = 128 << 20;
+
+/// An events chunk is closed at this size, in bytes (before compression).
+pub const EVENTS_CHUNK_BYTES: usize = 1 << 20;
+
+/// A payload chunk is closed at this size, in bytes (before compression).
+pub const PAYLOAD_CHUNK_BYTES: usize = 8 << 20;
+
+/// A chunk is closed when its first event is this old.
+pub const CHUNK_AGE_NS: u64 = 250_000_000;
+
+/// Largest body of any chunk, in bytes, stored or unpacked: a payload chunk about to close and one more
+/// payload of the largest size, with room for its table.
+pub const CHUNK_BODY_BYTES_MAX: usize =
+    PAYLOAD_CHUNK_BYTES + REQUEST_DATA_BYTES_MAX as usize + (1 << 20);
+
+/// Payload bytes kept in memory to find equal ones.
+pub const DEDUP_BYTES: usize = 64 << 20;
+
+/// Largest header of a trace file, in bytes.
+pub const HEADER_BYTES_MAX: usize = 1 << 20;
+
+/// Requests that `rows` holds back while an earlier one has no completion yet.
+pub const ROWS_HELD_MAX: usize = 1 << 20;
+
+const _: () = assert!(LOG_BACKLOG_BYTES_MAX > REQUEST_DATA_BYTES_MAX as u64);
+const _: () = assert!(NBD_OPTION_BYTES_MAX > 2 * NBD_STRING_BYTES_MAX);
+const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
+const _: () = assert!(EVENTS_CHUNK_BYTES < CHUNK_BODY_BYTES_MAX);
+const _: () = assert!(CHUNK_BODY_BYTES_MAX < u32::MAX as usize);
