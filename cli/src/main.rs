@@ -1,2 +1,31 @@
-//! The `blkreplay` command.
-fn main() {}
+//! The `blkreplay` command: a table of contents. Arguments come in, an exit code goes out.
+//!
+//! What there is to do lives in `cmd`, what may be typed in `args` and `cmd`, what is printed goes through
+//! `printer`. Invariant: every way out of the program passes through [`main`], so that an error is told once.
+
+mod args;
+mod cmd;
+mod exit;
+mod failure;
+mod printer;
+
+use std::process;
+
+use args::Parsed;
+use exit::ExitCode;
+use printer::Printer;
+
+fn main() -> process::ExitCode {
+    let code = match args::parse(std::env::args_os()) {
+        Parsed::Run(cli) => {
+            let printer = Printer::new(cli.global.color, cli.global.verbosity());
+            printer.conclude(cmd::dispatch(cli.command, &printer))
+        }
+        Parsed::Tell(text, color) => Printer::new(color, printer::Verbosity::Normal).tell(&text),
+        Parsed::Refuse(text, color) => {
+            Printer::new(color, printer::Verbosity::Normal).refuse(&text);
+            ExitCode::Trouble
+        }
+    };
+    code.into()
+}

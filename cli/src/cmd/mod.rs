@@ -1,0 +1,30 @@
+//! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
+
+mod generate;
+
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Declares the commands: a line each, with the type of its options. That type's doc comment is the help,
+/// and its `run` does the work.
+macro_rules! commands {
+    ($($command:ident($arguments:ty),)*) => {
+        #[derive(Debug, clap::Subcommand)]
+        pub(crate) enum Command {
+            $($command($arguments),)*
+        }
+
+        /// Runs the command that was asked for.
+        pub(crate) fn dispatch(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
+            match command {
+                $(Command::$command(arguments) => arguments.run(printer),)*
+            }
+        }
+    };
+}
+
+commands! {
+    Completions(generate::CompletionsArgs),
+    Man(generate::ManArgs),
+}
