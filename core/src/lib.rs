@@ -13,5 +13,7 @@ pub mod device;
 pub mod event;
 pub mod format;
 pub mod limits;
+pub mod open;
 pub mod request;
+pub mod rows;
 pub mod units;

@@ -45,6 +45,12 @@ pub const CHUNK_AGE_NS: u64 = 250_000_000;
 pub const CHUNK_BODY_BYTES_MAX: usize =
     PAYLOAD_CHUNK_BYTES + REQUEST_DATA_BYTES_MAX as usize + (1 << 20);
 
+/// Largest summary of a chunk, in bytes.
+pub const SUMMARY_BYTES_MAX: usize = 1 << 20;
+
+/// Unpacked payload chunks that a reader keeps, in bytes; the last one used is kept whatever its size.
+pub const UNPACKED_BYTES: usize = 64 << 20;
+
 /// Payload bytes kept in memory to find equal ones.
 pub const DEDUP_BYTES: usize = 64 << 20;
 

@@ -1,0 +1,197 @@
+//! Walks the chunks of a file, from the first to the last or to the first that is not whole.
+//!
+//! File in, chunk headers, summaries and unpacked bodies out; what they mean is not known here.
+//! Invariant: memory is taken as bytes arrive, never because a header claims them.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use super::frame::{
+    CHUNK_HEADER_BYTES, COMPATIBLE, ChunkHeader, ChunkType, ENCODING_PLAIN, array_at,
+};
+use super::loss::{Damage, LossKind};
+use super::origin::Origin;
+use super::pack::{STORED, UnpackError, ZSTD, unpack};
+use super::preamble::{FIXED_BYTES, MAGIC, Preamble};
+use super::reader::ReadError;
+
+/// A chunk whose header and summary are whole.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// Its first byte in the file.
+    pub(super) offset: u64,
+    pub(super) header: ChunkHeader,
+    pub(super) summary: Vec<u8>,
+}
+
+/// What comes next in a file.
+#[derive(Debug)]
+pub(super) enum Step {
+    Chunk(Chunk),
+    /// Nothing: the file ends here.
+    Done,
+    /// Something that is no whole chunk.
+    Lost(LossKind),
+}
+
+/// A file, and how far it was walked.
+#[derive(Debug)]
+pub(super) struct Chunks<R> {
+    input: R,
+    /// Where `input` stands.
+    at: u64,
+    /// Where the next chunk begins.
+    next: u64,
+    sequence: u64,
+    salt: u64,
+    /// Length of the file when it was last asked for.
+    length: u64,
+}
+
+impl<R: Read + Seek> Chunks<R> {
+    /// Reads the beginning of a file.
+    pub(super) fn open(mut input: R) -> Result<(Chunks<R>, Preamble), ReadError> {
+        let io = |source| ReadError::Io { offset: 0, source };
+        let at = input.stream_position().map_err(io)?;
+        let mut chunks = Chunks { input, at, next: 0, sequence: 0, salt: 0, length: 0 };
+        let start = chunks.read(0, FIXED_BYTES as u64)?;
+        if !start.starts_with(&MAGIC) {
+            return Err(ReadError::NotATrace { origin: Origin::of(&start) });
+        }
+        let wanted = Preamble::length(&start)?;
+        let bytes = chunks.read(0, wanted as u64)?;
+        if bytes.len() < wanted {
+            return Err(super::PreambleError::Cut { wanted, found: bytes.len() }.into());
+        }
+        let preamble = Preamble::decode(&bytes)?;
+        chunks.next = wanted as u64;
+        chunks.salt = preamble.salt;
+        Ok((chunks, preamble))
+    }
+
+    /// Where the next chunk begins.
+    pub(super) fn next_offset(&self) -> u64 {
+        self.next
+    }
+
+    /// Length of the file as it is now.
+    pub(super) fn file_len(&mut self) -> Result<u64, ReadError> {
+        let end = self.input.seek(SeekFrom::End(0));
+        self.at = end.map_err(|source| ReadError::Io { offset: self.at, source })?;
+        self.length = self.at;
+        Ok(self.length)
+    }
+
+    /// Goes over the next chunk, which need not be of a type that is known, and over its body.
+    pub(super) fn step(&mut self) -> Result<Step, ReadError> {
+        let offset = self.next;
+        let header = match self.header(offset)? {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(Step::Done),
+            Err(kind) => return Ok(Step::Lost(kind)),
+        };
+        check_known(&header, offset)?;
+        if let Err(damage) = self.check_place(&header) {
+            return Ok(Step::Lost(LossKind::Damaged(damage)));
+        }
+        let end = offset.saturating_add(header.chunk_len());
+        if self.length < end && self.file_len()? < end {
+            return Ok(Step::Lost(LossKind::Cut));
+        }
+        let summary_at = offset + u64::from(header.header_len);
+        let summary = self.read(summary_at, u64::from(header.summary_len))?;
+        if let Err(damage) = check_sum("summary", header.summary_crc, &summary) {
+            return Ok(Step::Lost(LossKind::Damaged(damage)));
+        }
+        self.next = end;
+        self.sequence += 1;
+        Ok(Step::Chunk(Chunk { offset, header, summary }))
+    }
+
+    /// Reads the header of the chunk at `offset`; `None` at the end of the file.
+    fn header(&mut self, offset: u64) -> Result<Result<Option<ChunkHeader>, LossKind>, ReadError> {
+        let start = self.read(offset, CHUNK_HEADER_BYTES as u64)?;
+        if start.is_empty() {
+            return Ok(Ok(None));
+        }
+        if start.len() < CHUNK_HEADER_BYTES {
+            return Ok(Err(LossKind::Cut));
+        }
+        let length = match ChunkHeader::length(&array_at(&start, 0)) {
+            Ok(length) => length,
+            Err(error) => return Ok(Err(LossKind::Damaged(error.into()))),
+        };
+        let bytes = if length == start.len() { start } else { self.read(offset, length as u64)? };
+        if bytes.len() < length {
+            return Ok(Err(LossKind::Cut));
+        }
+        let header = ChunkHeader::decode(&bytes);
+        Ok(header.map(Some).map_err(|error| LossKind::Damaged(error.into())))
+    }
+
+    fn check_place(&self, header: &ChunkHeader) -> Result<(), Damage> {
+        if header.salt != self.salt {
+            return Err(Damage::Salt { found: header.salt, wanted: self.salt });
+        }
+        if header.sequence != self.sequence {
+            let (found, wanted) = (header.sequence, self.sequence);
+            return Err(Damage::Order { what: "the sequence number", found, wanted });
+        }
+        Ok(())
+    }
+
+    /// The body of `chunk`, checked and unpacked.
+    pub(super) fn body(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
+        let header = &chunk.header;
+        let before = u64::from(header.header_len) + u64::from(header.summary_len);
+        let stored = self.read(chunk.offset + before, u64::from(header.stored_len))?;
+        if stored.len() < header.stored_len as usize {
+            return Ok(Err(Damage::Cut));
+        }
+        if let Err(damage) = check_sum("body", header.body_crc, &stored) {
+            return Ok(Err(damage));
+        }
+        let wanted = header.raw_len as usize;
+        if header.codec == ZSTD {
+            return Ok(unpack(&stored, wanted).map_err(Damage::from));
+        }
+        if stored.len() == wanted {
+            return Ok(Ok(stored));
+        }
+        Ok(Err(UnpackError::Length { found: stored.len(), wanted }.into()))
+    }
+
+    /// Reads `length` bytes at `offset`, fewer if the file ends.
+    fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, ReadError> {
+        let io = |source| ReadError::Io { offset, source };
+        if self.at != offset {
+            self.at = self.input.seek(SeekFrom::Start(offset)).map_err(io)?;
+        }
+        let mut bytes = Vec::new();
+        let taken = (&mut self.input).take(length).read_to_end(&mut bytes);
+        // Where an error leaves the file is not known; the next read seeks.
+        self.at = u64::MAX;
+        taken.map_err(io)?;
+        self.at = offset + bytes.len() as u64;
+        Ok(bytes)
+    }
+}
+
+/// Refuses a chunk that must be understood and is not.
+fn check_known(header: &ChunkHeader, offset: u64) -> Result<(), ReadError> {
+    match header.holds {
+        ChunkType::Other(number) if number & COMPATIBLE != 0 => Ok(()),
+        ChunkType::Other(number) => Err(ReadError::UnknownChunk { number, offset }),
+        _ if header.encoding != ENCODING_PLAIN => {
+            Err(ReadError::UnknownEncoding { number: header.encoding, offset })
+        }
+        _ if ![STORED, ZSTD].contains(&header.codec) => {
+            Err(ReadError::UnknownCodec { number: header.codec, offset })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_sum(what: &'static str, found: u32, bytes: &[u8]) -> Result<(), Damage> {
+    let computed = crc32c::crc32c(bytes);
+    if found == computed { Ok(()) } else { Err(Damage::Checksum { what, found, computed }) }
+}

@@ -1,0 +1,314 @@
+//! Bytes to events: the body of a chunk of events, in rows.
+//!
+//! One event at a time, because a body of the largest size holds more events than fit in memory. No I/O.
+//! Invariant: each call consumes bytes or ends, and no bytes make it panic.
+
+use super::before::{
+    BLOCK, Before, CHECKPOINT, CLOSE, CONNECT, DISCONNECT, END, ISSUE, LENGTH, OPEN, SKIPPABLE,
+    completion, connect, extent, payload, shape,
+};
+use super::varint::{Source, SourceError};
+use crate::event::{
+    Block, Checkpoint, CompletionFlags, Connect, Disconnect, Event, EventKind, Issue, Payload,
+    PayloadId,
+};
+use crate::limits::{EXTENTS_MAX, NBD_STRING_BYTES_MAX};
+use crate::request::{
+    ConnectionId, DeviceId, Digest, Errno, Extent, Flags, Operation, Request, RequestId,
+};
+use crate::units::{ByteRange, Nanos};
+
+/// Why a body does not decode. Places are bytes of the unpacked body.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are not those of a number, or end inside a value.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A value is none that the format knows.
+    #[error("byte {at}: {what} is {found}, which this version does not know")]
+    Value {
+        /// Where the value ends.
+        at: usize,
+        /// Which value.
+        what: &'static str,
+        /// What it is.
+        found: u64,
+    },
+    /// A text is not UTF-8.
+    #[error("byte {at}: the export name is not UTF-8")]
+    Text {
+        /// Where the text ends.
+        at: usize,
+    },
+    /// Bytes are left after the last event.
+    #[error("byte {at}: {left} bytes follow the last event")]
+    Trailing {
+        /// Where they begin.
+        at: usize,
+        /// How many.
+        left: usize,
+    },
+    /// The header of the chunk says another time of the last event.
+    #[error("the last event is at {found} ns, the chunk says {said} ns")]
+    TimeLast {
+        /// What the events say.
+        found: u64,
+        /// What the header says.
+        said: u64,
+    },
+}
+
+/// One step of a [`Decoder`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decoded {
+    Event(Event),
+    /// An event of a kind that is not known and may be skipped.
+    Skipped,
+    /// An event of a kind that is not known and must not be skipped.
+    Unknown(u8),
+    /// All events have been decoded.
+    Done,
+}
+
+/// Takes the events of one chunk, in order.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    body: Vec<u8>,
+    at: usize,
+    left: u32,
+    time_last: u64,
+    before: Before,
+}
+
+impl Decoder {
+    /// Decodes `count` events in `body`; times are those of the chunk's header.
+    pub(super) fn new(body: Vec<u8>, count: u32, time_first: u64, time_last: u64) -> Decoder {
+        let before = Before { time: time_first, ..Before::default() };
+        Decoder { body, at: 0, left: count, time_last, before }
+    }
+
+    /// The next event.
+    pub(super) fn next(&mut self) -> Result<Decoded, DecodeError> {
+        if self.left == 0 {
+            return self.done();
+        }
+        let mut source = Source::new(&self.body, self.at);
+        let kind = source.byte()?;
+        let delta = source.number()?;
+        let time =
+            self.before.time.checked_add(delta).ok_or_else(|| unknown(&source, "a time", delta))?;
+        let kind = if kind < SKIPPABLE {
+            match required(kind, &mut source, &mut self.before)? {
+                Some(kind) => Some(kind),
+                None => return Ok(Decoded::Unknown(kind)),
+            }
+        } else {
+            let length = source.number()?;
+            note(kind, &mut Source::new(source.slice(length)?, 0))?
+        };
+        self.before.time = time;
+        self.at = source.at();
+        self.left -= 1;
+        Ok(match kind {
+            Some(kind) => Decoded::Event(Event { time: Nanos(time), kind }),
+            None => Decoded::Skipped,
+        })
+    }
+
+    fn done(&self) -> Result<Decoded, DecodeError> {
+        let left = self.body.len() - self.at;
+        if left > 0 {
+            return Err(DecodeError::Trailing { at: self.at, left });
+        }
+        if self.before.time != self.time_last {
+            return Err(DecodeError::TimeLast { found: self.before.time, said: self.time_last });
+        }
+        Ok(Decoded::Done)
+    }
+}
+
+fn unknown(source: &Source<'_>, what: &'static str, found: impl Into<u64>) -> DecodeError {
+    DecodeError::Value { at: source.at(), what, found: found.into() }
+}
+
+/// Takes a number that must fit in a narrower type.
+fn narrow<N: TryFrom<u64>>(source: &mut Source<'_>, what: &'static str) -> Result<N, DecodeError> {
+    let found = source.number()?;
+    N::try_from(found).map_err(|_| unknown(source, what, found))
+}
+
+/// Takes the rest of an event whose kind a reader must know; `None` if this one does not.
+fn required(
+    kind: u8,
+    source: &mut Source<'_>,
+    before: &mut Before,
+) -> Result<Option<EventKind>, DecodeError> {
+    Ok(Some(match kind {
+        ISSUE => EventKind::Issue(issue(source, before)?),
+        BLOCK => EventKind::Block(block(source, before)?),
+        CHECKPOINT => {
+            let number = source.byte()?;
+            let named = Checkpoint::NAMES.get(usize::from(number));
+            let (checkpoint, _) = named.ok_or_else(|| unknown(source, "a checkpoint", number))?;
+            EventKind::Checkpoint(*checkpoint)
+        }
+        END => {
+            let number = source.number()?;
+            let status = number.checked_sub(1).map(u8::try_from).transpose();
+            EventKind::End { status: status.map_err(|_| unknown(source, "a status", number))? }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn issue(source: &mut Source<'_>, before: &mut Before) -> Result<Issue, DecodeError> {
+    let id = source.difference(before.issue_id)?;
+    let shape = source.byte()?;
+    if shape & (shape::FAILED | shape::EXTENTS) != 0 {
+        return Err(unknown(source, "the shape of an issue", shape));
+    }
+    let operation = operation(source, shape)?;
+    let bits = source.byte()?;
+    let flags = Flags::from_bits(bits).ok_or_else(|| unknown(source, "a set of flags", bits))?;
+    if shape & shape::ROUTE != 0 {
+        before.issue_device = narrow(source, "a device")?;
+        before.issue_connection = narrow(source, "a connection")?;
+    }
+    let cookie = source.difference(before.cookie)?;
+    let offset = source.difference(before.offset)?;
+    let length = source.number()?;
+    let payload = payload(source, shape, before)?;
+    before.issue_id = id.wrapping_add(1);
+    before.cookie = cookie;
+    before.offset = offset.wrapping_add(length);
+    Ok(Issue {
+        id: RequestId(id),
+        device: DeviceId(before.issue_device),
+        connection: ConnectionId(before.issue_connection),
+        cookie,
+        request: Request { operation, range: ByteRange::new(offset, length), flags },
+        payload,
+    })
+}
+
+fn block(source: &mut Source<'_>, before: &mut Before) -> Result<Block, DecodeError> {
+    let id = source.difference(before.block_id)?;
+    let shape = source.byte()?;
+    let operation = operation(source, shape)?;
+    let bits = source.byte()?;
+    if bits & !completion::KNOWN != 0 {
+        return Err(unknown(source, "a set of completion flags", bits));
+    }
+    if shape & shape::ROUTE != 0 {
+        before.block_device = narrow(source, "a device")?;
+    }
+    let latency = Nanos(source.number()?);
+    let hold = Nanos(source.number()?);
+    let result = if shape & shape::FAILED == 0 {
+        Ok(())
+    } else {
+        Err(Errno(narrow(source, "an error number")?))
+    };
+    let payload = payload(source, shape, before)?;
+    let extents = if shape & shape::EXTENTS == 0 { Vec::new() } else { extents(source)? };
+    before.block_id = id.wrapping_add(1);
+    Ok(Block {
+        id: RequestId(id),
+        device: DeviceId(before.block_device),
+        operation,
+        result,
+        latency,
+        hold,
+        flags: CompletionFlags {
+            undelivered: bits & completion::UNDELIVERED != 0,
+            refused: bits & completion::REFUSED != 0,
+        },
+        payload,
+        extents,
+    })
+}
+
+fn operation(source: &Source<'_>, shape: u8) -> Result<Operation, DecodeError> {
+    let number = shape & shape::OPERATION;
+    Operation::from_number(number).ok_or_else(|| unknown(source, "an operation", number))
+}
+
+fn payload(
+    source: &mut Source<'_>,
+    shape: u8,
+    before: &mut Before,
+) -> Result<Payload, DecodeError> {
+    let known = (shape & shape::PAYLOAD) >> shape::PAYLOAD_SHIFT;
+    if known == payload::ABSENT {
+        return Ok(Payload::Absent);
+    }
+    if known == payload::ZEROES {
+        return Ok(Payload::Zeroes);
+    }
+    let digest = Digest(u128::from_le_bytes(source.array()?));
+    if known == payload::DIGEST {
+        return Ok(Payload::Digest(digest));
+    }
+    let id = source.difference(before.payload_id)?;
+    before.payload_id = id.wrapping_add(1);
+    Ok(Payload::Stored(digest, PayloadId(id)))
+}
+
+fn extents(source: &mut Source<'_>) -> Result<Vec<Extent>, DecodeError> {
+    let count = source.number()?;
+    if count == 0 || count > EXTENTS_MAX as u64 {
+        return Err(unknown(source, "the number of extents", count));
+    }
+    let mut extents = Vec::new();
+    for _ in 0..count {
+        let length = source.number()?;
+        let bits = source.byte()?;
+        if length == 0 || bits & !extent::KNOWN != 0 {
+            return Err(unknown(source, "an extent", if length == 0 { 0 } else { bits }));
+        }
+        let (hole, zero) = (bits & extent::HOLE != 0, bits & extent::ZERO != 0);
+        extents.push(Extent { length, hole, zero });
+    }
+    Ok(extents)
+}
+
+/// Takes an event that may be skipped; `None` if its kind is not known. What a later version added to
+/// the end of a known one is ignored.
+fn note(kind: u8, source: &mut Source<'_>) -> Result<Option<EventKind>, DecodeError> {
+    Ok(Some(match kind {
+        OPEN => EventKind::Open { device: DeviceId(narrow(source, "a device")?) },
+        LENGTH => EventKind::Length {
+            device: DeviceId(narrow(source, "a device")?),
+            length: source.number()?,
+        },
+        CLOSE => EventKind::Close { device: DeviceId(narrow(source, "a device")?) },
+        CONNECT => EventKind::Connect(connect(source)?),
+        DISCONNECT => {
+            let connection = ConnectionId(narrow(source, "a connection")?);
+            let number = source.byte()?;
+            let named = Disconnect::NAMES.get(usize::from(number));
+            let (reason, _) = named.ok_or_else(|| unknown(source, "a disconnect", number))?;
+            EventKind::Disconnect { connection, reason: *reason }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+fn connect(source: &mut Source<'_>) -> Result<Connect, DecodeError> {
+    let connection = ConnectionId(narrow(source, "a connection")?);
+    let device = DeviceId(narrow(source, "a device")?);
+    let bits = source.byte()?;
+    let length = source.number()?;
+    if length > NBD_STRING_BYTES_MAX as u64 {
+        return Err(unknown(source, "the length of an export name", length));
+    }
+    let export = str::from_utf8(source.slice(length)?);
+    let export = export.map_err(|_| DecodeError::Text { at: source.at() })?.to_owned();
+    Ok(Connect {
+        connection,
+        device,
+        export,
+        structured_replies: bits & connect::STRUCTURED_REPLIES != 0,
+        block_status: bits & connect::BLOCK_STATUS != 0,
+    })
+}

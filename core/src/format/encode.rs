@@ -1,0 +1,217 @@
+//! Events to bytes: the body of a chunk of events, in rows.
+//!
+//! No I/O, and no idea of chunks but that one begins where the encoder is emptied. Invariant: what is
+//! encoded decodes to the same event (`decode` has the test).
+
+use std::mem;
+
+use super::before::{
+    BLOCK, Before, CHECKPOINT, CLOSE, CONNECT, DISCONNECT, END, ISSUE, LENGTH, OPEN, completion,
+    connect, extent, payload, shape,
+};
+use super::varint::{put, put_difference};
+use crate::event::{Block, Connect, Event, EventKind, Issue, Payload};
+use crate::request::Extent;
+
+/// Gathers the events of one chunk.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    body: Vec<u8>,
+    count: u32,
+    time_first: u64,
+    before: Before,
+}
+
+/// What was gathered.
+#[derive(Debug)]
+pub(super) struct Rows {
+    pub(super) body: Vec<u8>,
+    pub(super) count: u32,
+    pub(super) time_first: u64,
+    pub(super) time_last: u64,
+}
+
+impl Encoder {
+    /// Appends `event`. Its time must not be less than that of the event before in this chunk.
+    pub(super) fn add(&mut self, event: &Event) {
+        if self.count == 0 {
+            self.time_first = event.time.0;
+            self.before = Before { time: event.time.0, ..Before::default() };
+        }
+        let delta = event.time.0.checked_sub(self.before.time);
+        let delta = delta.expect("the writer keeps times in order");
+        self.before.time = event.time.0;
+        self.count += 1;
+        match &event.kind {
+            EventKind::Issue(issue) => self.issue(delta, issue),
+            EventKind::Block(block) => self.block(delta, block),
+            EventKind::Checkpoint(checkpoint) => {
+                self.start(CHECKPOINT, delta);
+                self.body.push(*checkpoint as u8);
+            }
+            EventKind::End { status } => {
+                self.start(END, delta);
+                put(&mut self.body, status.map_or(0, |status| u64::from(status) + 1));
+            }
+            note => self.note(delta, note),
+        }
+    }
+
+    /// Bytes gathered.
+    pub(super) fn len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Time of the first event; `None` without one.
+    pub(super) fn time_first(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.time_first)
+    }
+
+    /// Takes what was gathered and begins the next chunk.
+    pub(super) fn take(&mut self) -> Rows {
+        let body = mem::take(&mut self.body);
+        self.body.reserve(body.len());
+        let count = mem::take(&mut self.count);
+        Rows { body, count, time_first: self.time_first, time_last: self.before.time }
+    }
+
+    fn start(&mut self, kind: u8, delta: u64) {
+        self.body.push(kind);
+        put(&mut self.body, delta);
+    }
+
+    fn issue(&mut self, delta: u64, issue: &Issue) {
+        let before = self.before;
+        let (range, operation) = (issue.request.range, issue.request.operation);
+        let moved =
+            (issue.device.0, issue.connection.0) != (before.issue_device, before.issue_connection);
+        self.start(ISSUE, delta);
+        put_difference(&mut self.body, issue.id.0, before.issue_id);
+        let route = if moved { shape::ROUTE } else { 0 };
+        self.body.push(operation as u8 | payload_bits(&issue.payload) | route);
+        self.body.push(issue.request.flags.bits());
+        if moved {
+            put(&mut self.body, u64::from(issue.device.0));
+            put(&mut self.body, u64::from(issue.connection.0));
+        }
+        put_difference(&mut self.body, issue.cookie, before.cookie);
+        put_difference(&mut self.body, range.offset, before.offset);
+        put(&mut self.body, range.length);
+        self.payload(&issue.payload);
+        self.before.issue_id = issue.id.0.wrapping_add(1);
+        self.before.issue_device = issue.device.0;
+        self.before.issue_connection = issue.connection.0;
+        self.before.cookie = issue.cookie;
+        self.before.offset = range.offset.wrapping_add(range.length);
+    }
+
+    fn block(&mut self, delta: u64, block: &Block) {
+        let moved = block.device.0 != self.before.block_device;
+        self.start(BLOCK, delta);
+        put_difference(&mut self.body, block.id.0, self.before.block_id);
+        self.body.push(
+            block.operation as u8
+                | payload_bits(&block.payload)
+                | if moved { shape::ROUTE } else { 0 }
+                | if block.result.is_err() { shape::FAILED } else { 0 }
+                | if block.extents.is_empty() { 0 } else { shape::EXTENTS },
+        );
+        self.body.push(
+            if block.flags.undelivered { completion::UNDELIVERED } else { 0 }
+                | if block.flags.refused { completion::REFUSED } else { 0 },
+        );
+        if moved {
+            put(&mut self.body, u64::from(block.device.0));
+        }
+        put(&mut self.body, block.latency.0);
+        put(&mut self.body, block.hold.0);
+        if let Err(errno) = block.result {
+            put(&mut self.body, u64::from(errno.0));
+        }
+        self.payload(&block.payload);
+        if !block.extents.is_empty() {
+            self.extents(&block.extents);
+        }
+        self.before.block_id = block.id.0.wrapping_add(1);
+        self.before.block_device = block.device.0;
+    }
+
+    fn payload(&mut self, payload: &Payload) {
+        match payload {
+            Payload::Absent | Payload::Zeroes => {}
+            Payload::Digest(digest) => self.body.extend(digest.0.to_le_bytes()),
+            Payload::Stored(digest, id) => {
+                self.body.extend(digest.0.to_le_bytes());
+                put_difference(&mut self.body, id.0, self.before.payload_id);
+                self.before.payload_id = id.0.wrapping_add(1);
+            }
+        }
+    }
+
+    fn extents(&mut self, extents: &[Extent]) {
+        put(&mut self.body, extents.len() as u64);
+        for one in extents {
+            put(&mut self.body, one.length);
+            self.body.push(
+                if one.hole { extent::HOLE } else { 0 } | if one.zero { extent::ZERO } else { 0 },
+            );
+        }
+    }
+
+    /// Events that a reader may skip: their bytes are gathered first, because their length goes before.
+    fn note(&mut self, delta: u64, kind: &EventKind) {
+        let mut bytes = Vec::new();
+        let number = match kind {
+            EventKind::Open { device } => {
+                put(&mut bytes, u64::from(device.0));
+                OPEN
+            }
+            EventKind::Length { device, length } => {
+                put(&mut bytes, u64::from(device.0));
+                put(&mut bytes, *length);
+                LENGTH
+            }
+            EventKind::Close { device } => {
+                put(&mut bytes, u64::from(device.0));
+                CLOSE
+            }
+            EventKind::Connect(connect) => {
+                put_connect(&mut bytes, connect);
+                CONNECT
+            }
+            EventKind::Disconnect { connection, reason } => {
+                put(&mut bytes, u64::from(connection.0));
+                bytes.push(*reason as u8);
+                DISCONNECT
+            }
+            EventKind::Issue(_)
+            | EventKind::Block(_)
+            | EventKind::Checkpoint(_)
+            | EventKind::End { .. } => unreachable!("`add` takes these itself"),
+        };
+        self.start(number, delta);
+        put(&mut self.body, bytes.len() as u64);
+        self.body.extend(bytes);
+    }
+}
+
+fn put_connect(bytes: &mut Vec<u8>, negotiated: &Connect) {
+    put(bytes, u64::from(negotiated.connection.0));
+    put(bytes, u64::from(negotiated.device.0));
+    bytes.push(
+        if negotiated.structured_replies { connect::STRUCTURED_REPLIES } else { 0 }
+            | if negotiated.block_status { connect::BLOCK_STATUS } else { 0 },
+    );
+    put(bytes, negotiated.export.len() as u64);
+    bytes.extend(negotiated.export.as_bytes());
+}
+
+fn payload_bits(of: &Payload) -> u8 {
+    let known = match of {
+        Payload::Absent => payload::ABSENT,
+        Payload::Zeroes => payload::ZEROES,
+        Payload::Digest(_) => payload::DIGEST,
+        Payload::Stored(..) => payload::STORED,
+    };
+    known << shape::PAYLOAD_SHIFT
+}

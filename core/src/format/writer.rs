@@ -1,0 +1,261 @@
+//! Writes a trace, forward only: gathers events and payloads, and writes each chunk at once.
+//!
+//! Entries in, one `write_all` per chunk out. No clock: who calls says what time it is. Invariant: a chunk of
+//! events is written after every payload that its events name, so what is whole can be read.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+
+use super::encode::{Encoder, Rows};
+use super::frame::{CHUNK_HEADER_BYTES, ChunkHeader, ChunkType, ENCODING_PLAIN};
+use super::header::Header;
+use super::pack::{STORED, ZSTD, pack};
+use super::payload::{Sealed, Store};
+use super::preamble::{Preamble, PreambleError};
+use super::summary::OperationCounts;
+use crate::event::{Event, EventKind, Payload};
+use crate::limits::{
+    CHUNK_AGE_NS, EVENTS_CHUNK_BYTES, PAYLOAD_CHUNK_BYTES, REQUEST_DATA_BYTES_MAX,
+};
+use crate::units::Nanos;
+
+/// What the writer takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The event. If it names a payload that is to be stored, by its digest.
+    pub event: Event,
+    /// The bytes behind that digest, if they are to be stored; at most `REQUEST_DATA_BYTES_MAX`.
+    pub data: Option<Bytes>,
+}
+
+/// Why a trace cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The output took no more. Up to `offset` the file is whole: cut it there.
+    #[error("cannot write the trace after byte {offset}")]
+    Io {
+        /// End of the last whole chunk.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The header cannot be written.
+    #[error(transparent)]
+    Header(#[from] PreambleError),
+}
+
+/// What was written so far, in whole chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Length of the file.
+    pub bytes: u64,
+    /// Chunks of any type.
+    pub chunks: u64,
+    /// Events.
+    pub events: u64,
+    /// Requests by operation.
+    pub operations: OperationCounts,
+    /// Payloads that are stored; equal ones count once.
+    pub payloads: u64,
+    /// Their bytes, unpacked.
+    pub payload_bytes_stored: u64,
+    /// Bytes that they take in the file, with the headers of their chunks.
+    pub payload_bytes_file: u64,
+}
+
+/// A trace that is being written.
+#[derive(Debug)]
+pub struct Writer<W: Write> {
+    out: W,
+    salt: u64,
+    events: Encoder,
+    counts: OperationCounts,
+    store: Store,
+    store_data_bytes: u64,
+    time: Nanos,
+    written: Written,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes the header. `salt` and `uuid` must be new for each trace; who calls has the randomness.
+    pub fn create(
+        mut out: W,
+        header: &Header,
+        salt: u64,
+        uuid: u128,
+    ) -> Result<Writer<W>, WriteError> {
+        let bytes = Preamble { header: header.clone(), uuid, salt }.encode()?;
+        out.write_all(&bytes).map_err(|source| WriteError::Io { offset: 0, source })?;
+        Ok(Writer {
+            out,
+            salt,
+            events: Encoder::default(),
+            counts: OperationCounts::default(),
+            store: Store::new(),
+            store_data_bytes: 0,
+            time: Nanos(0),
+            written: Written { bytes: bytes.len() as u64, ..Written::default() },
+        })
+    }
+
+    /// Takes one entry, and writes the chunks that are full. An event whose time is less than that of
+    /// the event before is written with that time: the order is that of the entries. After an error
+    /// nothing more may be appended.
+    pub fn append(&mut self, entry: Entry) -> Result<(), WriteError> {
+        let Entry { mut event, data } = entry;
+        event.time = event.time.max(self.time);
+        self.time = event.time;
+        if let Some(data) = data {
+            self.store_payload(&mut event, &data);
+        }
+        self.counts.add(&event);
+        self.events.add(&event);
+        if self.events.len() >= EVENTS_CHUNK_BYTES {
+            return self.close();
+        }
+        if self.store.len() >= PAYLOAD_CHUNK_BYTES {
+            return self.write_payloads();
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered if its first event is `CHUNK_AGE_NS` old. `now` is on the clock of the
+    /// events.
+    pub fn tick(&mut self, now: Nanos) -> Result<(), WriteError> {
+        match self.events.time_first() {
+            Some(first) if now.since(Nanos(first)).0 >= CHUNK_AGE_NS => self.close(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what was gathered and gives the output back.
+    pub fn finish(mut self) -> Result<(W, Written), WriteError> {
+        self.close()?;
+        let offset = self.written.bytes;
+        self.out.flush().map_err(|source| WriteError::Io { offset, source })?;
+        Ok((self.out, self.written))
+    }
+
+    /// What was written so far. What is still gathered does not count.
+    pub fn written(&self) -> Written {
+        self.written
+    }
+
+    fn store_payload(&mut self, event: &mut Event, data: &[u8]) {
+        assert!(
+            data.len() <= REQUEST_DATA_BYTES_MAX as usize,
+            "fronts bound the data of a request"
+        );
+        let payload = match &mut event.kind {
+            EventKind::Issue(issue) => &mut issue.payload,
+            EventKind::Block(block) => &mut block.payload,
+            _ => return,
+        };
+        // Zeroes are free, and what has no digest is not stored.
+        if let Payload::Digest(digest) = *payload {
+            let (id, added) = self.store.put(digest, data, event.time);
+            *payload = Payload::Stored(digest, id);
+            self.store_data_bytes += if added { data.len() as u64 } else { 0 };
+        }
+    }
+
+    /// Writes everything gathered, payloads first.
+    fn close(&mut self) -> Result<(), WriteError> {
+        self.write_payloads()?;
+        let rows = self.events.take();
+        if rows.count > 0 { self.write_events(&rows) } else { Ok(()) }
+    }
+
+    fn write_events(&mut self, rows: &Rows) -> Result<(), WriteError> {
+        let summary = self.counts.encode();
+        let header = ChunkHeader {
+            count: rows.count,
+            first: self.written.events,
+            time_first: rows.time_first,
+            time_last: rows.time_last,
+            summary_len: length(summary.len()),
+            summary_crc: crc32c::crc32c(&summary),
+            raw_len: length(rows.body.len()),
+            stored_len: length(rows.body.len()),
+            body_crc: crc32c::crc32c(&rows.body),
+            ..self.next_header(ChunkType::Events)
+        };
+        self.write_chunk(&[&header.encode()[..], &summary, &rows.body].concat())?;
+        self.written.events += u64::from(rows.count);
+        self.written.operations.merge(&self.counts);
+        self.counts = OperationCounts::default();
+        Ok(())
+    }
+
+    fn write_payloads(&mut self) -> Result<(), WriteError> {
+        let Some(mut sealed) = self.store.seal() else { return Ok(()) };
+        let file_bytes = self.write_sealed(&mut sealed)?;
+        self.written.payloads += u64::from(sealed.count);
+        self.written.payload_bytes_stored += std::mem::take(&mut self.store_data_bytes);
+        self.written.payload_bytes_file += file_bytes;
+        self.store.keep(sealed);
+        Ok(())
+    }
+
+    /// Writes a chunk of payloads; gives its length.
+    fn write_sealed(&mut self, sealed: &mut Sealed) -> Result<u64, WriteError> {
+        let body = &sealed.chunk[CHUNK_HEADER_BYTES..];
+        let packed = pack(body);
+        let stored = packed.as_deref().unwrap_or(body);
+        let header = ChunkHeader {
+            codec: if packed.is_some() { ZSTD } else { STORED },
+            count: sealed.count,
+            first: sealed.first,
+            time_first: sealed.time_first.0,
+            time_last: sealed.time_last.0,
+            raw_len: length(body.len()),
+            stored_len: length(stored.len()),
+            body_crc: crc32c::crc32c(stored),
+            ..self.next_header(ChunkType::Payload)
+        };
+        match packed {
+            Some(packed) => self.write_chunk(&[&header.encode()[..], &packed].concat())?,
+            None => {
+                sealed.chunk[..CHUNK_HEADER_BYTES].copy_from_slice(&header.encode());
+                self.write_chunk(&sealed.chunk)?;
+            }
+        }
+        Ok(header.chunk_len())
+    }
+
+    /// A header with what all chunks of this file share; empty otherwise.
+    fn next_header(&self, holds: ChunkType) -> ChunkHeader {
+        ChunkHeader {
+            holds,
+            encoding: ENCODING_PLAIN,
+            codec: STORED,
+            header_len: CHUNK_HEADER_BYTES.try_into().expect("84 fits"),
+            summary_len: 0,
+            salt: self.salt,
+            sequence: self.written.chunks,
+            raw_len: 0,
+            stored_len: 0,
+            count: 0,
+            lost: 0,
+            first: 0,
+            time_first: 0,
+            time_last: 0,
+            summary_crc: crc32c::crc32c(&[]),
+            body_crc: 0,
+        }
+    }
+
+    fn write_chunk(&mut self, chunk: &[u8]) -> Result<(), WriteError> {
+        let offset = self.written.bytes;
+        self.out.write_all(chunk).map_err(|source| WriteError::Io { offset, source })?;
+        self.written.bytes += chunk.len() as u64;
+        self.written.chunks += 1;
+        Ok(())
+    }
+}
+
+/// Lengths in a chunk are bounded by `limits`, far below 4 GiB.
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("chunks are closed before they are too long")
+}

@@ -1,0 +1,140 @@
+//! Opens a trace by its path: looks at what is there before it is read.
+//!
+//! Path in, reader out. Knows every reader there is, and none of what they give. Invariant: whatever is not
+//! a trace is refused for what it is, with something to try next.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use crate::format::{Origin, PreambleError, ReadError, Reader};
+
+/// Why a path leads to no trace that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenTraceError {
+    /// The path cannot be opened.
+    #[error("cannot open {}", path.display())]
+    Open {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The path leads to something that is no file.
+    #[error("{} is a {kind}, not a trace", path.display())]
+    Kind {
+        /// The path.
+        path: PathBuf,
+        /// What it leads to.
+        kind: &'static str,
+    },
+    /// The file cannot be read as a trace.
+    #[error("{}", path.display())]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: ReadError,
+    },
+}
+
+impl OpenTraceError {
+    /// What to try next.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            OpenTraceError::Open { .. } | OpenTraceError::Kind { .. } => None,
+            OpenTraceError::Read { source, .. } => match source {
+                ReadError::NotATrace { origin } => origin_hint(*origin),
+                ReadError::Preamble(PreambleError::Cut { .. } | PreambleError::Checksum { .. }) => {
+                    Some("nothing can be read without a whole header: record again")
+                }
+                ReadError::Preamble(
+                    PreambleError::Version { .. } | PreambleError::Feature { .. },
+                ) => Some("a later blkreplay wrote it and can read it"),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn origin_hint(origin: Origin) -> Option<&'static str> {
+    match origin {
+        Origin::Empty | Origin::TraceCut => {
+            Some("the recording ended before its header was written: record again")
+        }
+        Origin::TraceMangled => Some("copy it again, as binary"),
+        Origin::Qcow2 | Origin::Zeroes => {
+            Some("to record an image: blkreplay record IMAGE -o TRACE")
+        }
+        Origin::Zstd => Some("unpack it first: unzstd FILE"),
+        Origin::Gzip => Some("unpack it first: gunzip FILE"),
+        Origin::QemuLog | Origin::Text | Origin::Unknown => None,
+    }
+}
+
+/// Opens the trace at `path` and reads its header.
+pub fn trace(path: &Path) -> Result<Reader<BufReader<File>>, OpenTraceError> {
+    let open = |source| OpenTraceError::Open { path: path.to_owned(), source };
+    // Asked before the file is opened: opening a pipe would wait for somebody to write to it.
+    let kind = path.metadata().map_err(open)?.file_type();
+    if kind.is_dir() {
+        return Err(OpenTraceError::Kind { path: path.to_owned(), kind: "directory" });
+    }
+    if !kind.is_file() {
+        return Err(OpenTraceError::Kind { path: path.to_owned(), kind: "device, pipe or socket" });
+    }
+    let file = File::open(path).map_err(open)?;
+    Reader::open(BufReader::new(file))
+        .map_err(|source| OpenTraceError::Read { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_trace_is_refused_for_what_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        assert!(matches!(trace(&path), Err(OpenTraceError::Open { .. })));
+        assert!(matches!(
+            trace(directory.path()),
+            Err(OpenTraceError::Kind { kind: "directory", .. })
+        ));
+        for (bytes, origin) in [
+            (&b""[..], Origin::Empty),
+            (b"QFI\xfb\0\0\0\x03", Origin::Qcow2),
+            (b"hi", Origin::Text),
+        ] {
+            fs::write(&path, bytes).unwrap();
+            match trace(&path) {
+                Err(OpenTraceError::Read {
+                    source: ReadError::NotATrace { origin: found },
+                    ..
+                }) => {
+                    assert_eq!(found, origin);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_pipe_is_refused_without_waiting_for_a_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(matches!(trace(&path), Err(OpenTraceError::Kind { .. })));
+    }
+
+    #[test]
+    fn a_next_step_is_offered_where_there_is_one() {
+        let read = |source| OpenTraceError::Read { path: "t.blkr".into(), source };
+        let error = read(ReadError::NotATrace { origin: Origin::Zstd });
+        assert_eq!(error.hint(), Some("unpack it first: unzstd FILE"));
+        let error = read(ReadError::NotATrace { origin: Origin::Text });
+        assert_eq!(error.hint(), None);
+    }
+}
