@@ -10,6 +10,7 @@
 //! layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
+pub mod engine;
 pub mod event;
 pub mod format;
 pub mod limits;

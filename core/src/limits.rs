@@ -60,6 +60,14 @@ pub const HEADER_BYTES_MAX: usize = 1 << 20;
 /// Requests that `rows` holds back while an earlier one has no completion yet.
 pub const ROWS_HELD_MAX: usize = 1 << 20;
 
+/// Requests of a replay that may be in flight together: more than all connections of a recording allow.
+pub const REPLAY_REQUESTS_MAX: usize = 1 << 20;
+
+/// Data of requests in flight that a replay holds, in bytes, before it waits for some to complete.
+pub const REPLAY_BYTES_MAX: u64 = 256 << 20;
+
+const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
+const _: () = assert!(REPLAY_BYTES_MAX > 2 * REQUEST_DATA_BYTES_MAX as u64);
 const _: () = assert!(LOG_BACKLOG_BYTES_MAX > REQUEST_DATA_BYTES_MAX as u64);
 const _: () = assert!(NBD_OPTION_BYTES_MAX > 2 * NBD_STRING_BYTES_MAX);
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);

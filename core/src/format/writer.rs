@@ -142,6 +142,11 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
+    /// Whether events were gathered that are not written yet.
+    pub fn has_open_chunk(&self) -> bool {
+        self.events.time_first().is_some()
+    }
+
     fn store_payload(&mut self, event: &mut Event, data: &[u8]) {
         assert!(
             data.len() <= REQUEST_DATA_BYTES_MAX as usize,

@@ -1,0 +1,474 @@
+//! The block driver between a front and an image: gives requests their ids, holds those that must wait, and
+//! brings completions to the queue (QEMU: block/blkreplay.c).
+//!
+//! Requests come in through a [`Port`], one for each connection and disk, and come out of the same port when a
+//! checkpoint has released them. It knows neither sockets nor trace files. Invariant: every request issued
+//! is queued once and handed back once, or logged as undelivered.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::conflict::Ticket;
+use super::outbox::Outbox;
+use super::queue::Queued;
+use super::{Engine, Log, State};
+use crate::device::{BlockDevice, Completion, Doorbell, Geometry, Queue, Submission};
+use crate::event::{Connect, Disconnect, EventKind, Issue, Payload};
+use crate::request::{ConnectionId, DeviceId, Errno, Extent, Operation, Request, RequestId};
+use crate::units::Nanos;
+
+/// How long a port that is being closed sleeps between two looks, if nobody rings.
+const DRAIN_NAP: Duration = Duration::from_millis(100);
+
+/// A device attached to an engine. Shared by all connections to it.
+pub struct Disk {
+    engine: Arc<Engine>,
+    id: DeviceId,
+    device: Arc<dyn BlockDevice>,
+}
+
+/// What a client and the front agreed on, for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The export name that the client asked for.
+    pub export: String,
+    /// Replies are structured.
+    pub structured_replies: bool,
+    /// It may ask for block status.
+    pub block_status: bool,
+}
+
+/// A request as a front hands it in.
+#[derive(Debug)]
+pub struct Arrival {
+    /// The front's own note, handed back with the reply.
+    pub tag: u64,
+    /// The client's tag.
+    pub cookie: u64,
+    /// What is asked. Within the device unless it is refused.
+    pub request: Request,
+    /// The data of a write; empty for all others.
+    pub data: Bytes,
+    /// The front refuses it with this error: it is logged and never reaches the image.
+    pub refused: Option<Errno>,
+}
+
+/// A reply as a front gets it back.
+#[derive(Debug)]
+pub struct Released {
+    /// From the arrival.
+    pub tag: u64,
+    /// From the arrival.
+    pub cookie: u64,
+    /// From the arrival.
+    pub request: Request,
+    /// What the image said, or the refusal.
+    pub result: Result<(), Errno>,
+    /// The data of a read that worked.
+    pub data: Bytes,
+    /// The answer to a block status that worked.
+    pub extents: Vec<Extent>,
+}
+
+/// A submission that the conflict rule holds back, with the port that it belongs to.
+#[derive(Debug)]
+pub(super) struct Held {
+    submission: Submission,
+    outbox: Arc<Outbox>,
+}
+
+impl Disk {
+    pub(super) fn new(engine: Arc<Engine>, id: DeviceId, device: Arc<dyn BlockDevice>) -> Disk {
+        Disk { engine, id, device }
+    }
+
+    /// Its number in the trace.
+    pub fn id(&self) -> DeviceId {
+        self.id
+    }
+
+    /// What it is.
+    pub fn geometry(&self) -> &Geometry {
+        self.device.geometry()
+    }
+
+    /// A way to this disk for one connection, which is logged. Fails when the process has no descriptors
+    /// left.
+    pub fn connect(self: &Arc<Disk>, negotiated: Negotiated) -> io::Result<Port> {
+        let bell = Arc::new(Doorbell::new()?);
+        let queue = Arc::clone(&self.device).open_queue(Arc::clone(&bell));
+        let outbox = Outbox::new(bell);
+        let connection = self.engine.connect(self.id, negotiated);
+        Ok(Port {
+            disk: Arc::clone(self),
+            connection,
+            queue,
+            outbox: Arc::new(outbox),
+            flights: HashMap::new(),
+            refusals_queued: false,
+            handed_in: 0,
+            completions: Vec::new(),
+            ending: Disconnect::Closed,
+        })
+    }
+}
+
+/// One connection's way to one disk.
+pub struct Port {
+    disk: Arc<Disk>,
+    connection: ConnectionId,
+    queue: Box<dyn Queue>,
+    outbox: Arc<Outbox>,
+    /// What is with the image or held back, by ticket.
+    flights: HashMap<u64, Flight>,
+    /// A refused request waits in the queue for a checkpoint.
+    refusals_queued: bool,
+    /// Requests issued and not yet handed back.
+    handed_in: usize,
+    /// Kept for its memory.
+    completions: Vec<Completion>,
+    /// How the connection ends.
+    ending: Disconnect,
+}
+
+/// A request between its issue and its completion by the image.
+#[derive(Debug)]
+struct Flight {
+    id: Option<RequestId>,
+    tag: u64,
+    cookie: u64,
+    request: Request,
+    issued: Nanos,
+}
+
+impl Port {
+    /// Rung when another thread did something for this connection.
+    pub fn doorbell(&self) -> &Arc<Doorbell> {
+        self.outbox.bell()
+    }
+
+    /// Requests issued and not yet handed back by [`Port::pump`].
+    pub fn in_flight(&self) -> usize {
+        self.handed_in
+    }
+
+    /// Issues requests; they get their ids in this order. Waits only while the log is too far behind.
+    pub fn issue(&mut self, arrivals: &mut Vec<Arrival>) {
+        if arrivals.is_empty() {
+            return;
+        }
+        let disk = Arc::clone(&self.disk);
+        disk.engine.wait_for_room();
+        let payloads: Vec<Payload> =
+            arrivals.iter().map(|arrival| disk.engine.payload_of(&arrival.data)).collect();
+        self.handed_in += arrivals.len();
+        let mut log = Log::default();
+        let mut go = Vec::with_capacity(arrivals.len());
+        let mut state = disk.engine.lock();
+        let now = disk.engine.now();
+        for (arrival, payload) in arrivals.drain(..).zip(payloads) {
+            let id = state.next_id();
+            if let Some(id) = id {
+                let stored = disk.engine.stored(arrival.request.operation, &payload, &arrival.data);
+                let issue = self.issue_event(id, &arrival, payload);
+                log.push(now, EventKind::Issue(issue), stored);
+            }
+            match arrival.refused {
+                Some(errno) => self.refuse(&mut state, id, &arrival, errno, now),
+                None => go.extend(self.start(&mut state, id, arrival, now)),
+            }
+        }
+        disk.engine.write(&state, log);
+        drop(state);
+        // The image may do its work inside `submit`: never under the lock.
+        for submission in go {
+            self.queue.submit(submission);
+        }
+        self.queue.kick();
+    }
+
+    fn issue_event(&self, id: RequestId, arrival: &Arrival, payload: Payload) -> Issue {
+        Issue {
+            id,
+            device: self.disk.id,
+            connection: self.connection,
+            cookie: arrival.cookie,
+            request: arrival.request,
+            payload,
+        }
+    }
+
+    /// What to submit now; nothing if the request must wait.
+    fn start(
+        &mut self,
+        state: &mut State,
+        id: Option<RequestId>,
+        arrival: Arrival,
+        now: Nanos,
+    ) -> Option<Submission> {
+        let Arrival { tag, cookie, request, data, .. } = arrival;
+        let outbox = &self.outbox;
+        let (ticket, ready) = state.conflicts(self.disk.id).arrive(&request, |ticket| Held {
+            submission: Submission { tag: ticket.0, request, data },
+            outbox: Arc::clone(outbox),
+        });
+        self.flights.insert(ticket.0, Flight { id, tag, cookie, request, issued: now });
+        ready.map(|held| held.submission)
+    }
+
+    /// Queues the completion of a request that the image must not see.
+    fn refuse(
+        &mut self,
+        state: &mut State,
+        id: Option<RequestId>,
+        arrival: &Arrival,
+        errno: Errno,
+        now: Nanos,
+    ) {
+        let Arrival { tag, cookie, request, .. } = *arrival;
+        let (data, extents) = (Bytes::new(), Vec::new());
+        state.queue.push(Queued {
+            id,
+            device: self.disk.id,
+            issued: now,
+            done: now,
+            refused: true,
+            payload: Payload::Absent,
+            stored: None,
+            released: Released { tag, cookie, request, result: Err(errno), data, extents },
+            outbox: Arc::clone(&self.outbox),
+        });
+        self.refusals_queued = true;
+    }
+
+    /// Brings the image's completions to the queue, passes a checkpoint if anything is queued, and appends what
+    /// was released to this connection. Never waits for the image.
+    pub fn pump(&mut self, released: &mut Vec<Released>) {
+        loop {
+            let ready = self.outbox.take_ready();
+            for submission in ready {
+                self.queue.submit(submission);
+            }
+            self.queue.kick();
+            self.queue.poll(&mut self.completions);
+            if self.completions.is_empty() && !self.refusals_queued {
+                break;
+            }
+            self.complete();
+        }
+        self.handed_in -= self.outbox.take_released(released);
+    }
+
+    /// Queues the completions at hand and passes a checkpoint.
+    fn complete(&mut self) {
+        let disk = Arc::clone(&self.disk);
+        let done = disk.engine.now();
+        let completions = std::mem::take(&mut self.completions);
+        let mut queued = Vec::with_capacity(completions.len());
+        for completion in completions {
+            queued.push((Ticket(completion.tag), self.finish(completion, done)));
+        }
+        let mut let_go = Vec::new();
+        let mut state = disk.engine.lock();
+        for (ticket, queued) in queued {
+            state.conflicts(disk.id).complete(ticket, &mut let_go);
+            state.queue.push(queued);
+        }
+        disk.engine.checkpoint(&mut state, &self.outbox);
+        drop(state);
+        self.refusals_queued = false;
+        for held in let_go {
+            held.outbox.let_go(held.submission, &self.outbox);
+        }
+    }
+
+    /// Turns what the image delivered into what the queue holds.
+    fn finish(&mut self, completion: Completion, done: Nanos) -> Queued {
+        let flight = self.flights.remove(&completion.tag);
+        let Some(flight) = flight else {
+            panic!("the device completed ticket {} twice", completion.tag);
+        };
+        let payload = match flight.request.operation {
+            Operation::Read if completion.result.is_ok() => {
+                self.disk.engine.payload_of(&completion.data)
+            }
+            _ => Payload::Absent,
+        };
+        Queued {
+            id: flight.id,
+            device: self.disk.id,
+            issued: flight.issued,
+            done,
+            refused: false,
+            stored: self.disk.engine.stored(Operation::Read, &payload, &completion.data),
+            payload,
+            released: Released {
+                tag: flight.tag,
+                cookie: flight.cookie,
+                request: flight.request,
+                result: completion.result,
+                data: completion.data,
+                extents: completion.extents,
+            },
+            outbox: Arc::clone(&self.outbox),
+        }
+    }
+
+    /// Ends the connection: waits until the image is done with what is in flight, which is logged as
+    /// undelivered, then logs how it ended. Dropping the port does the same, as [`Disconnect::Closed`].
+    pub fn disconnect(mut self, reason: Disconnect) {
+        self.ending = reason;
+    }
+}
+
+impl Drop for Port {
+    /// A port must not vanish with requests in flight: those that conflict with them would wait for ever.
+    fn drop(&mut self) {
+        self.outbox.abandon();
+        let mut nobody_reads = Vec::new();
+        loop {
+            self.doorbell().clear();
+            self.pump(&mut nobody_reads);
+            nobody_reads.clear();
+            if self.in_flight() == 0 {
+                break;
+            }
+            self.outbox.bell().wait(DRAIN_NAP);
+        }
+        self.disk.engine.disconnected(self.connection, self.ending);
+    }
+}
+
+impl Engine {
+    /// Logs a new connection and numbers it.
+    fn connect(&self, device: DeviceId, negotiated: Negotiated) -> ConnectionId {
+        let mut state = self.lock();
+        let connection = state.next_connection();
+        let Negotiated { export, structured_replies, block_status } = negotiated;
+        let connect = Connect { connection, device, export, structured_replies, block_status };
+        self.note(&state, EventKind::Connect(connect));
+        connection
+    }
+
+    /// Logs the end of a connection.
+    fn disconnected(&self, connection: ConnectionId, reason: Disconnect) {
+        let state = self.lock();
+        self.note(&state, EventKind::Disconnect { connection, reason });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::parked::Parked;
+    use crate::request::Flags;
+    use crate::units::ByteRange;
+
+    fn arrival(cookie: u64, operation: Operation, offset: u64, length: u64) -> Arrival {
+        let range = ByteRange::new(offset, length);
+        let request = Request { operation, range, flags: Flags::NONE };
+        let data = match operation {
+            Operation::Write => Bytes::from(vec![1; usize::try_from(length).unwrap()]),
+            _ => Bytes::new(),
+        };
+        Arrival { tag: cookie + 1000, cookie, request, data, refused: None }
+    }
+
+    fn port(device: &Arc<Parked>) -> Port {
+        let engine = Engine::off(Arc::new(crate::engine::parked::Stopped));
+        let disk = engine.attach(Arc::clone(device) as Arc<dyn BlockDevice>);
+        connect(&disk)
+    }
+
+    fn connect(disk: &Arc<Disk>) -> Port {
+        let export = String::new();
+        disk.connect(Negotiated { export, structured_replies: true, block_status: true }).unwrap()
+    }
+
+    fn pumped(port: &mut Port) -> Vec<u64> {
+        let mut released = Vec::new();
+        port.pump(&mut released);
+        released.iter().map(|released| released.cookie).collect()
+    }
+
+    #[test]
+    fn a_conflicting_request_reaches_the_image_only_after_the_earlier_one() {
+        let device = Parked::new(1 << 20);
+        let mut port = port(&device);
+        let write = || arrival(0, Operation::Write, 0, 4096);
+        port.issue(&mut vec![write(), arrival(1, Operation::Read, 100, 8), write()]);
+        assert_eq!(device.parked(), [0]);
+        device.complete(0, Ok(()));
+        assert_eq!(pumped(&mut port), [0]);
+        assert_eq!(device.parked(), [1], "the read goes, the second write waits for it");
+        device.complete(1, Ok(()));
+        assert_eq!(pumped(&mut port), [1]);
+        assert_eq!(device.parked(), [2]);
+        device.complete(2, Ok(()));
+        assert_eq!(pumped(&mut port), [0]);
+        assert_eq!(port.in_flight(), 0);
+    }
+
+    #[test]
+    fn independent_requests_come_back_in_the_order_the_image_chose() {
+        let device = Parked::new(1 << 20);
+        let mut port = port(&device);
+        let mut arrivals: Vec<Arrival> =
+            (0..4).map(|n| arrival(n, Operation::Write, n * 4096, 4096)).collect();
+        port.issue(&mut arrivals);
+        for ticket in [2, 0, 3, 1] {
+            device.complete(ticket, Ok(()));
+            assert_eq!(pumped(&mut port), [ticket]);
+        }
+    }
+
+    #[test]
+    fn a_request_held_back_for_another_connection_goes_when_that_one_is_complete() {
+        let device = Parked::new(1 << 20);
+        let mut first = port(&device);
+        let mut second = connect(&first.disk);
+        first.issue(&mut vec![arrival(0, Operation::Write, 0, 512)]);
+        second.issue(&mut vec![arrival(7, Operation::Discard, 0, 512)]);
+        second.doorbell().clear();
+        assert_eq!(device.parked(), [0]);
+        device.complete(0, Ok(()));
+        assert_eq!(pumped(&mut first), [0]);
+        assert!(!second.doorbell().park(), "it was rung");
+        assert_eq!(pumped(&mut second), [0; 0]);
+        assert_eq!(device.parked(), [1]);
+        device.complete(1, Err(Errno::EIO));
+        assert_eq!(pumped(&mut second), [7]);
+    }
+
+    #[test]
+    fn a_refused_request_is_answered_and_never_reaches_the_image() {
+        let device = Parked::new(1 << 20);
+        let mut port = port(&device);
+        let refused = Some(Errno::EPERM);
+        port.issue(&mut vec![Arrival { refused, ..arrival(3, Operation::Write, 0, 512) }]);
+        let mut released = Vec::new();
+        port.pump(&mut released);
+        assert_eq!(released.len(), 1);
+        assert_eq!(released[0].result, Err(Errno::EPERM));
+        assert_eq!(released[0].tag, 1003, "the front's own note comes back");
+        assert_eq!(device.parked(), [0; 0]);
+    }
+
+    #[test]
+    fn a_port_that_goes_waits_for_what_is_in_flight() {
+        let device = Parked::new(1 << 20);
+        let mut port = port(&device);
+        port.issue(&mut vec![arrival(0, Operation::Read, 0, 512)]);
+        let completer = std::thread::spawn({
+            let device = Arc::clone(&device);
+            move || device.complete(0, Ok(()))
+        });
+        port.disconnect(Disconnect::Asked);
+        assert_eq!(device.parked(), [0; 0], "the port is gone only when the image is done");
+        completer.join().unwrap();
+    }
+}

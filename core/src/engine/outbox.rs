@@ -1,0 +1,85 @@
+//! Where other threads leave what belongs to a port: released completions, and requests that need not wait
+//! any longer.
+//!
+//! The port's own thread empties it. Invariant: what is left here is followed by a ring, unless the port's own
+//! thread left it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::driver::Released;
+use crate::device::{Doorbell, Submission};
+
+/// What other threads leave for a port.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    inside: Mutex<Inside>,
+    bell: Arc<Doorbell>,
+    /// Nobody will send what is released from now on.
+    gone: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Inside {
+    /// Released by a checkpoint.
+    released: Vec<Released>,
+    /// Let go by the conflict rule; to be submitted by the port's own thread.
+    ready: Vec<Submission>,
+}
+
+impl Outbox {
+    /// An empty one; `bell` wakes the port's thread.
+    pub(super) fn new(bell: Arc<Doorbell>) -> Outbox {
+        Outbox { inside: Mutex::default(), bell, gone: AtomicBool::new(false) }
+    }
+
+    /// Wakes the port's thread.
+    pub(super) fn bell(&self) -> &Arc<Doorbell> {
+        &self.bell
+    }
+
+    /// Says that nobody will send what is released from now on.
+    pub(super) fn abandon(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+    }
+
+    /// Requests that need not wait any longer.
+    pub(super) fn take_ready(&self) -> Vec<Submission> {
+        std::mem::take(&mut self.inside().ready)
+    }
+
+    /// Appends what was released; returns how many.
+    pub(super) fn take_released(&self, released: &mut Vec<Released>) -> usize {
+        let mut inside = self.inside();
+        let count = inside.released.len();
+        released.append(&mut inside.released);
+        count
+    }
+
+    fn inside(&self) -> MutexGuard<'_, Inside> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the client has gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::SeqCst)
+    }
+
+    /// Hands a released completion to the front. The thread that does so looks into its `own` outbox anyway.
+    pub(super) fn release(self: &Arc<Outbox>, released: Released, own: &Arc<Outbox>) {
+        self.inside().released.push(released);
+        self.ring_unless(own);
+    }
+
+    /// Hands back a request that need not wait any longer, to be submitted by the port's own thread.
+    pub(super) fn let_go(self: &Arc<Outbox>, submission: Submission, own: &Arc<Outbox>) {
+        self.inside().ready.push(submission);
+        self.ring_unless(own);
+    }
+
+    fn ring_unless(self: &Arc<Outbox>, own: &Arc<Outbox>) {
+        if !Arc::ptr_eq(self, own) {
+            self.bell.ring();
+        }
+    }
+}

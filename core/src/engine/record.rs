@@ -1,0 +1,456 @@
+//! The log while recording: a thread of its own takes entries in order and writes them.
+//!
+//! Those who record only append to a list, so writing costs them no system call; when the writer falls too
+//! far behind they wait for it. Invariant: entries reach the file in the order in which they were handed
+//! in, and nothing follows an entry that could not be written.
+
+use std::io::Write;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::format::{Entry, Header, WriteError, Writer, Written};
+use crate::limits::LOG_BACKLOG_BYTES_MAX;
+use crate::units::{Clock, Nanos};
+
+/// How long entries may wait for the thread when there are few. Well under the age at which chunks close.
+const NAP: Duration = Duration::from_millis(25);
+
+/// The thread is woken early when this many bytes wait.
+const WAKE_BYTES: u64 = 1 << 20;
+
+/// What an entry weighs beside its data, in bytes.
+const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
+
+/// What makes one recording different from all others: chosen at random by the caller.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// In every chunk, so that bytes of another file never look valid.
+    pub salt: u64,
+    /// Names the recording.
+    pub uuid: u128,
+}
+
+/// What a finished recording wrote.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Sizes and counts.
+    pub written: Written,
+    /// How long the recording took.
+    pub duration: Nanos,
+}
+
+/// Why a recording is not whole.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The log could not be written. The file is whole up to [`RecordError::whole_bytes`].
+    #[error("the recording stopped before its end")]
+    Write(#[source] WriteError),
+    /// The log's thread is gone: a fault of ours.
+    #[error("the thread that writes the trace ended before its time")]
+    Thread,
+}
+
+impl RecordError {
+    /// Length of the header and the chunks that were written whole, in bytes: where to cut the file.
+    /// `None` if it is not known.
+    pub fn whole_bytes(&self) -> Option<u64> {
+        match self {
+            RecordError::Write(WriteError::Io { offset, .. }) => Some(*offset),
+            _ => None,
+        }
+    }
+}
+
+/// Called once, on the log's thread, when the log cannot be written any more.
+pub type OnTrouble = Box<dyn FnOnce(&WriteError) + Send>;
+
+/// The log of a recording.
+pub struct Recorder {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<Result<Recorded, RecordError>>>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    backlog: Mutex<Backlog>,
+    /// The thread waits here for entries.
+    work: Condvar,
+    /// Those who record wait here while there are too many.
+    room: Condvar,
+}
+
+/// Entries on their way to the thread.
+#[derive(Default)]
+struct Backlog {
+    entries: Vec<Entry>,
+    /// Of `entries` and of those that the thread has taken and not yet written.
+    bytes: u64,
+    /// The thread sleeps without a time-out.
+    idle: bool,
+    /// No more entries come.
+    closed: bool,
+    /// Entries are thrown away: they could not be written.
+    failed: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Backlog> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recorder {
+    /// Writes the header to `out` and starts the thread that writes the rest. `on_trouble` is told at once
+    /// when the log cannot be written any more; what is recorded from then on is thrown away.
+    pub fn start(
+        out: Box<dyn Write + Send>,
+        header: &Header,
+        identity: Identity,
+        clock: Arc<dyn Clock>,
+        on_trouble: OnTrouble,
+    ) -> Result<Recorder, WriteError> {
+        let writer = Writer::create(out, header, identity.salt, identity.uuid)?;
+        let shared = Arc::new(Shared::default());
+        let thread = thread::Builder::new().name("log".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || write_all(&shared, writer, clock.as_ref(), on_trouble)
+        });
+        let thread = thread.map_err(|source| WriteError::Io { offset: 0, source })?;
+        Ok(Recorder { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Hands entries to the thread, in order. Never waits for it.
+    pub(super) fn write(&self, entries: Vec<Entry>) {
+        let bytes: u64 = entries.iter().map(weight).sum();
+        let mut backlog = self.shared.lock();
+        if backlog.failed {
+            return;
+        }
+        let before = backlog.bytes;
+        backlog.bytes += bytes;
+        if backlog.entries.is_empty() {
+            backlog.entries = entries;
+        } else {
+            backlog.entries.extend(entries);
+        }
+        let wake = backlog.idle || (before < WAKE_BYTES && backlog.bytes >= WAKE_BYTES);
+        backlog.idle = false;
+        drop(backlog);
+        if wake {
+            self.shared.work.notify_one();
+        }
+    }
+
+    /// Waits while more than `LOG_BACKLOG_BYTES_MAX` are not written yet.
+    pub(super) fn wait_for_room(&self) {
+        let mut backlog = self.shared.lock();
+        while backlog.bytes > LOG_BACKLOG_BYTES_MAX && !backlog.failed {
+            backlog = self.shared.room.wait(backlog).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits until everything is written. To be called once.
+    pub(super) fn finish(&self) -> Result<Recorded, RecordError> {
+        self.shared.lock().closed = true;
+        self.shared.work.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        thread.and_then(|thread| thread.join().ok()).unwrap_or(Err(RecordError::Thread))
+    }
+}
+
+impl Drop for Recorder {
+    /// Lets the thread end by itself if nobody finished the recording.
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.work.notify_one();
+    }
+}
+
+/// What an entry counts against the limit of the backlog, in bytes.
+fn weight(entry: &Entry) -> u64 {
+    ENTRY_BYTES + entry.data.as_ref().map_or(0, |data| data.len() as u64)
+}
+
+/// The thread: takes what has come, writes it, closes chunks that are old enough.
+fn write_all(
+    shared: &Shared,
+    mut writer: Writer<Box<dyn Write + Send>>,
+    clock: &dyn Clock,
+    on_trouble: OnTrouble,
+) -> Result<Recorded, RecordError> {
+    let outcome = loop {
+        let (entries, closed) = wait_for_entries(shared, writer.has_open_chunk());
+        if let Err(error) = write_batch(shared, &mut writer, entries) {
+            break Err(error);
+        }
+        // What arrives during the next nap must not be older than its chunk may become.
+        if let Err(error) = writer.tick(clock.now().after(NAP.into())) {
+            break Err(error);
+        }
+        if closed {
+            break Ok(());
+        }
+    };
+    match outcome.and_then(|()| writer.finish()) {
+        Ok((_, written)) => Ok(Recorded { written, duration: clock.now() }),
+        Err(source) => {
+            let mut backlog = shared.lock();
+            *backlog = Backlog { failed: true, ..Backlog::default() };
+            drop(backlog);
+            shared.room.notify_all();
+            on_trouble(&source);
+            Err(RecordError::Write(source))
+        }
+    }
+}
+
+/// Sleeps until there is something to do: entries, the end, or a chunk that may be old enough.
+fn wait_for_entries(shared: &Shared, chunk_open: bool) -> (Vec<Entry>, bool) {
+    let mut backlog = shared.lock();
+    if !backlog.closed && backlog.bytes < WAKE_BYTES {
+        if chunk_open || !backlog.entries.is_empty() {
+            let woken = shared.work.wait_timeout(backlog, NAP);
+            backlog = woken.unwrap_or_else(PoisonError::into_inner).0;
+        } else {
+            backlog.idle = true;
+            while backlog.idle && !backlog.closed {
+                backlog = shared.work.wait(backlog).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+    (std::mem::take(&mut backlog.entries), backlog.closed)
+}
+
+/// Writes entries and gives the room they took back, bit by bit.
+fn write_batch(
+    shared: &Shared,
+    writer: &mut Writer<Box<dyn Write + Send>>,
+    entries: Vec<Entry>,
+) -> Result<(), WriteError> {
+    let mut written_bytes = 0;
+    for entry in entries {
+        written_bytes += weight(&entry);
+        writer.append(entry)?;
+        if written_bytes >= WAKE_BYTES {
+            give_room(shared, &mut written_bytes);
+        }
+    }
+    give_room(shared, &mut written_bytes);
+    Ok(())
+}
+
+fn give_room(shared: &Shared, written_bytes: &mut u64) {
+    let mut backlog = shared.lock();
+    backlog.bytes = backlog.bytes.saturating_sub(std::mem::take(written_bytes));
+    let room = backlog.bytes <= LOG_BACKLOG_BYTES_MAX;
+    drop(backlog);
+    if room {
+        shared.room.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Cursor};
+    use std::sync::mpsc;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::device::BlockDevice;
+    use crate::engine::parked::{Parked, Ticking, header};
+    use crate::engine::{Arrival, Engine, Negotiated, Port};
+    use crate::event::{Disconnect, Event, EventKind, Payload};
+    use crate::format::{PayloadPolicy, Reader};
+    use crate::request::{Errno, Flags, Operation, Request};
+    use crate::units::ByteRange;
+
+    /// A file in memory that takes `room` bytes and then is full.
+    #[derive(Clone)]
+    struct Disk {
+        bytes: Arc<Mutex<Vec<u8>>>,
+        room: usize,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut file = self.bytes.lock().unwrap();
+            if file.len() + bytes.len() > self.room {
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
+            file.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Recording {
+        disk: Disk,
+        engine: Arc<Engine>,
+        device: Arc<Parked>,
+        port: Port,
+        trouble: mpsc::Receiver<String>,
+    }
+
+    fn record(policy: PayloadPolicy, room: usize) -> Recording {
+        let disk = Disk { bytes: Arc::default(), room };
+        let clock = Arc::new(Ticking::default());
+        let (tell, trouble) = mpsc::channel();
+        let on_trouble = Box::new(move |error: &WriteError| tell.send(error.to_string()).unwrap());
+        let identity = Identity { salt: 1, uuid: 2 };
+        let log = Box::new(disk.clone());
+        let recorder =
+            Recorder::start(log, &header(policy, 1), identity, clock.clone(), on_trouble).unwrap();
+        let engine = Engine::recording(clock, recorder, policy);
+        let device = Parked::new(1 << 20);
+        let attached = engine.attach(Arc::clone(&device) as Arc<dyn BlockDevice>);
+        let export = "0".to_owned();
+        let negotiated = Negotiated { export, structured_replies: true, block_status: false };
+        let port = attached.connect(negotiated).unwrap();
+        Recording { disk, engine, device, port, trouble }
+    }
+
+    fn arrival(operation: Operation, offset: u64, data: &'static [u8]) -> Arrival {
+        let length = if operation == Operation::Flush { 0 } else { data.len().max(4) as u64 };
+        let request =
+            Request { operation, range: ByteRange::new(offset, length), flags: Flags::NONE };
+        Arrival { tag: 0, cookie: 9, request, data: Bytes::from_static(data), refused: None }
+    }
+
+    fn events(disk: &Disk) -> Vec<Event> {
+        let bytes = disk.bytes.lock().unwrap().clone();
+        let mut reader = Reader::open(Cursor::new(bytes)).unwrap();
+        let mut events = Vec::new();
+        while let Some((_, event)) = reader.next_event().unwrap() {
+            events.push(event);
+        }
+        assert!(reader.loss().is_none(), "{:?}", reader.loss());
+        events
+    }
+
+    fn names(events: &[Event]) -> Vec<&'static str> {
+        events.iter().map(|event| event.kind.name()).collect()
+    }
+
+    #[test]
+    fn a_recording_is_a_list_of_steps() {
+        let Recording { disk, engine, device, mut port, .. } =
+            record(PayloadPolicy::Write, 1 << 20);
+        let mut released = Vec::new();
+        port.issue(&mut vec![
+            arrival(Operation::Write, 0, b"data"),
+            arrival(Operation::Read, 512, b""),
+        ]);
+        device.complete(1, Ok(()));
+        device.complete(0, Ok(()));
+        port.pump(&mut released);
+        port.issue(&mut vec![arrival(Operation::Flush, 0, b"")]);
+        device.complete(2, Err(Errno::EIO));
+        port.pump(&mut released);
+        assert_eq!(released.len(), 3);
+        port.disconnect(Disconnect::Asked);
+        engine.finish(Some(0)).unwrap().unwrap();
+
+        let events = events(&disk);
+        let expected = [
+            "open",
+            "length",
+            "connect",
+            "issue",
+            "issue",
+            "checkpoint",
+            "block",
+            "block",
+            "issue",
+            "checkpoint",
+            "block",
+            "disconnect",
+            "close",
+            "end",
+        ];
+        assert_eq!(names(&events), expected);
+        let blocks: Vec<_> = events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Block(block) => Some((block.id.0, block.result)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(blocks, [(1, Ok(())), (0, Ok(())), (2, Err(Errno::EIO))]);
+        assert!(events.is_sorted_by_key(|event| event.time));
+    }
+
+    #[test]
+    fn the_payload_policy_decides_what_is_kept() {
+        for (policy, write, read) in [
+            (PayloadPolicy::None, "absent", "absent"),
+            (PayloadPolicy::Hash, "digest", "digest"),
+            (PayloadPolicy::Write, "stored", "digest"),
+            (PayloadPolicy::All, "stored", "stored"),
+        ] {
+            let Recording { disk, engine, device, mut port, .. } = record(policy, 1 << 20);
+            port.issue(&mut vec![
+                arrival(Operation::Write, 0, b"data"),
+                arrival(Operation::Read, 512, b""),
+            ]);
+            device.complete(0, Ok(()));
+            device.complete(1, Ok(()));
+            port.pump(&mut Vec::new());
+            drop(port);
+            engine.finish(None).unwrap().unwrap();
+            let kept = |payload: &Payload| match payload {
+                Payload::Absent => "absent",
+                Payload::Zeroes => "zeroes",
+                Payload::Digest(_) => "digest",
+                Payload::Stored(..) => "stored",
+            };
+            for event in events(&disk) {
+                match event.kind {
+                    EventKind::Issue(issue) if issue.request.operation == Operation::Write => {
+                        assert_eq!(kept(&issue.payload), write, "{policy:?}");
+                    }
+                    EventKind::Block(block) if block.operation == Operation::Read => {
+                        assert_eq!(kept(&block.payload), read, "{policy:?}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_client_that_went_never_got_is_logged_as_undelivered() {
+        let Recording { disk, engine, device, mut port, .. } = record(PayloadPolicy::Hash, 1 << 20);
+        port.issue(&mut vec![arrival(Operation::Write, 0, b"data")]);
+        device.complete(0, Ok(()));
+        port.disconnect(Disconnect::Closed);
+        engine.finish(None).unwrap().unwrap();
+        let undelivered = events(&disk)
+            .into_iter()
+            .any(|event| matches!(event.kind, EventKind::Block(block) if block.flags.undelivered));
+        assert!(undelivered);
+    }
+
+    #[test]
+    fn a_full_disk_is_reported_at_once_and_clients_are_served_on() {
+        let Recording { disk, engine, device, mut port, trouble } = record(PayloadPolicy::All, 600);
+        for number in 0..20 {
+            port.issue(&mut vec![arrival(Operation::Write, number * 4, b"data")]);
+            device.complete(number, Ok(()));
+            let mut released = Vec::new();
+            port.pump(&mut released);
+            assert_eq!(released.len(), 1, "served");
+        }
+        drop(port);
+        let finished = engine.finish(None).unwrap();
+        assert!(trouble.recv().is_ok());
+        let Err(error) = finished else {
+            panic!("the recording is not whole, and finish said {finished:?}");
+        };
+        assert_eq!(error.whole_bytes().unwrap(), disk.bytes.lock().unwrap().len() as u64);
+    }
+}
