@@ -74,7 +74,7 @@ impl Joiner {
     /// Takes the event with this index.
     pub fn push(&mut self, index: u64, event: Event) {
         match event.kind {
-            EventKind::Issue(issue) => self.issue(index, event.time, issue),
+            EventKind::Issue(issue) => self.issue(index, event.time, &issue),
             EventKind::Block(block) => self.block(block),
             _ => {}
         }
@@ -100,9 +100,9 @@ impl Joiner {
         Some(row)
     }
 
-    fn issue(&mut self, event: u64, time: Nanos, issue: Issue) {
+    fn issue(&mut self, event: u64, time: Nanos, issue: &Issue) {
         let place = self.given + self.held.len() as u64;
-        let Issue { id, device, connection, cookie, request, payload } = issue;
+        let Issue { id, device, connection, cookie, request, payload } = *issue;
         let epoch = self.flushes.get(&device).copied().unwrap_or(0);
         self.open.insert(id, place);
         self.held.push_back(Row {

@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_body_that_holds_more_or_less_than_promised_is_refused() {
-        let packed = pack(&[7; 1 << 20]).unwrap();
+        let packed = pack(&vec![7; 1 << 20]).unwrap();
         assert!(matches!(unpack(&packed, 4096), Err(UnpackError::Zstd { .. })));
         assert!(matches!(unpack(&packed, 2 << 20), Err(UnpackError::Length { .. })));
         assert!(matches!(unpack(b"not zstd", 4096), Err(UnpackError::Zstd { .. })));

@@ -308,7 +308,7 @@ mod tests {
             assert!(store.kept_bytes <= DEDUP_BYTES);
         }
         assert_eq!(store.known.len(), store.kept.len(), "the rest is forgotten");
-        assert_eq!(put(&mut store, &vec![u8::try_from(chunks).unwrap(); 8 << 20]).1, false);
+        assert!(!put(&mut store, &vec![u8::try_from(chunks).unwrap(); 8 << 20]).1);
         assert_eq!(put(&mut store, &vec![1; 8 << 20]), (chunks as u64, true));
     }
 

@@ -120,6 +120,14 @@ struct Current {
     offset: u64,
 }
 
+/// Whether the event was read that ends a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Missing,
+    /// It was, with this exit status of the recorded command.
+    Said(Option<u8>),
+}
+
 /// A trace that is being read.
 #[derive(Debug)]
 pub struct Reader<R> {
@@ -128,7 +136,7 @@ pub struct Reader<R> {
     current: Option<Current>,
     /// Index of the next event.
     next: u64,
-    ended: Option<Option<u8>>,
+    end: End,
     finished: bool,
     loss: Option<Loss>,
     facts: Facts,
@@ -146,7 +154,7 @@ impl<R: Read + Seek> Reader<R> {
             preamble,
             current: None,
             next: 0,
-            ended: None,
+            end: End::Missing,
             finished: false,
             loss: None,
             facts: Facts::default(),
@@ -194,13 +202,13 @@ impl<R: Read + Seek> Reader<R> {
             let (index, offset) = (self.next, current.offset);
             match current.decoder.next() {
                 Ok(Decoded::Done) => self.current = None,
-                Ok(_) if self.ended.is_some() => {
+                Ok(_) if self.end != End::Missing => {
                     self.lose(offset, LossKind::Damaged(Damage::AfterEnd { event: index }))?;
                 }
                 Ok(Decoded::Event(event)) => {
                     self.next += 1;
                     if let EventKind::End { status } = event.kind {
-                        self.ended = Some(status);
+                        self.end = End::Said(status);
                     }
                     return Ok(Some((index, event)));
                 }
@@ -270,7 +278,7 @@ impl<R: Read + Seek> Reader<R> {
     fn finish(&mut self, offset: u64) -> Result<(), ReadError> {
         self.finished = true;
         self.facts.file_bytes = offset;
-        if self.ended.is_none() { self.lose(offset, LossKind::NoEnd) } else { Ok(()) }
+        if self.end == End::Missing { self.lose(offset, LossKind::NoEnd) } else { Ok(()) }
     }
 
     fn lose(&mut self, offset: u64, kind: LossKind) -> Result<(), ReadError> {
@@ -288,14 +296,14 @@ impl<R: Read + Seek> Reader<R> {
     pub fn survey(mut self) -> Result<Survey, ReadError> {
         let mut last = None;
         // The end is not known before the last body is read, so the walk may find it missing too early.
-        self.ended = Some(None);
+        self.end = End::Said(None);
         while let Some(chunk) = self.walk()? {
             if chunk.header.holds == ChunkType::Events {
                 self.next = chunk.header.first + u64::from(chunk.header.count);
                 last = Some(chunk);
             }
         }
-        self.ended = None;
+        self.end = End::Missing;
         if self.loss.is_none() {
             self.read_last(last)?;
         }
@@ -304,7 +312,10 @@ impl<R: Read + Seek> Reader<R> {
             uuid: self.preamble.uuid,
             facts: self.facts,
             loss: self.loss,
-            status: self.ended.flatten(),
+            status: match self.end {
+                End::Said(status) => status,
+                End::Missing => None,
+            },
         })
     }
 
@@ -334,13 +345,13 @@ impl<R: Read + Seek> Reader<R> {
         let Some(place) = after.checked_sub(1) else { return Err(missing) };
         let (first, offset) = (self.stored[place].header.first, self.stored[place].offset);
         let lost = |damage| ReadError::PayloadLost { id: id.0, offset, damage };
-        match self.unpacked.iter().position(|payloads| payloads.first() == first) {
-            Some(at) => self.unpacked.swap(0, at),
-            None => {
-                let payloads = self.unpack(place)?.map_err(lost)?;
-                self.unpacked.push_front(payloads);
-                self.forget_oldest();
-            }
+        let kept = self.unpacked.iter().position(|payloads| payloads.first() == first);
+        if let Some(at) = kept {
+            self.unpacked.swap(0, at);
+        } else {
+            let payloads = self.unpack(place)?.map_err(lost)?;
+            self.unpacked.push_front(payloads);
+            self.forget_oldest();
         }
         self.unpacked[0].get(id).map_err(|error| lost(error.into()))?.ok_or(missing)
     }

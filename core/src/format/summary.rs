@@ -147,7 +147,7 @@ mod tests {
     fn tags_and_operations_that_are_not_known_are_skipped() {
         let mut section = vec![99, 3, 1, 2, 3];
         section.extend(some().encode());
-        section.extend([OPERATIONS as u8, 5, 77, 1, 1, 0, 0]);
+        section.extend([1, 5, 77, 1, 1, 0, 0]);
         assert_eq!(OperationCounts::decode(&section), Ok(some()));
     }
 

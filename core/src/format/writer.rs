@@ -219,12 +219,11 @@ impl<W: Write> Writer<W> {
             body_crc: crc32c::crc32c(stored),
             ..self.next_header(ChunkType::Payload)
         };
-        match packed {
-            Some(packed) => self.write_chunk(&[&header.encode()[..], &packed].concat())?,
-            None => {
-                sealed.chunk[..CHUNK_HEADER_BYTES].copy_from_slice(&header.encode());
-                self.write_chunk(&sealed.chunk)?;
-            }
+        if let Some(packed) = packed {
+            self.write_chunk(&[&header.encode()[..], &packed].concat())?;
+        } else {
+            sealed.chunk[..CHUNK_HEADER_BYTES].copy_from_slice(&header.encode());
+            self.write_chunk(&sealed.chunk)?;
         }
         Ok(header.chunk_len())
     }

@@ -99,7 +99,7 @@ fn foreign_chunk(number: u16, sequence: u64) -> Vec<u8> {
 fn a_compatible_chunk_that_is_not_known_is_skipped_and_others_are_refused() {
     let (bytes, entries) = small();
     let chunks = written(&entries, &[2, 4]).1.chunks;
-    let longer = [&bytes[..], &foreign_chunk(COMPATIBLE | 77, chunks)].concat();
+    let longer = [&bytes[..], &foreign_chunk(COMPATIBLE | 0x77, chunks)].concat();
     let whole = read(&longer).unwrap();
     assert!(whole.loss.is_none());
     assert_eq!(whole.events.len(), entries.len());

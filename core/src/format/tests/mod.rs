@@ -182,8 +182,8 @@ fn chunks_close_by_size_and_by_age_and_are_never_empty() {
     assert_eq!(writer.written().chunks, 0, "it is not old enough");
     writer.tick(Nanos(1_000 + CHUNK_AGE_NS)).unwrap();
     assert_eq!(writer.written().chunks, 2, "payloads and events");
-    let noise: Vec<u8> = (0..PAYLOAD_CHUNK_BYTES as u32).map(|n| (n >> 3) as u8 | 1).collect();
-    writer.append(write(2_000, 1, &noise)).unwrap();
+    let large: Vec<u8> = (1..=255).cycle().take(PAYLOAD_CHUNK_BYTES).collect();
+    writer.append(write(2_000, 1, &large)).unwrap();
     assert_eq!(writer.written().chunks, 3, "payloads alone, the events follow");
     let mut id = 2;
     while writer.written().chunks == 3 {
@@ -244,7 +244,7 @@ fn a_live_request_costs_less_than_forty_bytes() {
         let mut arrived = issue(id, Operation::Write, Payload::Absent);
         let EventKind::Issue(issue) = &mut arrived else { unreachable!() };
         issue.request.range.offset = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) % (1 << 40);
-        issue.cookie = 0xffff_8000_0000_0000 | id % 4;
+        issue.cookie = 0xffff_8000_0000_0000 + id % 4;
         let time = id * 20_000;
         entries.push(plain(time, arrived));
         if id >= 4 {
