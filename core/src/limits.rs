@@ -25,6 +25,12 @@ pub const CONNECTIONS_MAX: usize = 128;
 /// Extents in one block status reply or `block` event.
 pub const EXTENTS_MAX: usize = 4096;
 
+/// Ranges that an overlay tells apart (about 64 bytes of memory each); a change that needs more is ENOSPC.
+pub const OVERLAY_PIECES_MAX: usize = 1 << 24;
+
+/// Images behind one another: a qcow2 image, its backing file, that one's, and so on.
+pub const BACKING_CHAIN_MAX: usize = 32;
+
 /// Images in one recording: a device number is 16 bits.
 pub const DEVICES_MAX: usize = 1024;
 

@@ -10,7 +10,22 @@
 //! [`Image`] is the blocking side, which every store implements; [`BlockDevice`] and [`Queue`] are what the
 //! engine uses. `pool` makes the second out of the first.
 
+mod direct;
 mod doorbell;
+mod extents;
+mod file;
+mod fingerprint;
+mod lock;
+mod memory;
+mod open;
+mod overlay;
+mod pieces;
+mod pool;
+mod positioned;
+mod qcow2;
+
+#[cfg(test)]
+mod contract;
 
 use std::sync::Arc;
 
@@ -20,6 +35,14 @@ use crate::request::{Errno, Extent, Request};
 use crate::units::ByteRange;
 
 pub use doorbell::Doorbell;
+pub use file::File;
+pub use fingerprint::{FingerprintError, fingerprint};
+pub use lock::{Holder, LockError};
+pub use memory::Memory;
+pub use open::{Access, Identity, ImageFormat, OpenError, OpenOptions, Opened, Transfer, open};
+pub use overlay::Overlay;
+pub use pool::Pool;
+pub use qcow2::{Qcow2, Qcow2Error};
 
 /// What a device is and can do. Advertised to clients and kept in the trace's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +125,10 @@ pub trait Image: Send + Sync {
 
     /// Writes `data` at `offset`.
     fn write(&self, offset: u64, data: &[u8], durable: Durable) -> Result<(), Errno>;
+
+    /// Writes `data` at `offset`, durable by the next flush, if that need not wait for a disk; `None`,
+    /// with nothing written, if it would have to.
+    fn write_now(&self, offset: u64, data: &[u8]) -> Option<Result<(), Errno>>;
 
     /// Makes `range` read as zeroes.
     fn write_zeroes(&self, range: ByteRange, how: Zeroing) -> Result<(), Errno>;
