@@ -349,3 +349,245 @@ impl From<Completion> for Done {
         Done { result, payload, data }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::thread;
+
+    use super::*;
+    use crate::device::{Memory, Pool};
+    use crate::engine::parked::{Parked, Ticking, header};
+    use crate::engine::{LastWriter, PlanError, last_writer};
+    use crate::event::{CompletionFlags, Event};
+    use crate::format::{Entry as LogEntry, PayloadPolicy, Writer};
+    use crate::request::{ConnectionId, Flags};
+    use crate::units::ByteRange;
+
+    /// Builds a trace, event by event.
+    struct Script {
+        writer: Writer<Vec<u8>>,
+        time: u64,
+    }
+
+    fn request(operation: Operation, offset: u64, length: u64) -> Request {
+        Request { operation, range: ByteRange::new(offset, length), flags: Flags::NONE }
+    }
+
+    impl Script {
+        fn new() -> Script {
+            let header = header(PayloadPolicy::All, 1);
+            Script { writer: Writer::create(Vec::new(), &header, 1, 2).unwrap(), time: 0 }
+        }
+
+        fn event(mut self, kind: EventKind, data: &[u8]) -> Script {
+            self.time += 1000;
+            let event = Event { time: Nanos(self.time), kind };
+            let data = (!data.is_empty()).then(|| Bytes::copy_from_slice(data));
+            self.writer.append(LogEntry { event, data }).unwrap();
+            self
+        }
+
+        fn issue(self, id: u64, request: Request, data: &[u8]) -> Script {
+            let payload = if data.is_empty() { Payload::Absent } else { Payload::of(data) };
+            let issue = Issue {
+                id: RequestId(id),
+                device: DeviceId(0),
+                connection: ConnectionId(0),
+                cookie: id,
+                request,
+                payload,
+            };
+            self.event(EventKind::Issue(issue), data)
+        }
+
+        fn write(self, id: u64, offset: u64, data: &[u8]) -> Script {
+            self.issue(id, request(Operation::Write, offset, data.len() as u64), data)
+        }
+
+        fn block(
+            self,
+            id: u64,
+            operation: Operation,
+            result: Result<(), Errno>,
+            data: &[u8],
+        ) -> Script {
+            let payload = if data.is_empty() { Payload::Absent } else { Payload::of(data) };
+            let block = Block {
+                id: RequestId(id),
+                device: DeviceId(0),
+                operation,
+                result,
+                latency: Nanos(10),
+                hold: Nanos(1),
+                flags: CompletionFlags::default(),
+                payload,
+                extents: Vec::new(),
+            };
+            self.event(EventKind::Block(block), data)
+        }
+
+        fn bytes(self) -> Vec<u8> {
+            self.event(EventKind::End { status: None }, &[]).writer.finish().unwrap().0
+        }
+    }
+
+    fn reader(bytes: &[u8]) -> Reader<Cursor<Vec<u8>>> {
+        Reader::open(Cursor::new(bytes.to_vec())).unwrap()
+    }
+
+    fn run(bytes: &[u8], device: Arc<dyn BlockDevice>) -> Result<Replayed, ReplayError> {
+        let plan = Plan::of(&mut reader(bytes)).unwrap();
+        let stop = AtomicBool::new(false);
+        let clock = Ticking::default();
+        let options =
+            Options { clock: &clock, patience: Nanos(5000), stop: &stop, progress: &mut |_| {} };
+        replay(&mut reader(bytes), &plan, &[device], options)
+    }
+
+    fn memory() -> Arc<Pool> {
+        Pool::new(Arc::new(Memory::new(1 << 20)), 2)
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_verified() {
+        let bytes = Script::new()
+            .write(0, 512, b"data")
+            .block(0, Operation::Write, Ok(()), b"")
+            .issue(1, request(Operation::Read, 512, 4), b"")
+            .block(1, Operation::Read, Ok(()), b"data")
+            .bytes();
+        let replayed = run(&bytes, memory()).unwrap();
+        assert_eq!(replayed.divergence, None);
+        assert_eq!((replayed.requests, replayed.verified, replayed.left_out), (2, 1, 0));
+    }
+
+    #[test]
+    fn other_data_are_a_divergence_that_names_the_bytes_and_the_last_writer() {
+        let bytes = Script::new()
+            .write(0, 0, b"xxxx")
+            .block(0, Operation::Write, Ok(()), b"")
+            .write(1, 512, b"data")
+            .block(1, Operation::Write, Ok(()), b"")
+            .issue(2, request(Operation::Read, 512, 4), b"")
+            .block(2, Operation::Read, Ok(()), b"dust")
+            .bytes();
+        let divergence = run(&bytes, memory()).unwrap().divergence.unwrap();
+        assert_eq!(divergence.id, RequestId(2));
+        let DivergenceKind::Data { bytes: Some(differ), .. } = &divergence.kind else {
+            panic!("{divergence:?}");
+        };
+        assert_eq!(*differ, DifferentBytes { first: 1, count: 3, of: 4 });
+        let last = last_writer(&mut reader(&bytes), &divergence).unwrap();
+        let Some(LastWriter { id: RequestId(1), result: Some(Ok(())), .. }) = last else {
+            panic!("{last:?}");
+        };
+    }
+
+    #[test]
+    fn a_request_that_failed_when_it_was_recorded_is_left_out() {
+        let bytes = Script::new()
+            .write(0, 0, b"lost")
+            .block(0, Operation::Write, Err(Errno::ENOSPC), b"")
+            .issue(1, request(Operation::Read, 0, 4), b"")
+            .block(1, Operation::Read, Ok(()), b"\0\0\0\0")
+            .bytes();
+        let replayed = run(&bytes, memory()).unwrap();
+        assert_eq!(replayed.divergence, None);
+        assert_eq!((replayed.requests, replayed.verified, replayed.left_out), (1, 1, 1));
+    }
+
+    #[test]
+    fn an_image_that_fails_now_is_a_divergence() {
+        let bytes =
+            Script::new().write(0, 0, b"data").block(0, Operation::Write, Ok(()), b"").bytes();
+        let device = Parked::new(1 << 20);
+        let failing = thread::spawn({
+            let device = Arc::clone(&device);
+            move || {
+                while device.parked().is_empty() {
+                    thread::yield_now();
+                }
+                device.complete(0, Err(Errno::EIO));
+            }
+        });
+        let plan = Plan::of(&mut reader(&bytes)).unwrap();
+        let (clock, stop) = (Ticking::default(), AtomicBool::new(false));
+        let patience = Nanos(u64::MAX);
+        let options = Options { clock: &clock, patience, stop: &stop, progress: &mut |_| {} };
+        let replayed = replay(&mut reader(&bytes), &plan, &[device], options).unwrap();
+        failing.join().unwrap();
+        let divergence = replayed.divergence.unwrap();
+        assert_eq!(divergence.kind, DivergenceKind::Result { now: Errno::EIO });
+    }
+
+    #[test]
+    fn an_image_that_never_answers_is_trouble_with_a_name() {
+        let bytes = Script::new()
+            .issue(0, request(Operation::Flush, 0, 0), b"")
+            .block(0, Operation::Flush, Ok(()), b"")
+            .bytes();
+        let outcome = run(&bytes, Parked::new(1 << 20));
+        let Err(ReplayError::Silent { id: RequestId(0), .. }) = outcome else {
+            panic!("{outcome:?}");
+        };
+    }
+
+    #[test]
+    fn a_request_waits_for_what_was_released_before_it_was_issued_and_for_nothing_else() {
+        let bytes = Script::new()
+            .issue(0, request(Operation::Flush, 0, 0), b"")
+            .issue(1, request(Operation::Flush, 0, 0), b"")
+            .block(1, Operation::Flush, Ok(()), b"")
+            .issue(2, request(Operation::Flush, 0, 0), b"")
+            .block(2, Operation::Flush, Ok(()), b"")
+            .block(0, Operation::Flush, Ok(()), b"")
+            .bytes();
+        let device = Parked::new(1 << 20);
+        let seen = thread::spawn({
+            let device = Arc::clone(&device);
+            move || {
+                let mut seen = Vec::new();
+                for (parked, complete) in [(vec![0, 1], 1), (vec![0, 2], 2), (vec![0], 0)] {
+                    while device.parked().len() != parked.len() {
+                        thread::yield_now();
+                    }
+                    seen.push(device.parked() == parked);
+                    device.complete(complete, Ok(()));
+                }
+                seen
+            }
+        });
+        let plan = Plan::of(&mut reader(&bytes)).unwrap();
+        let (clock, stop) = (Ticking::default(), AtomicBool::new(false));
+        let patience = Nanos(u64::MAX);
+        let options = Options { clock: &clock, patience, stop: &stop, progress: &mut |_| {} };
+        replay(&mut reader(&bytes), &plan, &[device], options).unwrap();
+        assert_eq!(seen.join().unwrap(), [true, true, true]);
+    }
+
+    #[test]
+    fn what_no_client_could_have_sent_is_refused_with_its_place() {
+        let past_end = Script::new().issue(0, request(Operation::Read, 1 << 20, 1), b"").bytes();
+        let outcome = run(&past_end, memory());
+        let Err(ReplayError::PastEnd { event: 0, size: 0x10_0000, .. }) = outcome else {
+            panic!("{outcome:?}");
+        };
+        let short = Script::new().issue(0, request(Operation::Write, 0, 9), b"data").bytes();
+        let outcome = run(&short, memory());
+        let Err(ReplayError::DataLength { event: 0, expected: 9, found: 4, .. }) = outcome else {
+            panic!("{outcome:?}");
+        };
+        let flush = request(Operation::Flush, 0, 0);
+        let twice = Script::new().issue(0, flush, b"").issue(0, flush, b"").bytes();
+        let outcome = run(&twice, memory());
+        let Err(ReplayError::Twice { event: 1, .. }) = outcome else { panic!("{outcome:?}") };
+    }
+
+    #[test]
+    fn a_write_without_its_data_is_refused_before_the_first_request() {
+        let bytes = Script::new().issue(0, request(Operation::Write, 0, 4), b"").bytes();
+        let outcome = Plan::of(&mut reader(&bytes));
+        let Err(PlanError::NoData { event: 0, .. }) = outcome else { panic!("{outcome:?}") };
+    }
+}
