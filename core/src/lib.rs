@@ -14,6 +14,7 @@ pub mod engine;
 pub mod event;
 pub mod format;
 pub mod limits;
+pub mod nbd;
 pub mod open;
 pub mod request;
 pub mod rows;

@@ -146,6 +146,11 @@ struct Flight {
 }
 
 impl Port {
+    /// Its number in the trace.
+    pub fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
     /// Rung when another thread did something for this connection.
     pub fn doorbell(&self) -> &Arc<Doorbell> {
         self.outbox.bell()

@@ -1,0 +1,372 @@
+//! A small client: blocking, several requests in flight, for the demo and for tests.
+//!
+//! It trusts its server as far as memory goes (it believes lengths up to `REQUEST_DATA_BYTES_MAX`) and no
+//! further: anything unexpected is an error. Invariant: replies are matched by cookie, so they may come in
+//! any order.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use bytes::{Buf, BufMut};
+
+use crate::limits::{NBD_OPTION_BYTES_MAX, REQUEST_DATA_BYTES_MAX};
+use crate::nbd::wire::{
+    BASE_ALLOCATION, CHUNK_DONE, CHUNK_MAGIC, ChunkHeader, FIXED_NEWSTYLE, GREETING_MAGIC,
+    NO_ZEROES, OPTION_MAGIC, OPTION_REPLY_MAGIC, RequestHeader, SIMPLE_REPLY_MAGIC, STATE_HOLE,
+    STATE_ZERO, chunk, command, command_flag, info, option, option_reply,
+};
+use crate::request::{Errno, Extent, Flags, Operation, Request};
+use crate::units::ByteRange;
+
+/// Why a client cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The connection failed or was closed.
+    #[error("the connection to the server failed")]
+    Io(#[from] io::Error),
+    /// The server said what no server may.
+    #[error("the server sent {found:#x} where {expected} was due")]
+    Unexpected {
+        /// What was due.
+        expected: &'static str,
+        /// What came.
+        found: u64,
+    },
+    /// The server refused an option.
+    #[error("the server refused option {option} with error {error:#x}: {message}")]
+    Refused {
+        /// The option's number.
+        option: u32,
+        /// The reply's number.
+        error: u32,
+        /// The server's words.
+        message: String,
+    },
+    /// The server answered a request with an error.
+    #[error("the server answered {0}")]
+    Failed(Errno),
+}
+
+/// How a client and its server talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Simple replies; no block status.
+    Simple,
+    /// Structured replies and `base:allocation`.
+    Structured,
+}
+
+/// The answer to one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// From [`Client::send`].
+    pub cookie: u64,
+    /// Whether it worked.
+    pub result: Result<(), Errno>,
+    /// What was read.
+    pub data: Vec<u8>,
+    /// The answer to a block status.
+    pub extents: Vec<Extent>,
+}
+
+/// A connection to an export, over any stream.
+#[derive(Debug)]
+pub struct Client<S: Read + Write> {
+    stream: S,
+    size: u64,
+    transmission_flags: u16,
+    next_cookie: u64,
+    /// Sent and not answered.
+    pending: BTreeMap<u64, Request>,
+}
+
+impl<S: Read + Write> Client<S> {
+    /// Chooses `export` over a stream that is connected to a server.
+    pub fn connect(
+        mut stream: S,
+        export: &str,
+        dialect: Dialect,
+    ) -> Result<Client<S>, ClientError> {
+        let mut greeting = [0; 18];
+        stream.read_exact(&mut greeting)?;
+        let mut greeting = greeting.as_slice();
+        expect("the greeting", greeting.get_u64(), GREETING_MAGIC)?;
+        expect("the option magic", greeting.get_u64(), OPTION_MAGIC)?;
+        let flags = FIXED_NEWSTYLE | NO_ZEROES;
+        expect("the handshake flags", greeting.get_u16().into(), flags.into())?;
+        stream.write_all(&u32::from(flags).to_be_bytes())?;
+        let mut name = Vec::new();
+        put_string(&mut name, export);
+        if dialect == Dialect::Structured {
+            haggle(&mut stream, option::STRUCTURED_REPLY, &[])?;
+            let mut contexts = name.clone();
+            contexts.put_u32(1);
+            put_string(&mut contexts, BASE_ALLOCATION);
+            haggle(&mut stream, option::SET_META_CONTEXT, &contexts)?;
+        }
+        name.put_u16(0);
+        let (size, transmission_flags) = haggle(&mut stream, option::GO, &name)?;
+        let pending = BTreeMap::new();
+        Ok(Client { stream, size, transmission_flags, next_cookie: 0, pending })
+    }
+
+    /// Bytes of the export.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The transmission flags of the export, as the protocol numbers them.
+    pub fn transmission_flags(&self) -> u16 {
+        self.transmission_flags
+    }
+
+    /// Sends a request and does not wait; returns its cookie. `data` are those of a write.
+    pub fn send(&mut self, request: &Request, data: &[u8]) -> Result<u64, ClientError> {
+        let cookie = self.next_cookie;
+        self.next_cookie += 1;
+        let header = RequestHeader {
+            flags: wire_flags(request.flags),
+            command: wire_command(request.operation),
+            cookie,
+            offset: request.range.offset,
+            length: u32::try_from(request.range.length).unwrap_or(u32::MAX),
+        };
+        let mut bytes = Vec::with_capacity(RequestHeader::BYTES + data.len());
+        header.write(&mut bytes);
+        bytes.put_slice(data);
+        self.stream.write_all(&bytes)?;
+        self.pending.insert(cookie, *request);
+        Ok(cookie)
+    }
+
+    /// Waits for the next answer, to whichever request.
+    pub fn receive(&mut self) -> Result<Answer, ClientError> {
+        let mut answer =
+            Answer { cookie: 0, result: Ok(()), data: Vec::new(), extents: Vec::new() };
+        loop {
+            let magic = u32::from_be_bytes(self.read_array()?);
+            if magic == SIMPLE_REPLY_MAGIC {
+                return self.simple_reply(answer);
+            }
+            expect("the magic of a reply", magic.into(), CHUNK_MAGIC.into())?;
+            let header = ChunkHeader::read_after_magic(&self.read_array()?);
+            answer.cookie = header.cookie;
+            self.chunk(&header, &mut answer)?;
+            if header.flags & CHUNK_DONE != 0 {
+                self.pending.remove(&header.cookie);
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Sends a request and waits for its answer; an error in the answer is an error here. Nothing else may
+    /// be in flight.
+    pub fn call(&mut self, request: &Request, data: &[u8]) -> Result<Answer, ClientError> {
+        let cookie = self.send(request, data)?;
+        let answer = self.receive()?;
+        expect("the cookie of the request", answer.cookie, cookie)?;
+        answer.result.map_err(ClientError::Failed)?;
+        Ok(answer)
+    }
+
+    /// Reads.
+    pub fn read(&mut self, range: ByteRange) -> Result<Vec<u8>, ClientError> {
+        let request = Request { operation: Operation::Read, range, flags: Flags::NONE };
+        Ok(self.call(&request, &[])?.data)
+    }
+
+    /// Writes.
+    pub fn write(&mut self, offset: u64, data: &[u8], flags: Flags) -> Result<(), ClientError> {
+        let range = ByteRange::new(offset, data.len() as u64);
+        self.call(&Request { operation: Operation::Write, range, flags }, data).map(drop)
+    }
+
+    /// Flushes.
+    pub fn flush(&mut self) -> Result<(), ClientError> {
+        let (operation, range) = (Operation::Flush, ByteRange::default());
+        self.call(&Request { operation, range, flags: Flags::NONE }, &[]).map(drop)
+    }
+
+    /// Says goodbye and gives the stream back. What is in flight is finished and not answered.
+    pub fn close(mut self) -> Result<S, ClientError> {
+        let header = RequestHeader {
+            flags: 0,
+            command: command::DISCONNECT,
+            cookie: self.next_cookie,
+            offset: 0,
+            length: 0,
+        };
+        let mut bytes = Vec::new();
+        header.write(&mut bytes);
+        self.stream.write_all(&bytes)?;
+        Ok(self.stream)
+    }
+
+    fn simple_reply(&mut self, mut answer: Answer) -> Result<Answer, ClientError> {
+        let error = u32::from_be_bytes(self.read_array()?);
+        answer.cookie = u64::from_be_bytes(self.read_array()?);
+        let request = self.asked(answer.cookie)?;
+        self.pending.remove(&answer.cookie);
+        if error != 0 {
+            answer.result = Err(errno(error));
+        } else if request.operation == Operation::Read {
+            answer.data = self.read_bytes(request.range.length)?;
+        }
+        Ok(answer)
+    }
+
+    /// Reads the payload of a chunk into `answer`.
+    fn chunk(&mut self, header: &ChunkHeader, answer: &mut Answer) -> Result<(), ClientError> {
+        let request = self.asked(header.cookie)?;
+        let payload = self.read_bytes(header.length.into())?;
+        let mut payload = payload.as_slice();
+        let expected = "a chunk of the announced kind";
+        let unexpected = ClientError::Unexpected { expected, found: header.kind.into() };
+        match header.kind {
+            chunk::NONE if payload.is_empty() => {}
+            chunk::OFFSET_DATA if payload.len() > 8 => {
+                let offset = payload.get_u64();
+                place(&request, offset, payload, &mut answer.data).ok_or(unexpected)?;
+            }
+            chunk::OFFSET_HOLE if payload.len() == 12 => {
+                let (offset, length) = (payload.get_u64(), payload.get_u32());
+                let within = ByteRange::new(offset, length.into()).end() <= request.range.end();
+                let zeroes = vec![0; if within { length as usize } else { 0 }];
+                place(&request, offset, &zeroes, &mut answer.data).ok_or(unexpected)?;
+            }
+            chunk::BLOCK_STATUS if payload.len() % 8 == 4 => {
+                payload.advance(4);
+                answer.extents = payload.chunks_exact(8).map(extent).collect();
+            }
+            kind if kind & chunk::ERROR_BIT != 0 && payload.len() >= 6 => {
+                answer.result = Err(errno(payload.get_u32()));
+            }
+            _ => return Err(unexpected),
+        }
+        Ok(())
+    }
+
+    fn asked(&self, cookie: u64) -> Result<Request, ClientError> {
+        let expected = "the cookie of a request in flight";
+        self.pending
+            .get(&cookie)
+            .copied()
+            .ok_or(ClientError::Unexpected { expected, found: cookie })
+    }
+
+    fn read_array<const N: usize>(&mut self) -> Result<[u8; N], ClientError> {
+        let mut bytes = [0; N];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_bytes(&mut self, length: u64) -> Result<Vec<u8>, ClientError> {
+        read_bytes(&mut self.stream, length, u64::from(REQUEST_DATA_BYTES_MAX) + 8)
+    }
+}
+
+/// How the information that counts begins.
+const EXPORT: [u8; 2] = info::EXPORT.to_be_bytes();
+
+/// Sends an option and reads its replies to the last; returns what they say of size and flags.
+fn haggle(
+    stream: &mut (impl Read + Write),
+    option: u32,
+    data: &[u8],
+) -> Result<(u64, u16), ClientError> {
+    let mut bytes = Vec::new();
+    bytes.put_u64(OPTION_MAGIC);
+    bytes.put_u32(option);
+    bytes.put_u32(u32::try_from(data.len()).expect("options are short"));
+    bytes.put_slice(data);
+    stream.write_all(&bytes)?;
+    let mut told = (0, 0);
+    loop {
+        let mut header = [0; 20];
+        stream.read_exact(&mut header)?;
+        let mut header = header.as_slice();
+        expect("the magic of an option reply", header.get_u64(), OPTION_REPLY_MAGIC)?;
+        expect("the option that was sent", header.get_u32().into(), option.into())?;
+        let (kind, length) = (header.get_u32(), header.get_u32());
+        let data = read_bytes(stream, length.into(), NBD_OPTION_BYTES_MAX as u64)?;
+        let mut data = data.as_slice();
+        match kind {
+            option_reply::ACK => return Ok(told),
+            option_reply::INFO if data.len() == 12 && data.starts_with(&EXPORT) => {
+                data.advance(EXPORT.len());
+                told = (data.get_u64(), data.get_u16());
+            }
+            error if error >> 31 == 1 => {
+                let message = String::from_utf8_lossy(data).into_owned();
+                return Err(ClientError::Refused { option, error, message });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn read_bytes(stream: &mut impl Read, length: u64, limit: u64) -> Result<Vec<u8>, ClientError> {
+    if length > limit {
+        let expected = "a length within the limits";
+        return Err(ClientError::Unexpected { expected, found: length });
+    }
+    let mut bytes = Vec::new();
+    // Grows with what comes.
+    if stream.take(length).read_to_end(&mut bytes)? as u64 != length {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    Ok(bytes)
+}
+
+/// Puts a piece of a read where it belongs; `None` if it does not belong to the request.
+fn place(request: &Request, offset: u64, piece: &[u8], data: &mut Vec<u8>) -> Option<()> {
+    let asked = request.range;
+    let start = usize::try_from(offset.checked_sub(asked.offset)?).ok()?;
+    let end = start.checked_add(piece.len())?;
+    if end as u64 > asked.length {
+        return None;
+    }
+    data.resize(data.len().max(end), 0);
+    data[start..end].copy_from_slice(piece);
+    Some(())
+}
+
+fn expect(expected: &'static str, found: u64, due: u64) -> Result<(), ClientError> {
+    if found == due { Ok(()) } else { Err(ClientError::Unexpected { expected, found }) }
+}
+
+fn put_string(out: &mut Vec<u8>, text: &str) {
+    out.put_u32(u32::try_from(text.len()).expect("names are short"));
+    out.put_slice(text.as_bytes());
+}
+
+fn errno(number: u32) -> Errno {
+    u16::try_from(number).map_or(Errno::EINVAL, Errno)
+}
+
+fn extent(mut descriptor: &[u8]) -> Extent {
+    let (length, state) = (descriptor.get_u32(), descriptor.get_u32());
+    Extent { length: length.into(), hole: state & STATE_HOLE != 0, zero: state & STATE_ZERO != 0 }
+}
+
+fn wire_command(operation: Operation) -> u16 {
+    match operation {
+        Operation::Read => command::READ,
+        Operation::Write => command::WRITE,
+        Operation::WriteZeroes => command::WRITE_ZEROES,
+        Operation::Discard => command::TRIM,
+        Operation::Flush => command::FLUSH,
+        Operation::BlockStatus => command::BLOCK_STATUS,
+        Operation::Cache => command::CACHE,
+    }
+}
+
+fn wire_flags(flags: Flags) -> u16 {
+    let bits = [
+        (Flags::FUA, command_flag::FUA),
+        (Flags::NO_HOLE, command_flag::NO_HOLE),
+        (Flags::FAST_ZERO, command_flag::FAST_ZERO),
+        (Flags::REQ_ONE, command_flag::REQ_ONE),
+    ];
+    bits.into_iter().filter(|(flag, _)| flags.contains(*flag)).fold(0, |set, (_, bit)| set | bit)
+}

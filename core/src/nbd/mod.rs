@@ -1,0 +1,34 @@
+//! The NBD front: clients on sockets in, requests to the engine, replies out.
+//!
+//! ```text
+//!  socket ─▶ inbox ─▶ handshake (options) ─▶ transmission ─▶ engine ─▶ reply ─▶ outbox ─▶ socket
+//!            └──────────── connection: one thread each, started and ended by server ────────────┘
+//! ```
+//!
+//! `wire` has the protocol's numbers, `export` what is served and advertised, `client` a small client for
+//! the demo and for tests. Fixed newstyle with `GO`, `INFO`, `LIST` and `EXPORT_NAME`, structured replies,
+//! `base:allocation`, DF, FUA, flush, trim, write zeroes, cache, multi-conn and block sizes are supported;
+//! TLS, extended headers and oldstyle are not. All but `connection` and `server` do no I/O.
+//! Invariant: a client, however hostile, takes bounded memory and harms nobody but itself.
+
+mod client;
+mod connection;
+mod export;
+mod handshake;
+mod inbox;
+mod options;
+mod outbox;
+mod reply;
+mod server;
+mod session;
+mod stop;
+mod transmission;
+mod transport;
+pub mod wire;
+
+pub use client::{Answer, Client, ClientError, Dialect};
+pub use connection::{ConnectionError, ConnectionReport};
+pub use export::{Advertised, Export, advertised};
+pub use handshake::HandshakeError;
+pub use server::{Listener, OnEnd, Server};
+pub use transmission::TransmissionError;
