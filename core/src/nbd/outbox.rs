@@ -113,7 +113,7 @@ mod tests {
             let mut outbox = Outbox::default();
             let mut expected = Vec::new();
             for (number, (own, length)) in pieces.into_iter().enumerate() {
-                let piece = vec![number as u8; length];
+                let piece = vec![u8::try_from(number).unwrap(); length];
                 if own { outbox.push(piece.clone().into()) } else { outbox.tail().extend(&piece) }
                 expected.extend(piece);
             }
