@@ -28,6 +28,11 @@ impl Failure {
         Failure { what: what.into(), why: Some(why.into()), hints: Vec::new() }
     }
 
+    /// An error that says by itself what could not be done, and the reasons behind it.
+    pub(crate) fn of(error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+        Failure::because("", error)
+    }
+
     /// Standard output did not take what was written to it.
     pub(crate) fn output(why: io::Error) -> Failure {
         Failure::because("cannot write to standard output", why)
@@ -49,20 +54,31 @@ impl Failure {
 /// What, then each reason behind it, on one line.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        let mut said = self.what.clone();
-        let mut why = self.why.as_ref().map(|why| -> &(dyn Error + 'static) { why.as_ref() });
-        while let Some(reason) = why {
-            let text = reason_text(reason);
-            // Many errors end with the text of their source; saying it again would be noise.
-            if !text.is_empty() && !said.contains(&text) {
-                write!(f, ": {text}")?;
-                said = text;
-            }
-            why = reason.source();
+        match &self.why {
+            None => f.write_str(&self.what),
+            Some(why) => f.write_str(&with_reasons(&self.what, why.as_ref())),
         }
-        Ok(())
     }
+}
+
+/// `what`, then `error` and each error behind it, on one line.
+pub(crate) fn with_reasons(what: &str, error: &(dyn Error + 'static)) -> String {
+    let mut line = what.to_owned();
+    let mut said = line.clone();
+    let mut why = Some(error);
+    while let Some(reason) = why {
+        let text = reason_text(reason);
+        // Many errors end with the text of their source; saying it again would be noise.
+        if !text.is_empty() && !said.contains(&text) {
+            if !line.is_empty() {
+                line.push_str(": ");
+            }
+            line.push_str(&text);
+            said = text;
+        }
+        why = reason.source();
+    }
+    line
 }
 
 /// An error's text without the number that Rust adds to those of the system.

@@ -4,10 +4,24 @@
 //! `printer`. Invariant: every way out of the program passes through [`main`], so that an error is told once.
 
 mod args;
+mod child;
+mod clock;
 mod cmd;
 mod exit;
 mod failure;
+mod images;
+mod output_image;
 mod printer;
+mod progress;
+mod report;
+mod session;
+mod signals;
+mod socket;
+mod summary;
+mod trace;
+mod trace_file;
+mod verify;
+mod words;
 
 use std::process;
 

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Display};
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
@@ -20,12 +21,10 @@ const STDOUT_BUFFER_BYTES: usize = 64 << 10;
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    // No help texts here: they would make every `--help` three times as long.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
@@ -50,12 +49,12 @@ pub(crate) enum Verbosity {
     Verbose,
 }
 
-/// Prints. Shared by reference between threads.
-#[derive(Debug)]
+/// Prints. Clones print to the same streams, from any thread.
+#[derive(Debug, Clone)]
 pub(crate) struct Printer {
     color: ColorChoice,
     verbosity: Verbosity,
-    stdout_closed: AtomicBool,
+    stdout_closed: Arc<AtomicBool>,
     bars: MultiProgress,
 }
 
@@ -65,7 +64,7 @@ impl Printer {
         Printer {
             color: color.into(),
             verbosity,
-            stdout_closed: AtomicBool::new(false),
+            stdout_closed: Arc::default(),
             bars: MultiProgress::new(),
         }
     }
@@ -115,14 +114,27 @@ impl Printer {
         }
     }
 
+    /// What diverged: the first of `lines`, then what is known of it, then what to try.
+    pub(crate) fn account(&self, lines: &[String], hints: &[String]) {
+        let style = AnsiColor::Red.on_default().bold();
+        for (number, line) in lines.iter().enumerate() {
+            match number {
+                0 => self.line(format_args!("{style}error{style:#}: {line}")),
+                _ => self.line(format_args!("  {line}")),
+            }
+        }
+        for hint in hints {
+            self.hint(hint);
+        }
+    }
+
     /// Something to try.
     pub(crate) fn hint(&self, text: impl Display) {
         let style = AnsiColor::Cyan.on_default();
         self.line(format_args!("  {style}hint{style:#}: {text}"));
     }
 
-    /// One line of an account that belongs to a failure or a divergence, as it is.
-    pub(crate) fn line(&self, text: fmt::Arguments<'_>) {
+    fn line(&self, text: fmt::Arguments<'_>) {
         self.bars.suspend(|| {
             let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
             // Nobody is left to be told that standard error is closed.

@@ -1,6 +1,8 @@
 //! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
 
 mod generate;
+mod record;
+mod replay;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -25,6 +27,8 @@ macro_rules! commands {
 }
 
 commands! {
+    Record(record::RecordArgs),
+    Replay(replay::ReplayArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }

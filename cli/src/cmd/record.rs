@@ -1,0 +1,205 @@
+//! `record`: serve images to a client and keep what it does. Options come in, a trace and an exit code go out.
+//!
+//! It decides what a signal and an end mean; serving itself is the business of `session`. Invariant: whatever
+//! ends the recording, the trace is finished, the socket removed, and the client's status handed on unless we
+//! have trouble of our own.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use blkreplay_core::device::{ImageFormat, OpenOptions, Transfer};
+use blkreplay_core::format::{FingerprintMethod, PayloadPolicy};
+use blkreplay_core::units::Size;
+use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
+
+use crate::child::{Places, RecordedCommand};
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::images::Writes;
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::session::{Plan, Session};
+use crate::signals::{Signal, Signals};
+use crate::socket::{Endpoint, ListenAddress, Reach};
+use crate::summary;
+use crate::trace_file::Overwrite;
+
+const HELP: &str = "\
+COMMAND finds the image by these, inside words too:
+  {uri} or {uri:0}    the first image, $BLKREPLAY_URI in the environment
+  {uri:1}, {uri:2}…   the others, $BLKREPLAY_URI_1, $BLKREPLAY_URI_2…
+  {socket}            the path of the socket, $BLKREPLAY_SOCKET
+Without COMMAND, blkreplay serves until it is interrupted.
+
+Examples:
+  blkreplay record disk.img -o t.blkr -- qemu-img convert -n -O raw some.img {uri}
+  blkreplay record disk.img -o t.blkr --write -- sh -c 'nbdcopy some.img \"$BLKREPLAY_URI\"'
+  blkreplay record new.img --create 1G -o t.blkr -- fio --ioengine=nbd --uri={uri} job.fio
+  blkreplay record disk.qcow2 -o t.blkr --listen unix:/tmp/d.sock
+
+Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n);
+without one 0; 2 trouble of our own: nothing recorded, or the trace is not whole.";
+
+/// Serve images to a client and record what it does
+///
+/// An image is never changed unless --write is given: what the client writes is thrown away at the end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that may be typed")]
+pub(crate) struct RecordArgs {
+    /// What to serve: raw or qcow2 files, or block devices
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+
+    /// Where the trace goes; `none` serves without recording
+    #[arg(short, long, value_name = "TRACE|none")]
+    #[arg(value_parser = OsStringValueParser::new().try_map(output_arg))]
+    output: OutputArg,
+
+    /// Let the client change the images
+    #[arg(short, long)]
+    write: bool,
+
+    /// Make the image first, of this size (64M, 1G); implies --write
+    #[arg(long, value_name = "SIZE")]
+    create: Option<Size>,
+
+    /// What the images are
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    #[arg(value_parser = image_format())]
+    format: FormatArg,
+
+    /// What to keep of the data: nothing, digests, the data of writes, or of reads, too
+    #[arg(long, value_name = "WHAT", default_value = "write")]
+    #[arg(value_parser = named(&PayloadPolicy::NAMES))]
+    payload: PayloadPolicy,
+
+    /// How to know the images again: by 257 blocks, by every byte, or by size only
+    #[arg(long, value_name = "HOW", default_value = "sample")]
+    #[arg(value_parser = named(&FingerprintMethod::NAMES))]
+    fingerprint: FingerprintMethod,
+
+    /// Go around the page cache
+    #[arg(long)]
+    direct: bool,
+
+    /// Where clients find us; a private socket unless given
+    #[arg(long, value_name = "unix:PATH|tcp:ADDR:PORT")]
+    listen: Option<ListenAddress>,
+
+    /// Let --listen tcp:… listen to other machines
+    #[arg(long)]
+    allow_remote: bool,
+
+    /// Overwrite TRACE if it exists
+    #[arg(long)]
+    force: bool,
+
+    /// The client to run; the recording ends with it
+    #[arg(value_name = "COMMAND", last = true)]
+    command: Vec<OsString>,
+}
+
+/// `-o` as typed; `None` for `none`.
+#[derive(Debug, Clone)]
+struct OutputArg(Option<PathBuf>);
+
+/// `--format` as typed.
+#[derive(Debug, Clone, Copy)]
+struct FormatArg(Option<ImageFormat>);
+
+/// A trace cannot go to standard output.
+#[derive(Debug, thiserror::Error)]
+#[error("a trace cannot be recorded to standard output yet; name a file")]
+struct NotAFile;
+
+/// Reads `-o`.
+fn output_arg(text: OsString) -> Result<OutputArg, NotAFile> {
+    match text.to_str() {
+        Some("none") => Ok(OutputArg(None)),
+        Some("-") => Err(NotAFile),
+        _ => Ok(OutputArg(Some(text.into()))),
+    }
+}
+
+/// Reads `--format`.
+fn image_format() -> impl TypedValueParser<Value = FormatArg> {
+    let names = ImageFormat::NAMES.iter().map(|(_, name)| *name);
+    PossibleValuesParser::new(["auto"].into_iter().chain(names)).map(|text| {
+        let format = ImageFormat::NAMES.iter().find(|(_, name)| *name == text);
+        FormatArg(format.map(|(format, _)| *format))
+    })
+}
+
+/// Reads one of `names`.
+fn named<T: Copy + Send + Sync>(
+    names: &'static [(T, &'static str)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names.iter().map(|(_, name)| *name)).map(|text| {
+        let found = names.iter().find(|(_, name)| *name == text);
+        found.expect("clap lets only names of the table pass").0
+    })
+}
+
+impl RecordArgs {
+    pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
+        let signals =
+            Signals::catch().map_err(|error| Failure::because("cannot catch signals", error))?;
+        let reach = if self.allow_remote { Reach::Remote } else { Reach::Loopback };
+        let (endpoint, listener) = Endpoint::listen(self.listen.as_ref(), reach)?;
+        let places = endpoint.places(self.images.len());
+        let command = match self.command.as_slice() {
+            [] => None,
+            words => Some(RecordedCommand::new(words, &places)?),
+        };
+        let plan = self.plan();
+        let session = Session::start(&plan, listener, printer)?;
+        let Some(command) = command else {
+            serve(&session, &places, &signals, printer);
+            return summary::tell(&plan, session.finish(None), ExitCode::Done, printer);
+        };
+        for line in session.serving(&places) {
+            printer.detail(format_args!("serving  {line}"));
+        }
+        let ended = command.run(&signals)?;
+        if let Some(trouble) = &ended.trouble {
+            printer.error(trouble);
+        }
+        let finished = session.finish(Some(ended.status));
+        summary::tell(&plan, finished, ExitCode::Command(ended.status), printer)
+    }
+
+    fn plan(self) -> Plan {
+        let keep = self.write || self.create.is_some();
+        let writes = if keep { Writes::Kept } else { Writes::ThrownAway };
+        Plan {
+            images: self.images,
+            open: OpenOptions {
+                access: writes.access(),
+                format: self.format.0,
+                transfer: if self.direct { Transfer::Direct } else { Transfer::Buffered },
+                create: self.create,
+            },
+            writes,
+            payload: self.payload,
+            fingerprint: self.fingerprint,
+            output: self.output.0,
+            overwrite: if self.force { Overwrite::Yes } else { Overwrite::No },
+        }
+    }
+}
+
+/// Serves until somebody interrupts.
+fn serve(session: &Session, places: &Places, signals: &Signals, printer: &Printer) {
+    for line in session.serving(places) {
+        printer.say("serving", line);
+    }
+    let mut progress = Progress::new(printer, None);
+    loop {
+        match signals.next(progress.next_update()) {
+            None => progress.update(session.requests()),
+            Some(Signal::Child) => {}
+            Some(Signal::Interrupt | Signal::Terminate | Signal::HangUp) => return,
+        }
+    }
+}

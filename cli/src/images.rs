@@ -1,0 +1,183 @@
+//! The images of a recording or a replay. Paths come in, opened images with names and overlays go out.
+//!
+//! It knows no clients and no traces. Invariants: one file is never opened twice; without a word from the
+//! user no image is opened for writing.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use blkreplay_core::device::{self, Access, Image, ImageFormat, OpenError, OpenOptions, Overlay};
+use blkreplay_core::units::Size;
+
+use crate::failure::Failure;
+use crate::words::shell_word;
+
+/// What happens to what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writes {
+    /// It goes to an overlay that is thrown away.
+    ThrownAway,
+    /// It changes the image (`--write`).
+    Kept,
+}
+
+impl Writes {
+    /// What an image is opened for.
+    pub(crate) fn access(self) -> Access {
+        match self {
+            Writes::ThrownAway => Access::ReadOnly,
+            Writes::Kept => Access::ReadWrite,
+        }
+    }
+}
+
+/// An image, ready to be used.
+pub(crate) struct OpenedImage {
+    /// As it was named on the command line.
+    pub(crate) path: PathBuf,
+    /// The device's printed name: the file's stem, made unique.
+    pub(crate) name: String,
+    /// What it is.
+    pub(crate) format: ImageFormat,
+    /// What the file holds, below the overlay.
+    pub(crate) base: Arc<dyn Image>,
+    overlay: Option<Arc<Overlay>>,
+    length_at_first: Option<u64>,
+}
+
+impl OpenedImage {
+    /// What clients use: the overlay, or the image itself.
+    pub(crate) fn surface(&self) -> Arc<dyn Image> {
+        match &self.overlay {
+            Some(overlay) => Arc::clone(overlay) as Arc<dyn Image>,
+            None => Arc::clone(&self.base),
+        }
+    }
+
+    /// Bytes that were written and will be thrown away; `None` if they are kept.
+    pub(crate) fn thrown_away(&self) -> Option<Size> {
+        self.overlay.as_ref().map(|overlay| Size(overlay.written_bytes()))
+    }
+
+    /// Whether the file is shorter or longer than it was, which nobody but another program can have done.
+    pub(crate) fn changed_size(&self) -> bool {
+        self.length_at_first.is_some() && length(&self.path, self.format) != self.length_at_first
+    }
+}
+
+/// Bytes in the file of a raw image; other formats grow as they are written, and devices do not.
+fn length(path: &Path, format: ImageFormat) -> Option<u64> {
+    let metadata = fs::metadata(path).ok().filter(Metadata::is_file);
+    metadata.filter(|_| format == ImageFormat::Raw).map(|metadata| metadata.len())
+}
+
+/// Opens the images at `paths`. Overlays lie in unlinked files in `scratch`, or in TMPDIR.
+pub(crate) fn open_all(
+    paths: &[PathBuf],
+    options: &OpenOptions,
+    writes: Writes,
+    scratch: Option<&Path>,
+) -> Result<Vec<OpenedImage>, Failure> {
+    refuse_one_file_twice(paths)?;
+    let names = device_names(paths);
+    let opened =
+        paths.iter().zip(names).map(|(path, name)| open(path, name, options, writes, scratch));
+    opened.collect()
+}
+
+fn open(
+    path: &Path,
+    name: String,
+    options: &OpenOptions,
+    writes: Writes,
+    scratch: Option<&Path>,
+) -> Result<OpenedImage, Failure> {
+    let opened = device::open(path, options).map_err(|error| cannot_open(path, options, error))?;
+    let overlay = match writes {
+        Writes::Kept => None,
+        Writes::ThrownAway => {
+            let file = scratch.map_or_else(tempfile::tempfile, tempfile::tempfile_in);
+            let file = file.map_err(|error| {
+                let place = scratch.map_or_else(std::env::temp_dir, Path::to_owned);
+                let what = format!("cannot make a file for the overlay in {}", place.display());
+                Failure::because(what, error)
+            })?;
+            Some(Arc::new(Overlay::new(Arc::clone(&opened.image), file)))
+        }
+    };
+    Ok(OpenedImage {
+        path: path.to_owned(),
+        name,
+        format: opened.format,
+        base: opened.image,
+        overlay,
+        length_at_first: length(path, opened.format),
+    })
+}
+
+fn cannot_open(path: &Path, options: &OpenOptions, error: OpenError) -> Failure {
+    let hint = error.hint().map(|hint| hint.replace("FILE", &shell_word(path)));
+    let missing = matches!(error, OpenError::Missing { .. });
+    let failure = Failure::because("cannot use the image", error);
+    match hint {
+        Some(_) if missing && options.access == Access::ReadOnly => failure,
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Two paths may name one file; a block device is one whatever its nodes.
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    if one.file_type().is_block_device() && other.file_type().is_block_device() {
+        one.rdev() == other.rdev()
+    } else {
+        (one.dev(), one.ino()) == (other.dev(), other.ino())
+    }
+}
+
+/// Two writers of one file would undo each other's work.
+fn refuse_one_file_twice(paths: &[PathBuf]) -> Result<(), Failure> {
+    let mut seen: Vec<(&Path, Metadata)> = Vec::new();
+    for path in paths {
+        // A file that is not there yet, or cannot be looked at, is told of when it is opened.
+        let Ok(metadata) = fs::metadata(path) else { continue };
+        if let Some((first, _)) = seen.iter().find(|(_, other)| same_file(&metadata, other)) {
+            return Err(if *first == path {
+                Failure::new(format!("the image {} is given twice", path.display()))
+            } else {
+                let (one, other) = (first.display(), path.display());
+                Failure::new(format!("the images {one} and {other} are one file"))
+            });
+        }
+        seen.push((path, metadata));
+    }
+    Ok(())
+}
+
+/// Refuses to overwrite an image with an output.
+pub(crate) fn refuse_image_as_output(paths: &[PathBuf], output: &Path) -> Result<(), Failure> {
+    let Ok(output_metadata) = fs::metadata(output) else { return Ok(()) };
+    for path in paths {
+        if fs::metadata(path).is_ok_and(|image| same_file(&image, &output_metadata)) {
+            let what = format!("the output {} is the image {}", output.display(), path.display());
+            return Err(Failure::new(what).hint("name another file with -o"));
+        }
+    }
+    Ok(())
+}
+
+/// The printed name of each device: its file's stem, made unique, without what could upset a terminal.
+pub(crate) fn device_names(paths: &[PathBuf]) -> Vec<String> {
+    let mut taken = HashSet::new();
+    let unique = |path: &PathBuf| {
+        let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        let stem = stem.replace(|c: char| c.is_control() || c.is_whitespace(), "_");
+        let numbered = (2_u64..).map(|number| format!("{stem}-{number}"));
+        let mut candidates = std::iter::once(stem.clone()).chain(numbered);
+        candidates.find(|name| taken.insert(name.clone())).unwrap_or(stem)
+    };
+    paths.iter().map(unique).collect()
+}

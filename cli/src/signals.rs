@@ -1,0 +1,83 @@
+//! Signals as messages. The system's signals come in, [`Signal`]s in order go out, on whichever thread asks.
+//!
+//! It decides nothing: what a signal means is the business of the command. Invariant: once caught, no signal
+//! of the list ends the process by itself, so that sockets are removed and traces finished.
+
+use std::fs;
+use std::io;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Instant;
+
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals as SystemSignals};
+
+/// A signal that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// The terminal's: SIGINT or SIGQUIT. A COMMAND in the foreground gets them, too.
+    Interrupt,
+    /// SIGTERM, sent to us alone.
+    Terminate,
+    /// SIGHUP, sent to us alone or to all.
+    HangUp,
+    /// A child changed state.
+    Child,
+}
+
+/// The signals that came and were not asked for yet.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    incoming: Receiver<Signal>,
+    handle: Handle,
+}
+
+impl Signals {
+    /// Catches signals from now on. SIGHUP is left alone if whoever started us ignores it (`nohup`).
+    pub(crate) fn catch() -> io::Result<Signals> {
+        let mut list = vec![SIGINT, SIGQUIT, SIGTERM, SIGCHLD];
+        if !hang_up_is_ignored() {
+            list.push(SIGHUP);
+        }
+        let mut system = SystemSignals::new(list)?;
+        let handle = system.handle();
+        let (sender, incoming) = mpsc::channel();
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for number in system.forever() {
+                let signal = match number {
+                    SIGCHLD => Signal::Child,
+                    SIGTERM => Signal::Terminate,
+                    SIGHUP => Signal::HangUp,
+                    _ => Signal::Interrupt,
+                };
+                if sender.send(signal).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Signals { incoming, handle })
+    }
+
+    /// The next signal; `None` if there is none until `deadline`.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Option<Signal> {
+        let Some(deadline) = deadline else {
+            return self.incoming.recv().ok();
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.incoming.recv_timeout(left).ok()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+/// Whether SIGHUP was ignored when we were started. Linux tells; elsewhere it counts as not ignored.
+fn hang_up_is_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (SIGHUP - 1)) != 0
+}

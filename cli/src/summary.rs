@@ -1,0 +1,81 @@
+//! What is said of a recording that is over. Counts come in, lines for people and an exit code go out.
+//!
+//! Invariant: whoever reads the last lines knows what became of what was written, what the trace holds, and
+//! what to run next.
+
+use std::path::Path;
+
+use blkreplay_core::engine::{Recorded, Totals};
+use blkreplay_core::units::Size;
+
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::images::OpenedImage;
+use crate::printer::Printer;
+use crate::session::{Finished, Plan};
+use crate::words::{counted, shell_word};
+
+/// Tells how a recording ended. Trouble of our own wins over `code`.
+pub(crate) fn tell(
+    plan: &Plan,
+    finished: Finished,
+    code: ExitCode,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let Finished { recorded, totals, images } = finished;
+    for image in images.iter().filter(|image| image.changed_size()) {
+        let path = image.path.display();
+        printer.warn(format_args!("the image {path} changed its size while it was served"));
+    }
+    let recorded = match (recorded, &plan.output) {
+        (Some(Err(error)), Some(output)) => {
+            let what = format!("the trace {} is not whole", output.display());
+            let next = format!("blkreplay print {} shows what there is", shell_word(output));
+            return Err(Failure::because(what, error).hint(next));
+        }
+        (Some(Ok(recorded)), Some(output)) => Some((recorded, output)),
+        _ => None,
+    };
+    if let Some((recorded, output)) = &recorded {
+        printer.say("recorded", recorded_line(output, recorded, totals));
+    } else {
+        printer.say("served", counts(totals));
+    }
+    tell_of_writes(&images, printer);
+    if let Some((recorded, output)) = &recorded {
+        printer.say("trace", data_line(recorded));
+        printer.say("next", format_args!("blkreplay print {}", shell_word(output)));
+    }
+    if totals.requests == 0 {
+        printer.warn("no client asked for anything");
+        printer.hint("COMMAND finds the image as {uri}, or as $BLKREPLAY_URI in its environment");
+    }
+    Ok(code)
+}
+
+fn recorded_line(output: &Path, recorded: &Recorded, totals: Totals) -> String {
+    let (duration, size) = (recorded.duration, Size(recorded.written.bytes));
+    format!("{}  {}  {duration}  {size}", output.display(), counts(totals))
+}
+
+fn counts(totals: Totals) -> String {
+    let Totals { requests, flushes, errors } = totals;
+    let counts = [(requests, "request"), (flushes, "flush"), (errors, "error")];
+    counts.map(|(number, thing)| counted(number, thing)).join("  ")
+}
+
+/// What became of what was written: nobody may think that it was kept when it was not.
+pub(crate) fn tell_of_writes(images: &[OpenedImage], printer: &Printer) {
+    let thrown_away = images.iter().filter_map(OpenedImage::thrown_away).map(|size| size.0).sum();
+    if thrown_away > 0 {
+        let size = Size(thrown_away);
+        printer.say("image", format_args!("{size} written and thrown away; --write keeps them"));
+    }
+}
+
+fn data_line(recorded: &Recorded) -> String {
+    match recorded.written.payload_bytes_stored {
+        0 => "none of your data; mode 0600".to_owned(),
+        bytes => format!("{} of your data; mode 0600", Size(bytes)),
+    }
+}

@@ -1,0 +1,143 @@
+//! The file that a recording grows in. Chunks come in, a trace that ends at a whole chunk goes out.
+//!
+//! It knows no format but this: one `write_all` is one chunk. Invariants: an existing file is overwritten
+//! only when that was asked for; what does not fit on the disk leaves no half of a chunk behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use crate::failure::Failure;
+use crate::words::shell_word;
+
+/// Whether an existing output may be overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overwrite {
+    /// It is refused.
+    No,
+    /// With `--force`.
+    Yes,
+}
+
+/// A trace being recorded.
+#[derive(Debug)]
+pub(crate) struct TraceFile {
+    file: File,
+    whole_bytes: u64,
+    failed: bool,
+}
+
+impl TraceFile {
+    /// Creates the file at `path`, for its owner only.
+    pub(crate) fn create(path: &Path, overwrite: Overwrite) -> Result<TraceFile, Failure> {
+        if overwrite == Overwrite::Yes {
+            remove_existing(path)?;
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let file = file.map_err(|error| cannot_create(path, error))?;
+        Ok(TraceFile { file, whole_bytes: 0, failed: false })
+    }
+}
+
+impl Write for TraceFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    /// Writes one chunk, or nothing.
+    fn write_all(&mut self, chunk: &[u8]) -> io::Result<()> {
+        if self.failed {
+            return Err(io::Error::other("an earlier chunk could not be written"));
+        }
+        match self.file.write_all(chunk) {
+            Ok(()) => {
+                self.whole_bytes += chunk.len() as u64;
+                Ok(())
+            }
+            Err(error) => {
+                self.failed = true;
+                // If this fails too, the reader finds the cut by the chunk's checksum.
+                let _ = self.file.set_len(self.whole_bytes);
+                Err(error)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Refuses an output that is there already, before anything else is done.
+pub(crate) fn refuse_existing(path: &Path, overwrite: Overwrite) -> Result<(), Failure> {
+    if overwrite == Overwrite::No && fs::symlink_metadata(path).is_ok() {
+        return Err(cannot_create(path, io::ErrorKind::AlreadyExists.into()));
+    }
+    Ok(())
+}
+
+/// Makes room for a new file. Only a regular file is ever removed.
+fn remove_existing(path: &Path) -> Result<(), Failure> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(cannot_create(path, error)),
+        Ok(metadata) if metadata.is_file() => {
+            fs::remove_file(path).map_err(|error| cannot_create(path, error))
+        }
+        Ok(_) => Err(Failure::new(format!(
+            "cannot overwrite {}: it is not a regular file",
+            path.display()
+        ))
+        .hint("-o none serves without recording")),
+    }
+}
+
+fn cannot_create(path: &Path, error: io::Error) -> Failure {
+    let what = format!("cannot create {}", path.display());
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        Failure::new(format!("{what}: it exists"))
+            .hint(format!("--force overwrites it; blkreplay info {} shows it", shell_word(path)))
+    } else {
+        Failure::because(what, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_trace_is_for_its_owner_only_and_never_overwrites_unasked() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.blkr");
+        TraceFile::create(&path, Overwrite::No).unwrap().write_all(b"one").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let refused = TraceFile::create(&path, Overwrite::No).unwrap_err();
+        assert!(refused.to_string().contains("it exists"), "{refused}");
+        assert!(refused.hints()[0].contains("--force"));
+        TraceFile::create(&path, Overwrite::Yes).unwrap().write_all(b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+    }
+
+    #[test]
+    fn only_regular_files_are_overwritten() {
+        let refused = TraceFile::create(Path::new("/dev/null"), Overwrite::Yes).unwrap_err();
+        assert!(refused.to_string().contains("not a regular file"), "{refused}");
+        let directory = tempfile::tempdir().unwrap();
+        assert!(TraceFile::create(directory.path(), Overwrite::Yes).is_err());
+    }
+
+    #[test]
+    fn a_chunk_that_does_not_fit_leaves_nothing_and_ends_the_file() {
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut trace = TraceFile { file, whole_bytes: 0, failed: false };
+        let error = trace.write_all(b"chunk").unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(28));
+        assert!(trace.write_all(b"chunk").is_err());
+        assert_eq!(trace.whole_bytes, 0);
+    }
+}

@@ -1,0 +1,78 @@
+//! How counts, file names and command lines are written for people. Values come in, text goes out.
+//!
+//! Invariant: a path or command printed as something to run can be pasted into a shell.
+
+use std::ffi::OsStr;
+use std::fmt;
+
+/// A number with a comma at each thousand: `12,431`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count(pub(crate) u64);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        let mut text = String::with_capacity(digits.len() * 4 / 3);
+        for (place, digit) in digits.char_indices() {
+            if place > 0 && (digits.len() - place).is_multiple_of(3) {
+                text.push(',');
+            }
+            text.push(digit);
+        }
+        f.pad(&text)
+    }
+}
+
+/// A number of things: `1 request`, `12,431 requests`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ if thing.ends_with('h') => format!("{} {thing}es", Count(number)),
+        _ => format!("{} {thing}s", Count(number)),
+    }
+}
+
+/// `word` as a shell takes it: in quotes if it has to be.
+pub(crate) fn shell_word(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref().to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "-_./:,=@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_a_comma_at_each_thousand() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1000, "1,000"), (12_431, "12,431"), (1_000_000, "1,000,000")]
+        {
+            assert_eq!(Count(number).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn one_thing_is_singular_and_the_rest_are_not() {
+        assert_eq!(counted(1, "request"), "1 request");
+        assert_eq!(counted(0, "request"), "0 requests");
+        assert_eq!(counted(1200, "flush"), "1,200 flushes");
+    }
+
+    #[test]
+    fn words_can_be_pasted_into_a_shell() {
+        for (word, text) in [
+            ("t.blkr", "t.blkr"),
+            ("my trace.blkr", "'my trace.blkr'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("$HOME", "'$HOME'"),
+        ] {
+            assert_eq!(shell_word(word), text);
+        }
+    }
+}
