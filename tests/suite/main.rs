@@ -1,1 +1,10 @@
-//! The test suite.
+//! The test suite: one binary. Each module says what belongs there.
+
+/// Real clients at work on a recorded disk, and the replay of what they did.
+mod clients;
+/// What tests run in: a directory, an environment, a time limit, tools.
+mod support;
+/// The rules of the house: layers, lengths, headers, words, unused files.
+mod tidy;
+/// A trace as `print --json` tells it.
+mod trace;

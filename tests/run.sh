@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Installs what the tests need (only where it is missing) and runs every check of this repository.
+#
+#   tests/run.sh                 everything, in the order below
+#   tests/run.sh STEP...         only these steps: tools fmt lint test doc
+#
+# Reads nothing from standard input. Ends with the test runner's closing counts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+STEPS=(tools fmt lint doc test)
+
+# A command the tests use, and the Debian packages to try for it, best first. No package here may pull in
+# qemu-system: on some systems that removes qemu-utils.
+TOOLS=(
+    "qemu-img    qemu-utils"
+    "qemu-io     qemu-utils"
+    "nbdkit      nbdkit"
+    "nbdcopy     libnbd-bin"
+    "nbdinfo     libnbd-bin"
+    "nbdfuse     nbdfuse libnbd-bin"
+    "fio         fio"
+    "mkfs.ext4   e2fsprogs"
+    "e2fsck      e2fsprogs"
+    "zstd        zstd"
+    "python3     python3"
+    "cmp         diffutils"
+    "mount       mount"
+    "losetup     mount"
+    "fstrim      util-linux"
+    "setpriv     util-linux"
+)
+
+say() { printf '== %s\n' "$*" >&2; }
+
+# Prints "COMMAND PACKAGE..." for each command that is not there. mkfs and e2fsck are often outside PATH.
+missing_tools() {
+    local row command
+    for row in "${TOOLS[@]}"; do
+        read -r command _ <<<"$row"
+        PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || echo "$row"
+    done
+}
+
+# Prints the first of the given packages that this system offers.
+offered_package() {
+    local package
+    for package in "$@"; do
+        if apt-cache show "$package" >/dev/null 2>&1; then
+            echo "$package"
+            return
+        fi
+    done
+    say "none of these packages is offered here: $*"
+    return 1
+}
+
+step_tools() {
+    local rows row package
+    mapfile -t rows < <(missing_tools)
+    if [ ${#rows[@]} -eq 0 ]; then
+        say "tools: all there, nothing to install"
+        return
+    fi
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        say "tools: these are missing, and only root on a system with apt-get can have them installed here:"
+        printf '     %s\n' "${rows[@]}" >&2
+        say "each line is a command and the Debian package that has it"
+        exit 1
+    fi
+    apt-get update -q </dev/null
+    local -A wanted=()
+    for row in "${rows[@]}"; do
+        # shellcheck disable=SC2086  # the packages are words
+        package=$(offered_package ${row#* })
+        wanted[$package]=1
+    done
+    say "tools: installing ${!wanted[*]}"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${!wanted[@]}" </dev/null
+    mapfile -t rows < <(missing_tools)
+    if [ ${#rows[@]} -ne 0 ]; then
+        say "tools: still missing after the installation:"
+        printf '     %s\n' "${rows[@]}" >&2
+        exit 1
+    fi
+}
+
+step_fmt() { cargo fmt --all --check; }
+
+step_lint() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+
+step_doc() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+}
+
+step_test() {
+    cargo test --workspace --doc --locked --quiet
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo nextest run --workspace --locked --no-fail-fast
+    else
+        cargo test --workspace --all-targets --locked --no-fail-fast
+    fi
+}
+
+if [ $# -eq 0 ]; then
+    set -- "${STEPS[@]}"
+fi
+for step in "$@"; do
+    case " ${STEPS[*]} " in
+    *" $step "*) ;;
+    *)
+        say "no step is called '$step'; there are: ${STEPS[*]}"
+        exit 2
+        ;;
+    esac
+done
+for step in "$@"; do
+    say "$step"
+    started=$SECONDS
+    "step_$step" </dev/null
+    say "$step: done in $((SECONDS - started)) s"
+done

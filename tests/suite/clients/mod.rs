@@ -1,0 +1,32 @@
+//! Real clients. Each is recorded at work, its trace is held against what it should have done, and replayed.
+//!
+//! Invariant: every recording here ends in [`assert_replays`], or says why it cannot.
+
+/// A whole file system: mkfs, mount, a tree of files, fstrim, umount.
+mod ext4;
+/// Random I/O that the client verifies itself.
+mod fio;
+/// Many requests over several connections at once.
+mod nbdcopy;
+/// What a client can find out before it sends a request.
+mod nbdinfo;
+/// Images that are not raw.
+mod qcow2;
+/// Whole images in and out.
+mod qemu_img;
+/// A script of overlapping requests, one kind after the other.
+mod qemu_io;
+/// Several images and several clients in one recording.
+mod several;
+/// A second recorder between the client and us, whose log must say the same as ours.
+mod witness;
+
+use crate::support::Sandbox;
+
+/// Replays `t.blkr` onto `before.img`, a copy of the image as it was before the recording, and asserts that
+/// it becomes `disk.img`, the image that `record --write` left, byte for byte.
+#[track_caller]
+fn assert_replays(sandbox: &Sandbox) {
+    sandbox.blkreplay("replay t.blkr before.img --write").finish().succeeds();
+    sandbox.assert_same("before.img", "disk.img");
+}

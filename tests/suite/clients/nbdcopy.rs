@@ -1,0 +1,45 @@
+//! `nbdcopy` with several threads and connections.
+
+use crate::clients::assert_replays;
+use crate::support::Sandbox;
+use crate::trace::Trace;
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn half_a_gigabyte_over_four_connections_is_recorded_and_made_again() {
+    const SIZE: u64 = 512 * MIB;
+    let sandbox = Sandbox::new();
+    sandbox.solid("big.img", 4, SIZE);
+    sandbox.blank("disk.img", SIZE);
+    sandbox.blank("before.img", SIZE);
+    sandbox
+        .blkreplay("record disk.img -o t.blkr --write -- nbdcopy --threads=4 --connections=4 --flush big.img {uri}")
+        .finish()
+        .succeeds();
+    sandbox.assert_same("disk.img", "big.img");
+    sandbox.remove("big.img");
+
+    let trace = Trace::whole(&sandbox, "t.blkr");
+    assert!(trace.failures().is_empty(), "{:?}", trace.failures());
+    assert_eq!(trace.bytes("write"), SIZE, "every byte once");
+    let connections = trace.connections("write");
+    assert!(connections.len() > 1, "more than one connection wrote: {connections:?}");
+    assert!(trace.count("flush") > 0);
+    assert_replays(&sandbox);
+}
+
+#[test]
+fn an_image_is_copied_out_over_four_connections() {
+    let sandbox = Sandbox::new();
+    sandbox.solid("disk.img", 5, 32 * MIB);
+    sandbox
+        .blkreplay("record disk.img -o t.blkr -- nbdcopy --threads=4 --connections=4 {uri} out.img")
+        .finish()
+        .succeeds();
+    sandbox.assert_same("disk.img", "out.img");
+    let trace = Trace::whole(&sandbox, "t.blkr");
+    assert_eq!(trace.bytes("read"), 32 * MIB);
+    assert!(trace.connections("read").len() > 1);
+    sandbox.blkreplay("replay t.blkr disk.img").finish().succeeds();
+}
