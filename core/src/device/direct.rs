@@ -132,7 +132,7 @@ fn shared(range: ByteRange, piece: ByteRange) -> (std::ops::Range<usize>, std::o
 }
 
 /// Memory that begins at a multiple of [`MEMORY_ALIGN`]: more is allocated, and the start left out.
-pub(super) struct Bounce {
+struct Bounce {
     memory: Vec<u8>,
     start: usize,
 }
@@ -140,18 +140,14 @@ pub(super) struct Bounce {
 impl Bounce {
     /// Enough for the largest of the pieces of `range`, widened to blocks.
     fn for_range(range: ByteRange, block: u32) -> Bounce {
-        Bounce::new(index(range.widened(u64::from(block)).length.min(PIECE_BYTES as u64)))
-    }
-
-    /// So many bytes.
-    pub(super) fn new(length: usize) -> Bounce {
+        let length = index(range.widened(u64::from(block)).length.min(PIECE_BYTES as u64));
         let memory = vec![0; length + MEMORY_ALIGN];
         let start = memory.as_ptr().align_offset(MEMORY_ALIGN);
         Bounce { memory, start }
     }
 
     /// The first so many bytes.
-    pub(super) fn slice(&mut self, length: u64) -> &mut [u8] {
+    fn slice(&mut self, length: u64) -> &mut [u8] {
         &mut self.memory[self.start..][..index(length)]
     }
 }

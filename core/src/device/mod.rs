@@ -23,6 +23,7 @@ mod pieces;
 mod pool;
 mod positioned;
 mod qcow2;
+mod refcounts;
 
 #[cfg(test)]
 mod contract;
@@ -43,6 +44,7 @@ pub use open::{Access, Identity, ImageFormat, OpenError, OpenOptions, Opened, Tr
 pub use overlay::Overlay;
 pub use pool::Pool;
 pub use qcow2::{Qcow2, Qcow2Error};
+pub use refcounts::RefcountError;
 
 /// What a device is and can do. Advertised to clients and kept in the trace's header.
 #[derive(Debug, Clone, PartialEq, Eq)]

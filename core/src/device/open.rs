@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use super::Image;
-use super::direct::{Bounce, Direct};
+use super::direct::Direct;
 use super::file::{File, Parts};
 use super::lock::{Holder, LockError, lock};
 use super::qcow2::{Qcow2, Qcow2Error};
@@ -209,7 +209,7 @@ impl OpenError {
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Opened, OpenError> {
     let (file, access) = match options.create {
         Some(size) => (create(path, size, options)?, Access::ReadWrite),
-        None => (open_image_file(path, options.access, options.transfer)?, options.access),
+        None => (open_image_file(path, options.access)?, options.access),
     };
     let metadata = file.metadata().map_err(|source| io_error(path, source))?;
     let identity = Identity::of(&metadata);
@@ -236,34 +236,29 @@ fn io_error(path: &Path, source: io::Error) -> OpenError {
 }
 
 /// Opens and locks a file that has to be an image by itself, or the backing file of one.
-pub(super) fn open_image_file(
-    path: &Path,
-    access: Access,
-    transfer: Transfer,
-) -> Result<fs::File, OpenError> {
+pub(super) fn open_image_file(path: &Path, access: Access) -> Result<fs::File, OpenError> {
     check_kind(path, &fs::metadata(path).map_err(|source| open_error(path, access, source))?)?;
     // The file may be another one by now; without O_NONBLOCK a fifo would make us wait for its writer.
     let file = fs::File::options()
         .read(true)
         .write(access == Access::ReadWrite)
-        .custom_flags((OFlags::NONBLOCK | transfer_flags(transfer)).bits().cast_signed())
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::InvalidInput if transfer == Transfer::Direct => {
-                OpenError::DirectUnsupported { path: path.into() }
-            }
-            _ => open_error(path, access, source),
-        })?;
+        .map_err(|source| open_error(path, access, source))?;
     check_kind(path, &file.metadata().map_err(|source| io_error(path, source))?)?;
     take_lock(path, &file, access)?;
     Ok(file)
 }
 
-fn transfer_flags(transfer: Transfer) -> OFlags {
-    match transfer {
+/// Says how transfers go from now on. Until then they are buffered, so that headers can be read as they
+/// lie. Fails with `InvalidInput` if the file cannot do it.
+pub(super) fn set_transfer(file: &fs::File, transfer: Transfer) -> io::Result<()> {
+    let direct = match transfer {
         Transfer::Buffered => OFlags::empty(),
         Transfer::Direct => OFlags::DIRECT,
-    }
+    };
+    let flags = rustix::fs::fcntl_getfl(file)?.difference(OFlags::NONBLOCK | OFlags::DIRECT);
+    Ok(rustix::fs::fcntl_setfl(file, flags | direct)?)
 }
 
 fn check_kind(path: &Path, metadata: &fs::Metadata) -> Result<(), OpenError> {
@@ -314,19 +309,12 @@ fn create(path: &Path, size: Size, options: &OpenOptions) -> Result<fs::File, Op
         return Err(OpenError::Empty { path: path.into() });
     }
     let failed = |source: io::Error| OpenError::Create { path: path.into(), source };
-    let file = fs::File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .custom_flags(transfer_flags(options.transfer).bits().cast_signed())
-        .open(path)
-        .map_err(|source| match source.kind() {
+    let file = fs::File::options().read(true).write(true).create_new(true).open(path).map_err(
+        |source| match source.kind() {
             io::ErrorKind::AlreadyExists => OpenError::Exists { path: path.into() },
-            io::ErrorKind::InvalidInput if options.transfer == Transfer::Direct => {
-                OpenError::DirectUnsupported { path: path.into() }
-            }
             _ => failed(source),
-        })?;
+        },
+    )?;
     let finished = file.set_len(size.0).map_err(failed);
     if let Err(error) = finished.and_then(|()| take_lock(path, &file, Access::ReadWrite)) {
         // It is ours, and of no use; that it cannot be removed is the lesser trouble.
@@ -360,11 +348,9 @@ fn format_of(
 
 /// At most four bytes.
 fn first_bytes(file: &fs::File) -> io::Result<Vec<u8>> {
-    // Whole and aligned, because the descriptor may be for direct transfers.
-    let mut bounce = Bounce::new(4096);
-    let block = bounce.slice(4096);
-    let read = file.read_at(block, 0)?;
-    Ok(block[..read.min(QCOW2_MAGIC.len())].to_vec())
+    let mut first = [0; QCOW2_MAGIC.len()];
+    let read = file.read_at(&mut first, 0)?;
+    Ok(first[..read].to_vec())
 }
 
 fn raw(
@@ -374,12 +360,14 @@ fn raw(
     access: Access,
     transfer: Transfer,
 ) -> Result<File, OpenError> {
+    let unsupported = || OpenError::DirectUnsupported { path: path.into() };
+    set_transfer(&file, transfer).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidInput if transfer == Transfer::Direct => unsupported(),
+        _ => io_error(path, source),
+    })?;
     let direct = match transfer {
         Transfer::Buffered => None,
-        Transfer::Direct => {
-            let unsupported = || OpenError::DirectUnsupported { path: path.into() };
-            Some(Direct::probe(&file).ok_or_else(unsupported)?)
-        }
+        Transfer::Direct => Some(Direct::probe(&file).ok_or_else(unsupported)?),
     };
     if let Some(block) = direct.as_ref().map(Direct::block)
         && !size.is_multiple_of(u64::from(block))
