@@ -10,6 +10,7 @@ mod cmd;
 mod exit;
 mod failure;
 mod images;
+mod output;
 mod output_image;
 mod printer;
 mod progress;

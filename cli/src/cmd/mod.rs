@@ -1,6 +1,8 @@
 //! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
 
 mod generate;
+mod info;
+mod print;
 mod record;
 mod replay;
 
@@ -29,6 +31,8 @@ macro_rules! commands {
 commands! {
     Record(record::RecordArgs),
     Replay(replay::ReplayArgs),
+    Print(print::PrintArgs),
+    Info(info::InfoArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }

@@ -1,0 +1,259 @@
+//! What a trace is and holds, as text and as JSON. A survey comes in, lines go out.
+//!
+//! Invariant: both forms say the same, and neither needs the body of a chunk.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use blkreplay_core::format::{
+    DeviceHeader, ExportHeader, FingerprintMethod, LimitsHeader, PayloadPolicy, Survey,
+};
+use blkreplay_core::units::Size;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::printable;
+
+/// The schema of the facts.
+const INFO_SCHEMA: &str = "blkreplay.info/1";
+
+/// Writes the facts for people.
+pub(crate) fn write_text(path: &Path, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+    let facts = &survey.facts;
+    let requests = facts.operations.total().issues;
+    let state = if survey.loss.is_none() { "complete" } else { "NOT WHOLE" };
+    writeln!(
+        out,
+        "{}  {state}  {}  {requests} requests  {}",
+        printable(&path.display().to_string()),
+        Size(facts.file_bytes),
+        facts.time_last,
+    )?;
+    for (label, text) in describe(survey) {
+        writeln!(out, "  {label:<11} {text}")?;
+    }
+    write_operations(survey, out)
+}
+
+/// What there is to say besides numbers, each with its label.
+fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
+    let (header, facts) = (&survey.header, &survey.facts);
+    let mut lines = Vec::new();
+    let when = recorded_at(header.wall_clock_ns).unwrap_or_else(|| "at an unknown time".to_owned());
+    lines.push(("recorded", format!("{when} by {}", printable(&header.tool))));
+    lines.push(("command", printable(&header.command.join(" ")).into_owned()));
+    if let Some(status) = survey.status {
+        lines.push(("status", format!("{status}, of the recorded command")));
+    }
+    for device in &header.devices {
+        lines.push(("device", describe_device(device)));
+    }
+    for export in &header.exports {
+        lines.push(("export", describe_export(export, &header.devices)));
+    }
+    lines.push(("payload", describe_payload(header.payload).to_owned()));
+    lines.push((
+        "events",
+        format!("{} in {} chunks, {} bytes", facts.events, facts.chunks, facts.events_bytes),
+    ));
+    if facts.lost > 0 {
+        lines.push(("dropped", format!("{} events that the recorder had no room for", facts.lost)));
+    }
+    if let Some(each) = bytes_per_request(survey) {
+        lines.push(("request", format!("{each:.1} bytes each, without data")));
+    }
+    if facts.payloads > 0 {
+        let (raw, stored) = (Size(facts.payload_bytes_raw), Size(facts.payload_bytes));
+        lines.push(("data", format!("{} payloads, {raw}, stored in {stored}", facts.payloads)));
+    }
+    lines
+}
+
+fn describe_device(device: &DeviceHeader) -> String {
+    let mut text = format!("{}  {}", printable(&device.name), Size(device.size));
+    text += &format!("  {} image {}", printable(&device.format), printable(&device.image));
+    if device.read_only {
+        text += "  read-only";
+    }
+    match device.fingerprint.digest {
+        Some(digest) => text + &format!("  {} {digest}", method_name(device.fingerprint.method)),
+        None => text + "  no fingerprint",
+    }
+}
+
+fn method_name(method: FingerprintMethod) -> &'static str {
+    let named = FingerprintMethod::NAMES.iter().find(|(named, _)| *named == method);
+    named.map_or("", |(_, name)| name)
+}
+
+fn describe_export(export: &ExportHeader, devices: &[DeviceHeader]) -> String {
+    let names: Vec<_> =
+        export.names.iter().map(|name| format!("\"{}\"", printable(name))).collect();
+    let device = devices.get(usize::from(export.device));
+    let device = device.map_or("?".into(), |device| printable(&device.name));
+    format!("{} of {device}", names.join(" "))
+}
+
+fn describe_payload(policy: PayloadPolicy) -> &'static str {
+    match policy {
+        PayloadPolicy::None => "none: nothing can be verified",
+        PayloadPolicy::Hash => "hash: digests of what was read and written",
+        PayloadPolicy::Write => "write: digests, and the data of writes",
+        PayloadPolicy::All => "all: digests, and the data of reads and writes",
+    }
+}
+
+fn write_operations(survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+    if survey.facts.operations.iter().next().is_none() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{:<12} {:>10} {:>10} {:>8} {:>10}",
+        "op", "requests", "completed", "errors", "bytes"
+    )?;
+    for (operation, count) in survey.facts.operations.iter() {
+        let bytes = if count.bytes == 0 { "-".to_owned() } else { Size(count.bytes).to_string() };
+        writeln!(
+            out,
+            "{:<12} {:>10} {:>10} {:>8} {bytes:>10}",
+            operation, count.issues, count.completions, count.errors
+        )?;
+    }
+    Ok(())
+}
+
+/// Bytes of chunks of events for each request; `None` without one.
+fn bytes_per_request(survey: &Survey) -> Option<f64> {
+    let requests = survey.facts.operations.total().issues;
+    #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is printed")]
+    (requests > 0).then(|| survey.facts.events_bytes as f64 / requests as f64)
+}
+
+/// The wall clock at time 0, in UTC and whole seconds; `None` if no calendar has it.
+fn recorded_at(wall_clock_ns: u64) -> Option<String> {
+    let seconds = i64::try_from(wall_clock_ns / 1_000_000_000).ok()?;
+    Some(Timestamp::from_second(seconds).ok()?.to_string())
+}
+
+#[derive(Debug, Serialize)]
+struct InfoJson<'survey> {
+    schema: &'static str,
+    path: String,
+    complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loss: Option<LossJson>,
+    uuid: String,
+    tool: &'survey str,
+    command: &'survey [String],
+    wall_clock_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u8>,
+    payload: PayloadPolicy,
+    devices: &'survey [DeviceHeader],
+    exports: &'survey [ExportHeader],
+    limits: LimitsHeader,
+    requests: u64,
+    events: u64,
+    events_lost: u64,
+    duration: u64,
+    chunks: u64,
+    file_bytes: u64,
+    events_bytes: u64,
+    payloads: u64,
+    payload_bytes: u64,
+    payload_bytes_raw: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_per_request: Option<f64>,
+    operations: BTreeMap<&'static str, OperationJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct LossJson {
+    offset: u64,
+    bytes_unread: u64,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct OperationJson {
+    requests: u64,
+    completed: u64,
+    errors: u64,
+    bytes: u64,
+}
+
+/// Writes the facts for programs, on one line.
+pub(crate) fn write_json(path: &Path, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+    let (header, facts) = (&survey.header, &survey.facts);
+    let loss = survey.loss.as_ref().map(|loss| LossJson {
+        offset: loss.offset,
+        bytes_unread: loss.bytes_unread,
+        text: loss.to_string(),
+    });
+    let operations = facts.operations.iter().map(|(operation, count)| {
+        let completed = count.completions;
+        let (requests, errors, bytes) = (count.issues, count.errors, count.bytes);
+        (operation.name(), OperationJson { requests, completed, errors, bytes })
+    });
+    let info = InfoJson {
+        schema: INFO_SCHEMA,
+        path: path.display().to_string(),
+        complete: loss.is_none(),
+        loss,
+        uuid: uuid_text(survey.uuid),
+        tool: &header.tool,
+        command: &header.command,
+        wall_clock_ns: header.wall_clock_ns,
+        recorded_at: recorded_at(header.wall_clock_ns),
+        status: survey.status,
+        payload: header.payload,
+        devices: &header.devices,
+        exports: &header.exports,
+        limits: header.limits,
+        requests: facts.operations.total().issues,
+        events: facts.events,
+        events_lost: facts.lost,
+        duration: facts.time_last.0,
+        chunks: facts.chunks,
+        file_bytes: facts.file_bytes,
+        events_bytes: facts.events_bytes,
+        payloads: facts.payloads,
+        payload_bytes: facts.payload_bytes,
+        payload_bytes_raw: facts.payload_bytes_raw,
+        bytes_per_request: bytes_per_request(survey),
+        operations: operations.collect(),
+    };
+    serde_json::to_writer(&mut *out, &info)?;
+    writeln!(out)
+}
+
+/// Groups of hex digits, as UUIDs are printed.
+fn uuid_text(uuid: u128) -> String {
+    let digits = format!("{uuid:032x}");
+    let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    groups.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_is_printed_in_utc() {
+        assert_eq!(recorded_at(1_790_000_000_123_456_789).unwrap(), "2026-09-21T14:13:20Z");
+        assert_eq!(recorded_at(0).unwrap(), "1970-01-01T00:00:00Z");
+        assert!(recorded_at(u64::MAX).is_some());
+    }
+
+    #[test]
+    fn uuids_are_printed_in_groups() {
+        assert_eq!(
+            uuid_text(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
+            "01234567-89ab-cdef-0123-456789abcdef"
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! What requests and events look like: rows and events come in, lines go out.
+//!
+//! Nothing here opens a file or decides what is printed. Invariant: whatever a trace holds, a line is one
+//! line, and no byte of it steers a terminal.
+
+/// One line a request, for files that are committed and compared.
+pub(crate) mod canonical;
+/// What a trace is and holds.
+pub(crate) mod facts;
+/// One JSON object a line, for programs.
+pub(crate) mod json;
+/// Columns, for people.
+pub(crate) mod text;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use blkreplay_core::event::{CompletionFlags, Payload};
+use blkreplay_core::format::Header;
+use blkreplay_core::request::{DeviceId, Errno, Flags, Operation, Request};
+use blkreplay_core::rows::Row;
+
+/// The names of a trace's devices.
+#[derive(Debug)]
+pub(crate) struct Devices {
+    names: Vec<String>,
+}
+
+impl Devices {
+    /// The devices that a trace's header lists.
+    pub(crate) fn of(header: &Header) -> Devices {
+        let names = header.devices.iter().map(|device| printable(&device.name).into_owned());
+        Devices { names: names.collect() }
+    }
+
+    /// The printed name of a device.
+    pub(crate) fn name(&self, device: DeviceId) -> Cow<'_, str> {
+        match self.names.get(usize::from(device.0)) {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(format!("device-{}", device.0)),
+        }
+    }
+
+    /// Whether lines must say which device they are about.
+    pub(crate) fn are_several(&self) -> bool {
+        self.names.len() > 1
+    }
+
+    /// Length of the longest name.
+    fn width(&self) -> usize {
+        self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0)
+    }
+}
+
+/// `text` with all that is not to be printed written as an escape.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// The names of the flags of a request, those of its completion last.
+fn flag_names(request: Flags, completion: CompletionFlags) -> Vec<&'static str> {
+    let mut names: Vec<_> = request.names().collect();
+    names.extend(completion.undelivered.then_some("undelivered"));
+    names.extend(completion.refused.then_some("refused"));
+    names
+}
+
+/// The names of the flags of a row.
+fn row_flags(row: &Row) -> Vec<&'static str> {
+    let completion = row.completion.as_ref().map(|completion| completion.flags);
+    flag_names(row.request.flags, completion.unwrap_or_default())
+}
+
+/// `ok`, or the name of an error.
+#[derive(Debug, Clone, Copy)]
+struct Outcome(Result<(), Errno>);
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(()) => f.pad("ok"),
+            Err(errno) => errno.fmt(f),
+        }
+    }
+}
+
+/// How a row ended; `None` if the trace does not say.
+fn row_outcome(row: &Row) -> Option<Outcome> {
+    row.completion.as_ref().map(|completion| Outcome(completion.result))
+}
+
+/// Whether a request has a range worth printing.
+fn has_range(request: &Request) -> bool {
+    request.operation != Operation::Flush
+}
+
+/// What is known of a payload; `None` if nothing is.
+fn known(payload: Payload) -> Option<Payload> {
+    (payload != Payload::Absent).then_some(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_from_a_trace_cannot_steer_a_terminal() {
+        assert_eq!(printable("disk"), "disk");
+        assert_eq!(printable("a\x1b[2Jb\n"), "a\\u{1b}[2Jb\\n");
+    }
+
+    #[test]
+    fn flags_of_the_completion_come_after_those_of_the_request() {
+        let completion = CompletionFlags { undelivered: true, refused: true };
+        let names = flag_names(Flags::FUA.with(Flags::NO_HOLE), completion);
+        assert_eq!(names, ["fua", "no_hole", "undelivered", "refused"]);
+        assert!(flag_names(Flags::NONE, CompletionFlags::default()).is_empty());
+    }
+}
