@@ -2,6 +2,8 @@
 
 /// Real clients at work on a recorded disk, and the replay of what they did.
 mod clients;
+/// The native fixtures, and the commands that read a trace.
+mod native;
 /// What tests run in: a directory, an environment, a time limit, tools.
 mod support;
 /// The rules of the house: layers, lengths, headers, words, unused files.

@@ -79,7 +79,7 @@ impl PrintArgs {
         let mut trace = trace::open(&self.trace)?;
         let mut out = printer.output();
         let mut lines = Lines { left: self.limit.unwrap_or(u64::MAX) };
-        let printed = match format {
+        let outcome = match format {
             Format::Canonical => print_canonical(&self.trace, &mut trace, &mut lines, &mut out),
             Format::Json if self.events => {
                 let mut json = Json::default();
@@ -94,7 +94,7 @@ impl PrintArgs {
             Format::Text => self.print_text(&mut trace, &mut lines, printer, &mut out),
         };
         out.finish()?;
-        printed.map_err(|stop| stop.failure(&self.trace))?;
+        outcome.map_err(|stop| stop.failure(&self.trace))?;
         Ok(told_loss(&self.trace, &trace, printer))
     }
 

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::printable;
+use crate::words::{Count, counted};
 
 /// The schema of the facts.
 const INFO_SCHEMA: &str = "blkreplay.info/1";
@@ -25,9 +26,10 @@ pub(crate) fn write_text(path: &Path, survey: &Survey, out: &mut impl Write) -> 
     let state = if survey.loss.is_none() { "complete" } else { "NOT WHOLE" };
     writeln!(
         out,
-        "{}  {state}  {}  {requests} requests  {}",
+        "{}  {state}  {}  {}  {}",
         printable(&path.display().to_string()),
         Size(facts.file_bytes),
+        counted(requests, "request"),
         facts.time_last,
     )?;
     for (label, text) in describe(survey) {
@@ -55,17 +57,28 @@ fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
     lines.push(("payload", describe_payload(header.payload).to_owned()));
     lines.push((
         "events",
-        format!("{} in {} chunks, {} bytes", facts.events, facts.chunks, facts.events_bytes),
+        format!(
+            "{} in {}; {} in all",
+            counted(facts.events, "event"),
+            Size(facts.events_bytes),
+            counted(facts.chunks, "chunk"),
+        ),
     ));
     if facts.lost > 0 {
-        lines.push(("dropped", format!("{} events that the recorder had no room for", facts.lost)));
+        lines.push((
+            "dropped",
+            format!("{} that the recorder had no room for", counted(facts.lost, "event")),
+        ));
     }
     if let Some(each) = bytes_per_request(survey) {
         lines.push(("request", format!("{each:.1} bytes each, without data")));
     }
     if facts.payloads > 0 {
         let (raw, stored) = (Size(facts.payload_bytes_raw), Size(facts.payload_bytes));
-        lines.push(("data", format!("{} payloads, {raw}, stored in {stored}", facts.payloads)));
+        lines.push((
+            "data",
+            format!("{}, {raw}, stored in {stored}", counted(facts.payloads, "payload")),
+        ));
     }
     lines
 }
@@ -118,7 +131,10 @@ fn write_operations(survey: &Survey, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
             "{:<12} {:>10} {:>10} {:>8} {bytes:>10}",
-            operation, count.issues, count.completions, count.errors
+            operation,
+            Count(count.issues),
+            Count(count.completions),
+            Count(count.errors),
         )?;
     }
     Ok(())

@@ -43,8 +43,8 @@ impl Text {
         let heading = self.heading;
         writeln!(
             out,
-            "{heading}{:>7} {:>11} {device}{:<12} {:>12} {:>9} {:>6} {:>6} {:>3} {:<5} {:<6} payload{heading:#}",
-            "id", "time", "op", "offset", "length", "lat", "hold", "ep", "flags", "result",
+            "{heading}{:>7} {:>10} {device}{:<12} {:>12} {:>9} {:>6} {:>6} {:>3} {:<7} {:<13} flags{heading:#}",
+            "id", "time", "op", "offset", "length", "lat", "hold", "ep", "result", "payload",
         )
     }
 
@@ -64,13 +64,13 @@ impl Text {
         // Writing to a string cannot fail.
         let _ = write!(
             line,
-            "{:>7} {:>11} {device}{:<12} {offset:>12} {length:>9} {latency:>6} {hold:>6} {:>3} {:<5} {outcome:<6} {}",
+            "{:>7} {:>10} {device}{:<12} {offset:>12} {length:>9} {latency:>6} {hold:>6} {:>3} {outcome:<7} {:<13} {}",
             row.id.0,
             seconds(row.time),
             row.request.operation,
             row.epoch,
-            joined(&row_flags(row)),
             short_payload(row.payload),
+            row_flags(row).join(","),
         );
         let failed = row.completion.as_ref().is_some_and(|end| end.result.is_err());
         let style = if failed { self.failed } else { Style::new() };
@@ -80,7 +80,7 @@ impl Text {
     /// Names the columns of events.
     pub(crate) fn event_heading(&mut self, out: &mut impl Write) -> io::Result<()> {
         let heading = self.heading;
-        writeln!(out, "{heading}{:>7} {:>11} {:<10}{heading:#}", "event", "time", "kind")
+        writeln!(out, "{heading}{:>7} {:>10} kind{heading:#}", "event", "time")
     }
 
     /// Writes an event.
@@ -115,7 +115,7 @@ impl Text {
             EventKind::End { status: None } => {}
         }
         let (time, kind, words) = (seconds(event.time), event.kind.name(), words.join(" "));
-        let line = format!("{index:>7} {time:>11} {kind:<10} {words}");
+        let line = format!("{index:>7} {time:>10} {kind:<10} {words}");
         writeln!(out, "{style}{}{style:#}", line.trim_end())
     }
 
@@ -183,10 +183,6 @@ fn range_columns(request: &Request) -> (String, String) {
 /// Seconds and microseconds since the recording began.
 fn seconds(time: Nanos) -> String {
     format!("{}.{:06}", time.0 / 1_000_000_000, time.0 % 1_000_000_000 / 1000)
-}
-
-fn joined(names: &[&str]) -> String {
-    if names.is_empty() { "-".to_owned() } else { names.join(",") }
 }
 
 /// The first digits of a digest: enough to see what is equal.

@@ -1,0 +1,186 @@
+//! The native fixtures: what they say is what their generator makes, and what `print` makes of them.
+//!
+//! `BLKREPLAY_BLESS=1` writes the expected texts anew, and files that are not there; it never changes a trace
+//! that is. Invariant: a trace of an earlier version of the format stays as it was written.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use blkreplay_core::event::{Event, EventKind, Payload};
+use blkreplay_core::format::Reader;
+use blkreplay_fixtures::{bytes, native, path};
+
+fn blkreplay(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_blkreplay"));
+    command.args(arguments).current_dir(path("")).output().unwrap()
+}
+
+fn bless() -> bool {
+    std::env::var_os("BLKREPLAY_BLESS").is_some()
+}
+
+/// All that a trace says: its header, its events, and the bytes of the payloads that they name.
+fn contents(bytes: &[u8]) -> (String, Vec<Event>, Vec<Vec<u8>>) {
+    let mut reader = Reader::open(Cursor::new(bytes)).unwrap();
+    let (mut events, mut payloads) = (Vec::new(), Vec::new());
+    while let Some((_, event)) = reader.next_event().unwrap() {
+        if let EventKind::Issue(issue) = &event.kind
+            && let Payload::Stored(_, id) = issue.payload
+        {
+            payloads.push(reader.payload(id).unwrap().to_vec());
+        }
+        events.push(event);
+    }
+    let loss = reader.loss().map(|loss| format!("{:?}", loss.kind));
+    (format!("{:?} {loss:?}", reader.header()), events, payloads)
+}
+
+#[test]
+fn the_native_traces_say_what_their_generator_makes() {
+    for (name, make) in native::TRACES {
+        let path = path(name);
+        if bless() && !path.exists() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, make()).unwrap();
+        }
+        assert_eq!(contents(&bytes(name)), contents(&make()), "{name}");
+    }
+}
+
+#[track_caller]
+fn check(trace: &str, options: &[&str], expected: &str, code: i32) {
+    let output = blkreplay(&[&["print", trace], options].concat());
+    if bless() {
+        fs::write(path(expected), &output.stdout).unwrap();
+    }
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text, String::from_utf8(bytes(expected)).unwrap(), "{trace} {options:?}");
+    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn print_gives_the_expected_text_of_each_native_trace() {
+    check("native/operations.blkr", &[], "native/operations.txt", 0);
+    check("native/two-devices.blkr", &[], "native/two-devices.txt", 0);
+    check("native/cut.blkr", &[], "native/cut.txt", 3);
+}
+
+#[test]
+fn print_gives_the_expected_events_json_and_canonical_lines() {
+    check("native/operations.blkr", &["--events"], "native/operations.events.txt", 0);
+    check("native/operations.blkr", &["--json"], "native/operations.jsonl", 0);
+    check("native/operations.blkr", &["--events", "--json"], "native/operations.events.jsonl", 0);
+    let canonical = ["--format", "canonical"];
+    check("native/operations.blkr", &canonical, "native/operations.canonical.txt", 0);
+    check("native/two-devices.blkr", &canonical, "native/two-devices.canonical.txt", 0);
+}
+
+#[test]
+fn print_stops_after_as_many_lines_as_were_asked_for() {
+    for (options, lines) in [
+        (&["-n", "3"][..], 4),
+        (&["-n", "0", "--json"], 0),
+        (&["-n", "5", "--json", "--events"], 5),
+        (&["-n", "2", "--format", "canonical"], 3),
+        (&["-n", "1000"], 11),
+    ] {
+        let output = blkreplay(&[&["print", "native/operations.blkr"], options].concat());
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(text.lines().count(), lines, "{options:?}\n{text}");
+    }
+}
+
+#[test]
+fn canonical_events_are_refused() {
+    let arguments = ["print", "native/operations.blkr", "--events", "--format", "canonical"];
+    let output = blkreplay(&arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("hint"));
+}
+
+/// Runs a reading command on every file that the small trace gives when it is cut, at every byte of its
+/// header and chunk headers, and at some between.
+#[test]
+fn a_cut_trace_is_told_as_far_as_it_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let cut = directory.path().join("cut.blkr");
+    let whole = bytes("native/operations.blkr");
+    let header_len = u32::from_le_bytes(whole[16..20].try_into().unwrap()) as usize;
+    let mut lines_before = 0;
+    for end in (0..whole.len()).step_by(13).chain([header_len - 1, header_len]) {
+        fs::write(&cut, &whole[..end]).unwrap();
+        for command in [&["print", "--json"][..], &["info"]] {
+            check_cut(command, &cut, end < header_len);
+        }
+        if end > header_len {
+            let output = blkreplay(&["print", "--json", cut.to_str().unwrap()]);
+            let lines = String::from_utf8(output.stdout).unwrap().lines().count();
+            assert!(lines >= lines_before || end == header_len, "{end}");
+            lines_before = lines;
+        }
+    }
+    assert_eq!(lines_before, 10, "only the end is missing");
+}
+
+#[track_caller]
+fn check_cut(command: &[&str], cut: &Path, header_is_cut: bool) {
+    let output = blkreplay(&[command, &[cut.to_str().unwrap()]].concat());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let (code, word) = if header_is_cut { (2, "error") } else { (3, "warning") };
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(stderr.contains(word), "{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+#[test]
+fn info_tells_what_a_trace_is() {
+    let output = blkreplay(&["info", "native/operations.blkr"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in
+        ["complete", "10 requests", "2026-", "disk  16 MiB", "write: digests", "write_zeroes"]
+    {
+        assert!(text.contains(part), "{part} is missing:\n{text}");
+    }
+}
+
+#[test]
+fn info_tells_of_every_trace_and_ends_with_the_worst() {
+    let arguments = ["info", "--json", "native/cut.blkr", "native/two-devices.blkr"];
+    let output = blkreplay(&arguments);
+    assert_eq!(output.status.code(), Some(3));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let told: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(told[0]["complete"], false);
+    assert_eq!(told[0]["requests"], 10);
+    assert_eq!(told[1]["complete"], true);
+    assert_eq!(told[1]["devices"][1]["name"], "journal");
+    assert_eq!(told[1]["operations"]["flush"]["completed"], 1);
+    let output = blkreplay(&["info", "nowhere.blkr", "native/operations.blkr"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("10 requests"));
+}
+
+#[test]
+fn a_reader_who_goes_away_is_no_error() {
+    use std::io::Read;
+    use std::process::Stdio;
+    let directory = tempfile::tempdir().unwrap();
+    let long = directory.path().join("long.blkr");
+    fs::write(&long, native::long(20_000)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_blkreplay"))
+        .args(["print", long.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
