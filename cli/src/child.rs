@@ -79,7 +79,12 @@ impl RecordedCommand {
 /// What a shell says of a program that does not start.
 fn not_started(program: &OsStr, error: io::Error) -> Ended {
     let status = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-    let mut failure = Failure::because(format!("cannot run {}", shell_word(program)), error);
+    let what = format!("cannot run {}", shell_word(program));
+    let mut failure = if status == 127 && !program.as_bytes().contains(&b'/') {
+        Failure::new(format!("{what}: there is no such command"))
+    } else {
+        Failure::because(what, error)
+    };
     if status == 127 && program.as_bytes().contains(&b' ') {
         failure = failure.hint("a whole command line goes through a shell: -- sh -c '…'");
     }
@@ -267,7 +272,7 @@ mod tests {
         assert!(missing.trouble.unwrap().to_string().contains("No such file"));
         let directory = run_words(&["/"]);
         assert_eq!(directory.status, 126);
-        let line = run_words(&["nonexistent-program {uri}"]);
+        let line = run_words(&["nonexistent program"]);
         assert!(line.trouble.unwrap().hints()[0].contains("sh -c"));
     }
 }

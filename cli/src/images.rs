@@ -95,7 +95,7 @@ fn open(
     writes: Writes,
     scratch: Option<&Path>,
 ) -> Result<OpenedImage, Failure> {
-    let opened = device::open(path, options).map_err(|error| cannot_open(path, options, error))?;
+    let opened = device::open(path, options).map_err(|error| cannot_open(path, error))?;
     let overlay = match writes {
         Writes::Kept => None,
         Writes::ThrownAway => {
@@ -118,15 +118,10 @@ fn open(
     })
 }
 
-fn cannot_open(path: &Path, options: &OpenOptions, error: OpenError) -> Failure {
-    let hint = error.hint().map(|hint| hint.replace("FILE", &shell_word(path)));
-    let missing = matches!(error, OpenError::Missing { .. });
-    let failure = Failure::because("cannot use the image", error);
-    match hint {
-        Some(_) if missing && options.access == Access::ReadOnly => failure,
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+fn cannot_open(path: &Path, error: OpenError) -> Failure {
+    let hint = error.hint().filter(|_| !matches!(error, OpenError::Missing { .. }));
+    let hint = hint.map(|hint| hint.replace("FILE", &shell_word(path)));
+    hint.into_iter().fold(Failure::of(error), Failure::hint)
 }
 
 /// Two paths may name one file; a block device is one whatever its nodes.
@@ -180,4 +175,36 @@ pub(crate) fn device_names(paths: &[PathBuf]) -> Vec<String> {
         candidates.find(|name| taken.insert(name.clone())).unwrap_or(stem)
     };
     paths.iter().map(unique).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_names_are_stems_made_unique() {
+        let check = |paths: &[&str], names: &[&str]| {
+            let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+            assert_eq!(device_names(&paths), names, "{paths:?}");
+        };
+        check(&["disk.img"], &["disk"]);
+        check(&["a/disk.img", "b/disk.qcow2", "disk"], &["disk", "disk-2", "disk-3"]);
+        check(&["disk-2.img", "disk.img", "disk.raw"], &["disk-2", "disk", "disk-3"]);
+        check(&["/dev/sda", ".hidden", "my disk\x1b.img"], &["sda", ".hidden", "my_disk_"]);
+    }
+
+    #[test]
+    fn one_file_under_two_names_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, other) = (directory.path().join("one"), directory.path().join("other"));
+        fs::write(&one, "image").unwrap();
+        fs::hard_link(&one, &other).unwrap();
+        let missing = directory.path().join("missing");
+        assert!(refuse_one_file_twice(&[one.clone(), missing.clone(), missing]).is_ok());
+        let refused = refuse_one_file_twice(&[one.clone(), other.clone()]).unwrap_err();
+        assert!(refused.to_string().contains("are one file"), "{refused}");
+        let refused = refuse_one_file_twice(&[one.clone(), one.clone()]).unwrap_err();
+        assert!(refused.to_string().contains("given twice"), "{refused}");
+        assert!(refuse_image_as_output(&[one], &other).is_err());
+    }
 }

@@ -13,8 +13,7 @@ use blkreplay_core::request::Errno;
 use blkreplay_core::units::ByteRange;
 
 use crate::failure::Failure;
-use crate::session::directory_of;
-use crate::trace_file::{self, Overwrite};
+use crate::trace_file::{self, Overwrite, directory_of};
 
 /// Bytes copied at a time, and the smallest hole that is left.
 const BLOCK_BYTES: u64 = 64 << 10;
@@ -37,7 +36,7 @@ enum CopyError {
 
 /// Writes all of `image` to a new file at `path`.
 pub(crate) fn write(image: &dyn Image, path: &Path, overwrite: Overwrite) -> Result<(), Failure> {
-    trace_file::refuse_existing(path, overwrite)?;
+    trace_file::check_output(path, overwrite)?;
     let cannot =
         |error: CopyError| Failure::because(format!("cannot write {}", path.display()), error);
     let file = tempfile::NamedTempFile::new_in(directory_of(path))

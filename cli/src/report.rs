@@ -73,7 +73,7 @@ impl Report<'_> {
                 lines.push(format!("{asked} failed with {now}, recorded ok"));
             }
             DivergenceKind::Data { recorded, now, bytes } => {
-                lines.push(format!("{asked} returned data that were not recorded"));
+                lines.push(format!("{asked} returned data that was not recorded"));
                 lines.push(format!("  expected {recorded}"));
                 lines.push(format!("  got      {now}"));
                 lines.extend(bytes.map(|bytes| format!("  {}", words_of_bytes(bytes))));
@@ -90,7 +90,7 @@ impl Report<'_> {
 
     /// What to do about a divergence.
     pub(crate) fn hints(&self, divergence: &Divergence) -> Vec<String> {
-        let look = format!("look: blkreplay print {}", shell_word(self.trace));
+        let look = format!("blkreplay print {}", shell_word(self.trace));
         match divergence.kind {
             DivergenceKind::Data { .. } if self.last_writer.is_none() => vec![
                 "replay onto a copy of the image as it was before the recording; \
@@ -223,4 +223,111 @@ fn words_of_writer(writer: &LastWriter) -> String {
 
 fn failed_then(errno: Errno) -> String {
     format!("recorded {errno}, and so left out here")
+}
+
+#[cfg(test)]
+mod tests {
+    use blkreplay_core::request::{DeviceId, Digest, Flags, Operation, RequestId};
+    use blkreplay_core::units::ByteRange;
+
+    use super::*;
+
+    fn replayed() -> Replayed {
+        Replayed {
+            requests: 12_431,
+            verified: 8_249,
+            duration: Nanos(1_020_000_000),
+            ..Replayed::default()
+        }
+    }
+
+    fn report(replayed: &Replayed) -> Report<'_> {
+        Report {
+            trace: Path::new("boot.blkr"),
+            requests: 12_431,
+            recorded: Nanos(3_810_000_000),
+            replayed,
+            devices: vec!["disk"],
+            last_writer: None,
+            thrown_away: None,
+            trace_cut: false,
+        }
+    }
+
+    fn divergence() -> Divergence {
+        Divergence {
+            id: RequestId(1240),
+            event: 5000,
+            epoch: 12,
+            time: Nanos(1_232_000_000),
+            device: DeviceId(0),
+            request: Request {
+                operation: Operation::Read,
+                range: ByteRange::new(4096, 512),
+                flags: Flags::NONE,
+            },
+            kind: DivergenceKind::Data {
+                recorded: Payload::Digest(Digest(1)),
+                now: Payload::Zeroes,
+                bytes: Some(DifferentBytes { first: 0x42, count: 8, of: 512 }),
+            },
+        }
+    }
+
+    #[test]
+    fn a_replay_that_went_the_same_way_is_one_line() {
+        assert_eq!(
+            report(&replayed()).line(),
+            "12,431 of 12,431 requests in 1.02s (recorded 3.81s)  reads verified 8,249  \
+             0 differences"
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_compared_is_never_told_as_equal() {
+        let replayed = Replayed { verified: 0, unverified: 9, ..replayed() };
+        let line = report(&replayed).line();
+        assert!(!line.contains("0 differences"), "{line}");
+        assert!(line.contains("unverified 9") && line.contains("nothing could be compared"));
+    }
+
+    #[test]
+    fn a_divergence_names_the_request_both_sides_and_the_last_writer() {
+        let diverged = Replayed { divergence: Some(divergence()), ..replayed() };
+        let writer = LastWriter {
+            id: RequestId(1214),
+            request: Request {
+                operation: Operation::Write,
+                range: ByteRange::new(4096, 512),
+                flags: Flags::FUA,
+            },
+            payload: Payload::Absent,
+            result: Some(Err(Errno::EIO)),
+        };
+        let report = Report { last_writer: Some(writer), ..report(&diverged) };
+        assert_eq!(
+            report.account(&divergence()),
+            [
+                "replay diverged at request #1240 (epoch 12, 1.23s)",
+                "read 4096+512 of disk returned data that was not recorded",
+                "  expected xxh3:00000000000000000000000000000001",
+                "  got      zeroes",
+                "  8 of 512 bytes differ, the first at 0x42",
+                "last writer of this range: #1214 (write 4096+512 fua), recorded EIO, and so left out here",
+            ]
+        );
+        assert_eq!(report.hints(&divergence()), ["blkreplay print boot.blkr"]);
+    }
+
+    #[test]
+    fn json_leaves_out_what_is_not_there() {
+        let same = serde_json::to_string(&report(&replayed()).json()).unwrap();
+        assert!(same.starts_with(r#"{"schema":"blkreplay.replay/1","verdict":"same""#), "{same}");
+        assert!(!same.contains("divergence") && !same.contains("thrown_away"));
+        let diverged = Replayed { divergence: Some(divergence()), ..replayed() };
+        let json = serde_json::to_value(report(&diverged).json()).unwrap();
+        assert_eq!(json["verdict"], "diverged");
+        assert_eq!(json["divergence"]["id"], 1240);
+        assert_eq!(json["divergence"]["first_different"], 0x42);
+    }
 }

@@ -29,7 +29,7 @@ use crate::trace_file::{self, Overwrite, TraceFile};
 const POOL_THREADS: usize = 8;
 
 /// What to record, and how.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Plan {
     /// The images, in order.
     pub(crate) images: Vec<PathBuf>,
@@ -73,9 +73,9 @@ impl Session {
     ) -> Result<Session, Failure> {
         if let Some(output) = &plan.output {
             images::refuse_image_as_output(&plan.images, output)?;
-            trace_file::refuse_existing(output, plan.overwrite)?;
+            trace_file::check_output(output, plan.overwrite)?;
         }
-        let scratch = plan.output.as_deref().map(directory_of);
+        let scratch = plan.output.as_deref().map(trace_file::directory_of);
         let images = images::open_all(&plan.images, &plan.open, plan.writes, scratch)?;
         let clock = Arc::new(MonotonicClock::start());
         let engine = match &plan.output {
@@ -124,11 +124,6 @@ fn export_names(number: usize) -> Vec<String> {
         0 => vec![String::new(), "0".to_owned()],
         _ => vec![number.to_string()],
     }
-}
-
-/// Where a file lies.
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Begins the trace in a file of its own.

@@ -5,12 +5,15 @@
 
 use std::fs;
 use std::io;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals as SystemSignals};
+
+/// How often somebody who waits for something else looks for signals.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A signal that came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,35 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// Does something that may take long and cannot be stopped halfway; `None` if somebody interrupts first,
+    /// and then the process should end.
+    pub(crate) fn unless_interrupted<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<Option<T>> {
+        let (sender, done) = mpsc::channel();
+        thread::Builder::new().name("prepare".to_owned()).spawn(move || {
+            // Nobody waits for it any more when it was interrupted.
+            let _ = sender.send(work());
+        })?;
+        loop {
+            match done.recv_timeout(LOOK) {
+                Ok(result) => return Ok(Some(result)),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(io::Error::other("its thread ended before its time"));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            while let Some(signal) = self.next(Some(Instant::now())) {
+                if signal != Signal::Child {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
 impl Drop for Signals {
     fn drop(&mut self) {
         self.handle.close();
@@ -80,4 +112,15 @@ fn hang_up_is_ignored() -> bool {
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
     mask & (1 << (SIGHUP - 1)) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_nobody_interrupts_gives_its_result() {
+        let signals = Signals::catch().unwrap();
+        assert_eq!(signals.unless_interrupted(|| 7).unwrap(), Some(7));
+    }
 }

@@ -1,27 +1,21 @@
-//! What is said of a recording that is over. Counts come in, lines for people and an exit code go out.
+//! What is said of a recording that is over. Counts come in, lines for people and a failure go out.
 //!
-//! Invariant: whoever reads the last lines knows what became of what was written, what the trace holds, and
-//! what to run next.
+//! Invariant: whoever reads the last lines knows what became of what was written, and what the trace
+//! holds.
 
 use std::path::Path;
 
 use blkreplay_core::engine::{Recorded, Totals};
 use blkreplay_core::units::Size;
 
-use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::images::OpenedImage;
 use crate::printer::Printer;
 use crate::session::{Finished, Plan};
 use crate::words::{counted, shell_word};
 
-/// Tells how a recording ended. Trouble of our own wins over `code`.
-pub(crate) fn tell(
-    plan: &Plan,
-    finished: Finished,
-    code: ExitCode,
-    printer: &Printer,
-) -> Result<ExitCode, Failure> {
+/// Tells how a recording ended; fails if its trace is not whole.
+pub(crate) fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result<(), Failure> {
     let Finished { recorded, totals, images } = finished;
     for image in images.iter().filter(|image| image.changed_size()) {
         let path = image.path.display();
@@ -42,15 +36,10 @@ pub(crate) fn tell(
         printer.say("served", counts(totals));
     }
     tell_of_writes(&images, printer);
-    if let Some((recorded, output)) = &recorded {
+    if let Some((recorded, _)) = &recorded {
         printer.say("trace", data_line(recorded));
-        printer.say("next", format_args!("blkreplay print {}", shell_word(output)));
     }
-    if totals.requests == 0 {
-        printer.warn("no client asked for anything");
-        printer.hint("COMMAND finds the image as {uri}, or as $BLKREPLAY_URI in its environment");
-    }
-    Ok(code)
+    Ok(())
 }
 
 fn recorded_line(output: &Path, recorded: &Recorded, totals: Totals) -> String {

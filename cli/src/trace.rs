@@ -46,7 +46,7 @@ pub(crate) fn plan(
     let mut trace = open(path)?;
     let plan = Plan::of(&mut trace).map_err(|error| cannot_replay(path, error))?;
     if let Some(loss) = trace.loss() {
-        let what = format!("the trace {} is not whole: {loss}", path.display());
+        let what = format!("{} is not whole: {loss}", path.display());
         match damage {
             Damage::Allowed => printer.warn(what),
             Damage::Refused => {

@@ -70,12 +70,21 @@ impl Write for TraceFile {
     }
 }
 
-/// Refuses an output that is there already, before anything else is done.
-pub(crate) fn refuse_existing(path: &Path, overwrite: Overwrite) -> Result<(), Failure> {
+/// Refuses an output that is there already, or whose directory is not, before anything else is done.
+pub(crate) fn check_output(path: &Path, overwrite: Overwrite) -> Result<(), Failure> {
     if overwrite == Overwrite::No && fs::symlink_metadata(path).is_ok() {
         return Err(cannot_create(path, io::ErrorKind::AlreadyExists.into()));
     }
-    Ok(())
+    match fs::metadata(directory_of(path)) {
+        Ok(directory) if directory.is_dir() => Ok(()),
+        Ok(_) => Err(cannot_create(path, io::ErrorKind::NotADirectory.into())),
+        Err(error) => Err(cannot_create(path, error)),
+    }
+}
+
+/// Where a file lies.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Makes room for a new file. Only a regular file is ever removed.

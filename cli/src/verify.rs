@@ -125,3 +125,60 @@ fn check_fingerprint(device: &DeviceHeader, image: &OpenedImage) -> Result<(), F
     .hint("a replay needs a copy of the image as it was before the recording")
     .hint("--any-image takes this one all the same; its reads are still compared"))
 }
+
+#[cfg(test)]
+mod tests {
+    use blkreplay_core::format::{Fingerprint, LimitsHeader, PayloadPolicy};
+
+    use super::*;
+
+    fn header(names: &[&str]) -> Header {
+        let device = |name: &&str| DeviceHeader {
+            name: (*name).to_owned(),
+            image: format!("{name}.img"),
+            format: "raw".to_owned(),
+            size: 4096,
+            block_min: 1,
+            block_preferred: 4096,
+            read_only: false,
+            discard: true,
+            fingerprint: Fingerprint { method: FingerprintMethod::None, digest: None },
+        };
+        Header {
+            tool: String::new(),
+            command: Vec::new(),
+            wall_clock_ns: 0,
+            payload: PayloadPolicy::Write,
+            devices: names.iter().map(device).collect(),
+            exports: Vec::new(),
+            limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
+        }
+    }
+
+    fn assigned(names: &[&str], typed: &[&str]) -> Result<Vec<PathBuf>, String> {
+        let typed: Vec<PathBuf> = typed.iter().map(PathBuf::from).collect();
+        assign_images(&header(names), &typed).map_err(|refused| refused.to_string())
+    }
+
+    #[test]
+    fn images_go_to_the_devices_they_name_and_to_the_rest_in_order() {
+        let check = |typed: &[&str], expected: &[&str]| {
+            let expected = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(assigned(&["data", "log"], typed), Ok(expected), "{typed:?}");
+        };
+        check(&["a.img", "b.img"], &["a.img", "b.img"]);
+        check(&["log=b.img", "data=a.img"], &["a.img", "b.img"]);
+        check(&["log=b.img", "a.img"], &["a.img", "b.img"]);
+        check(&["x=a.img", "b.img"], &["x=a.img", "b.img"]);
+    }
+
+    #[test]
+    fn too_few_or_too_many_images_are_refused_with_the_names() {
+        let refused = assigned(&["data", "log"], &["a.img"]).unwrap_err();
+        assert_eq!(refused, "the trace has 2 devices (data, log), and 1 image is given");
+        let refused = assigned(&["data"], &["a.img", "b.img"]).unwrap_err();
+        assert_eq!(refused, "the trace has 1 device (data), and 2 images are given");
+        let refused = assigned(&["data", "log"], &["log=a", "log=b"]).unwrap_err();
+        assert_eq!(refused, "the device log is given two images");
+    }
+}

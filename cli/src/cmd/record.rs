@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use blkreplay_core::device::{ImageFormat, OpenOptions, Transfer};
 use blkreplay_core::format::{FingerprintMethod, PayloadPolicy};
+use blkreplay_core::nbd::Listener;
 use blkreplay_core::units::Size;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
@@ -18,11 +19,12 @@ use crate::failure::Failure;
 use crate::images::Writes;
 use crate::printer::Printer;
 use crate::progress::Progress;
-use crate::session::{Plan, Session};
+use crate::session::{Finished, Plan, Session};
 use crate::signals::{Signal, Signals};
 use crate::socket::{Endpoint, ListenAddress, Reach};
 use crate::summary;
 use crate::trace_file::Overwrite;
+use crate::words::shell_word;
 
 const HELP: &str = "\
 COMMAND finds the image by these, inside words too:
@@ -143,6 +145,9 @@ fn named<T: Copy + Send + Sync>(
 
 impl RecordArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
+        if self.create.is_none() {
+            refuse_missing(&self.images)?;
+        }
         let signals =
             Signals::catch().map_err(|error| Failure::because("cannot catch signals", error))?;
         let reach = if self.allow_remote { Reach::Remote } else { Reach::Loopback };
@@ -153,20 +158,25 @@ impl RecordArgs {
             words => Some(RecordedCommand::new(words, &places)?),
         };
         let plan = self.plan();
-        let session = Session::start(&plan, listener, printer)?;
+        let Some(session) = start(&plan, listener, &signals, printer)? else {
+            return Ok(ExitCode::Interrupted);
+        };
         let Some(command) = command else {
             serve(&session, &places, &signals, printer);
-            return summary::tell(&plan, session.finish(None), ExitCode::Done, printer);
+            tell(&plan, session.finish(None), printer)?;
+            return Ok(ExitCode::Done);
         };
         for line in session.serving(&places) {
             printer.detail(format_args!("serving  {line}"));
         }
         let ended = command.run(&signals)?;
-        if let Some(trouble) = &ended.trouble {
-            printer.error(trouble);
+        match &ended.trouble {
+            Some(trouble) => printer.error(trouble),
+            None if session.requests() == 0 => warn_of_silence(printer),
+            None => {}
         }
-        let finished = session.finish(Some(ended.status));
-        summary::tell(&plan, finished, ExitCode::Command(ended.status), printer)
+        tell(&plan, session.finish(Some(ended.status)), printer)?;
+        Ok(ExitCode::Command(ended.status))
     }
 
     fn plan(self) -> Plan {
@@ -187,6 +197,49 @@ impl RecordArgs {
             overwrite: if self.force { Overwrite::Yes } else { Overwrite::No },
         }
     }
+}
+
+/// An image that is not there is made only when that was asked for.
+fn refuse_missing(images: &[PathBuf]) -> Result<(), Failure> {
+    let missing = |path: &&PathBuf| matches!(path.try_exists(), Ok(false));
+    let Some(path) = images.iter().find(missing) else { return Ok(()) };
+    let failure = Failure::new(format!("the image {} does not exist", path.display()));
+    Err(match images.len() {
+        1 => failure.hint("--create 1G makes a new, empty image of that size"),
+        // Whoever forgets the two dashes gives us the words of COMMAND as images.
+        _ => {
+            failure.hint("two dashes go before COMMAND: blkreplay record IMAGE -o TRACE -- COMMAND")
+        }
+    })
+}
+
+/// A COMMAND that never came to us most likely does not know where we are.
+fn warn_of_silence(printer: &Printer) {
+    printer.warn("COMMAND asked nothing of the image");
+    printer.hint("it finds the image as {uri}, or as $BLKREPLAY_URI in its environment");
+}
+
+/// Says what became of it all, and what to run next.
+fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result<(), Failure> {
+    summary::tell(plan, finished, printer)?;
+    if let Some(output) = &plan.output {
+        printer.say("next", format_args!("blkreplay print {}", shell_word(output)));
+    }
+    Ok(())
+}
+
+/// Begins the session; `None` if somebody interrupts meanwhile. A whole fingerprint takes its time.
+fn start(
+    plan: &Plan,
+    listener: Listener,
+    signals: &Signals,
+    printer: &Printer,
+) -> Result<Option<Session>, Failure> {
+    let (plan, printer) = (plan.clone(), printer.clone());
+    let session = signals
+        .unless_interrupted(move || Session::start(&plan, listener, &printer))
+        .map_err(|error| Failure::because("cannot begin to serve", error))?;
+    session.transpose()
 }
 
 /// Serves until somebody interrupts.

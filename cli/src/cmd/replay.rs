@@ -184,7 +184,7 @@ fn check_output(output: &Path, header: &Header, overwrite: Overwrite) -> Result<
         let what = format!("--output-image writes one image, and the trace has {devices} devices");
         return Err(Failure::new(what).hint("replay onto copies with --write"));
     }
-    trace_file::refuse_existing(output, overwrite)
+    trace_file::check_output(output, overwrite)
 }
 
 /// Replays; `None` if somebody interrupted.
