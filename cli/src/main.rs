@@ -23,6 +23,7 @@ mod trace;
 mod trace_file;
 mod verify;
 mod words;
+mod workload;
 
 use std::process;
 

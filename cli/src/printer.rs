@@ -91,6 +91,22 @@ impl Printer {
         }
     }
 
+    /// Begins a part of a longer story.
+    pub(crate) fn title(&self, text: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            let style = Style::new().bold();
+            self.line(format_args!("\n{style}{text}{style:#}"));
+        }
+    }
+
+    /// A command that is about to be run, or can be.
+    pub(crate) fn command(&self, text: impl Display) {
+        if self.verbosity >= Verbosity::Normal {
+            let style = AnsiColor::Cyan.on_default();
+            self.line(format_args!("{style}$ {text}{style:#}"));
+        }
+    }
+
     /// What happens on the way, with `-v`.
     pub(crate) fn detail(&self, text: impl Display) {
         if self.verbosity >= Verbosity::Verbose {

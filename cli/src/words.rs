@@ -2,8 +2,10 @@
 //!
 //! Invariant: a path or command printed as something to run can be pasted into a shell.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fmt;
+use std::path::PathBuf;
 
 /// A number with a comma at each thousand: `12,431`.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +42,23 @@ pub(crate) fn shell_word(word: impl AsRef<OsStr>) -> String {
         word.into_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// How this program is called from here: by its name if the shell finds it, else by its path.
+pub(crate) fn program() -> String {
+    let Ok(program) = env::current_exe() else { return "blkreplay".to_owned() };
+    let same = |other: PathBuf| other.canonicalize().is_ok_and(|other| other == program);
+    let found = env::var_os("PATH").and_then(|path| {
+        env::split_paths(&path).map(|place| place.join("blkreplay")).find(|path| path.exists())
+    });
+    if found.is_some_and(same) {
+        return "blkreplay".to_owned();
+    }
+    let here = env::current_dir().unwrap_or_default();
+    match program.strip_prefix(here) {
+        Ok(below) if below.components().count() > 1 => shell_word(below),
+        _ => shell_word(&program),
     }
 }
 

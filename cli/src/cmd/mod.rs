@@ -1,5 +1,6 @@
 //! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
 
+mod demo;
 mod generate;
 mod info;
 mod print;
@@ -33,6 +34,7 @@ commands! {
     Replay(replay::ReplayArgs),
     Print(print::PrintArgs),
     Info(info::InfoArgs),
+    Demo(demo::DemoArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
