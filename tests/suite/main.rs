@@ -1,5 +1,7 @@
 //! The test suite: one binary. Each module says what belongs there.
 
+/// Everything that can be wrong with what comes in.
+mod bad_input;
 /// Real clients at work on a recorded disk, and the replay of what they did.
 mod clients;
 /// The native fixtures, and the commands that read a trace.

@@ -310,7 +310,14 @@ impl Finished {
     /// Asserts how it ended.
     #[track_caller]
     pub(crate) fn ends_with(self, code: i32) -> Finished {
-        assert_eq!(self.status.code(), Some(code), "{self}");
+        self.ends_with_one_of(&[code])
+    }
+
+    /// Asserts that it ended in one of several ways.
+    #[track_caller]
+    pub(crate) fn ends_with_one_of(self, codes: &[i32]) -> Finished {
+        let code = self.status.code();
+        assert!(code.is_some_and(|code| codes.contains(&code)), "expected {codes:?}: {self}");
         self.has_no_panic()
     }
 
