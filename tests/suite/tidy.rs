@@ -103,6 +103,17 @@ fn only_the_printer_prints() {
 }
 
 #[test]
+fn a_file_that_is_all_tests_is_known_by_its_declaration() {
+    let planted = tempfile::tempdir().unwrap();
+    plant(planted.path(), "core/src/a/mod.rs", "//! A.\n#[cfg(test)]\nmod contract;\nmod b;\n");
+    plant(planted.path(), "core/src/a/contract.rs", "//! A.\nfn f() { println!(); }\n");
+    plant(planted.path(), "core/src/a/b.rs", "//! A.\nfn f() { println!(); }\n");
+    let faults: Vec<String> =
+        Tree::at(planted.path()).sources().iter().flat_map(rules::printing).collect();
+    assert_eq!(faults.len(), 1, "{faults:?}");
+}
+
+#[test]
 fn core_reads_no_clock_and_no_environment() {
     check(
         rules::outside_world,

@@ -51,7 +51,13 @@ impl Tree {
     /// The Rust files.
     pub(super) fn sources(&self) -> Vec<Source> {
         let rust = self.files.iter().filter(|path| path.ends_with(".rs"));
-        rust.map(|path| Source::new(path, &self.read(path))).collect()
+        let mut sources: Vec<Source> =
+            rust.map(|path| Source::new(path, &self.read(path))).collect();
+        let for_tests: Vec<String> = sources.iter().flat_map(Source::modules_for_tests).collect();
+        for source in &mut sources {
+            source.is_for_tests = for_tests.contains(&source.path);
+        }
+        sources
     }
 
     fn walk(&mut self, directory: &Path) {
@@ -85,6 +91,8 @@ impl Tree {
 pub(super) struct Source {
     pub(super) path: String,
     pub(super) text: String,
+    /// Its `mod` stands under `#[cfg(test)]`. Known only to a source that comes from a tree.
+    pub(super) is_for_tests: bool,
     /// Every token in order, delimiters included, comments not. Doc comments are attributes.
     pub(super) tokens: Vec<Token>,
 }
@@ -101,11 +109,29 @@ impl Source {
         let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
         let mut tokens = Vec::new();
         flatten(stream, &mut tokens);
-        Source { path: path.to_owned(), text: text.to_owned(), tokens }
+        Source { path: path.to_owned(), text: text.to_owned(), is_for_tests: false, tokens }
+    }
+
+    /// The files of the modules that this one declares for tests only.
+    fn modules_for_tests(&self) -> Vec<String> {
+        const MARK: [&str; 8] = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
+        let Some((folder, file)) = self.path.rsplit_once('/') else { return Vec::new() };
+        let folder = match file {
+            "mod.rs" | "lib.rs" | "main.rs" => folder.to_owned(),
+            _ => self.path.trim_end_matches(".rs").to_owned(),
+        };
+        let declared = self
+            .tokens
+            .windows(MARK.len() + 2)
+            .filter(|tokens| starts_with(tokens, &MARK) && tokens[MARK.len() + 1].text == ";");
+        declared.map(|tokens| format!("{folder}/{}.rs", tokens[MARK.len()].text)).collect()
     }
 
     /// The tokens without what is compiled for tests only.
     pub(super) fn production(&self) -> Vec<Token> {
+        if self.is_for_tests {
+            return Vec::new();
+        }
         let mut kept = Vec::new();
         let mut place = 0;
         while place < self.tokens.len() {
