@@ -14,7 +14,7 @@ use blkreplay_fixtures::{bytes, native, path};
 
 fn blkreplay(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blkreplay"));
-    command.args(arguments).current_dir(path("")).output().unwrap()
+    command.args(arguments).current_dir(path("")).output().expect("blkreplay runs")
 }
 
 fn bless() -> bool {
@@ -23,13 +23,13 @@ fn bless() -> bool {
 
 /// All that a trace says: its header, its events, and the bytes of the payloads that they name.
 fn contents(bytes: &[u8]) -> (String, Vec<Event>, Vec<Vec<u8>>) {
-    let mut reader = Reader::open(Cursor::new(bytes)).unwrap();
+    let mut reader = Reader::open(Cursor::new(bytes)).expect("it is a trace");
     let (mut events, mut payloads) = (Vec::new(), Vec::new());
-    while let Some((_, event)) = reader.next_event().unwrap() {
+    while let Some((_, event)) = reader.next_event().expect("it can be read") {
         if let EventKind::Issue(issue) = &event.kind
             && let Payload::Stored(_, id) = issue.payload
         {
-            payloads.push(reader.payload(id).unwrap().to_vec());
+            payloads.push(reader.payload(id).expect("it is stored").to_vec());
         }
         events.push(event);
     }
@@ -53,10 +53,11 @@ fn the_native_traces_say_what_their_generator_makes() {
 fn check(trace: &str, options: &[&str], expected: &str, code: i32) {
     let output = blkreplay(&[&["print", trace], options].concat());
     if bless() {
-        fs::write(path(expected), &output.stdout).unwrap();
+        fs::write(path(expected), &output.stdout).expect("fixtures are writable");
     }
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(text, String::from_utf8(bytes(expected)).unwrap(), "{trace} {options:?}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let expected = bytes(expected);
+    assert_eq!(text, String::from_utf8_lossy(&expected), "{trace} {options:?}");
     assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -127,8 +128,8 @@ fn a_cut_trace_is_told_as_far_as_it_is_whole() {
 
 #[track_caller]
 fn check_cut(command: &[&str], cut: &Path, header_is_cut: bool) {
-    let output = blkreplay(&[command, &[cut.to_str().unwrap()]].concat());
-    let stderr = String::from_utf8(output.stderr).unwrap();
+    let output = blkreplay(&[command, &[cut.to_str().expect("it is UTF-8")]].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
     let (code, word) = if header_is_cut { (2, "error") } else { (3, "warning") };
     assert_eq!(output.status.code(), Some(code), "{stderr}");
     assert!(stderr.contains(word), "{stderr}");

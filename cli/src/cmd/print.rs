@@ -82,13 +82,13 @@ impl PrintArgs {
         let outcome = match format {
             Format::Canonical => print_canonical(&self.trace, &mut trace, &mut lines, &mut out),
             Format::Json if self.events => {
-                let mut json = Json::default();
+                let mut json = Json::new(Devices::of(trace.header()));
                 each_event(&mut trace, &mut lines, |index, event| {
                     json.event(index, event, &mut out)
                 })
             }
             Format::Json => {
-                let mut json = Json::default();
+                let mut json = Json::new(Devices::of(trace.header()));
                 each_row(&mut trace, &mut lines, |row| json.request(row, &mut out))
             }
             Format::Text => self.print_text(&mut trace, &mut lines, printer, &mut out),

@@ -51,7 +51,7 @@ impl<'devices> Canonical<'devices> {
         let mut line = String::new();
         // Writing to a string cannot fail.
         if self.devices.are_several() {
-            let _ = write!(line, "{} ", self.devices.name(self.device));
+            let _ = write!(line, "{} ", self.devices.printed(self.device));
         }
         let _ = write!(line, "e{:03} {}", row.epoch, row.request.operation);
         if has_range(&row.request) {

@@ -84,15 +84,14 @@ fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
 }
 
 fn describe_device(device: &DeviceHeader) -> String {
-    let mut text = format!("{}  {}", printable(&device.name), Size(device.size));
-    text += &format!("  {} image {}", printable(&device.format), printable(&device.image));
-    if device.read_only {
-        text += "  read-only";
-    }
-    match device.fingerprint.digest {
-        Some(digest) => text + &format!("  {} {digest}", method_name(device.fingerprint.method)),
-        None => text + "  no fingerprint",
-    }
+    let [name, format, image] =
+        [&device.name, &device.format, &device.image].map(|text| printable(text));
+    let access = if device.read_only { "  read-only" } else { "" };
+    let fingerprint = device.fingerprint.digest.map_or_else(
+        || "no fingerprint".to_owned(),
+        |digest| format!("{} {digest}", method_name(device.fingerprint.method)),
+    );
+    format!("{name}  {}  {format} image {image}{access}  {fingerprint}", Size(device.size))
 }
 
 fn method_name(method: FingerprintMethod) -> &'static str {

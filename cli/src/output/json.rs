@@ -3,6 +3,7 @@
 //! Times are integer nanoseconds, offsets and lengths bytes, and an absent field is left out. Invariant: what
 //! is here is a promise to programs; a field is added, never changed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -11,7 +12,7 @@ use blkreplay_core::request::{Extent, Flags, Request};
 use blkreplay_core::rows::Row;
 use serde::{Serialize, Serializer};
 
-use super::{Outcome, flag_names, has_range, known, row_flags, row_outcome};
+use super::{Devices, Outcome, flag_names, has_range, known, row_flags, row_outcome};
 
 /// The schema of a request.
 const REQUEST_SCHEMA: &str = "blkreplay.request/1";
@@ -19,12 +20,18 @@ const REQUEST_SCHEMA: &str = "blkreplay.request/1";
 const EVENT_SCHEMA: &str = "blkreplay.event/1";
 
 /// Writes JSON lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Json {
+    devices: Devices,
     line: Vec<u8>,
 }
 
 impl Json {
+    /// Lines about these devices.
+    pub(crate) fn new(devices: Devices) -> Json {
+        Json { devices, line: Vec::new() }
+    }
+
     /// Writes a request.
     pub(crate) fn request(&mut self, row: &Row, out: &mut impl Write) -> io::Result<()> {
         let (off, len) = range(&row.request);
@@ -32,7 +39,7 @@ impl Json {
         let request = RequestJson {
             schema: REQUEST_SCHEMA,
             id: row.id.0,
-            dev: row.device.0,
+            dev: self.devices.name(row.device),
             conn: row.connection.0,
             op: row.request.operation.name(),
             off,
@@ -45,7 +52,7 @@ impl Json {
             payload: known(row.payload).map(Shown),
             result: row_outcome(row).map(Shown),
         };
-        self.write(&request, out)
+        write(&mut self.line, &request, out)
     }
 
     /// Writes an event.
@@ -55,15 +62,16 @@ impl Json {
         event: &Event,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        self.write(&event_json(index, event), out)
+        write(&mut self.line, &event_json(index, event, &self.devices), out)
     }
+}
 
-    fn write(&mut self, value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, value)?;
-        self.line.push(b'\n');
-        out.write_all(&self.line)
-    }
+/// Writes a value on a line of its own, which is gathered in `line`.
+fn write(line: &mut Vec<u8>, value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    line.clear();
+    serde_json::to_writer(&mut *line, value)?;
+    line.push(b'\n');
+    out.write_all(line)
 }
 
 /// A value that is written as it is printed.
@@ -77,10 +85,10 @@ impl<T: fmt::Display> Serialize for Shown<T> {
 }
 
 #[derive(Debug, Serialize)]
-struct RequestJson {
+struct RequestJson<'event> {
     schema: &'static str,
     id: u64,
-    dev: u16,
+    dev: Cow<'event, str>,
     conn: u32,
     op: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +119,7 @@ struct EventJson<'event> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    dev: Option<u16>,
+    dev: Option<Cow<'event, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conn: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -161,39 +169,39 @@ impl From<&Extent> for ExtentJson {
     }
 }
 
-fn event_json(index: u64, event: &Event) -> EventJson<'_> {
-    let base = EventJson {
-        schema: EVENT_SCHEMA,
-        seq: index,
-        kind: event.kind.name(),
-        t: event.time.0,
-        ..EventJson::default()
-    };
-    match &event.kind {
-        EventKind::Issue(issue) => issue_json(issue, base),
-        EventKind::Block(block) => block_json(block, base),
+fn event_json<'event>(
+    index: u64,
+    event: &'event Event,
+    devices: &'event Devices,
+) -> EventJson<'event> {
+    let own = match &event.kind {
+        EventKind::Issue(issue) => issue_json(issue, devices),
+        EventKind::Block(block) => block_json(block, devices),
         EventKind::Checkpoint(checkpoint) => {
-            EventJson { checkpoint: Some(checkpoint.name()), ..base }
+            EventJson { checkpoint: Some(checkpoint.name()), ..EventJson::default() }
         }
         EventKind::Open { device } | EventKind::Close { device } => {
-            EventJson { dev: Some(device.0), ..base }
+            EventJson { dev: Some(devices.name(*device)), ..EventJson::default() }
         }
         EventKind::Length { device, length } => {
-            EventJson { dev: Some(device.0), len: Some(*length), ..base }
+            let dev = Some(devices.name(*device));
+            EventJson { dev, len: Some(*length), ..EventJson::default() }
         }
-        EventKind::Connect(connect) => connect_json(connect, base),
+        EventKind::Connect(connect) => connect_json(connect, devices),
         EventKind::Disconnect { connection, reason } => {
-            EventJson { conn: Some(connection.0), reason: Some(reason.name()), ..base }
+            let conn = Some(connection.0);
+            EventJson { conn, reason: Some(reason.name()), ..EventJson::default() }
         }
-        EventKind::End { status } => EventJson { status: *status, ..base },
-    }
+        EventKind::End { status } => EventJson { status: *status, ..EventJson::default() },
+    };
+    EventJson { schema: EVENT_SCHEMA, seq: index, kind: event.kind.name(), t: event.time.0, ..own }
 }
 
-fn issue_json<'event>(issue: &Issue, base: EventJson<'event>) -> EventJson<'event> {
+fn issue_json<'event>(issue: &Issue, devices: &'event Devices) -> EventJson<'event> {
     let (off, len) = range(&issue.request);
     EventJson {
         id: Some(issue.id.0),
-        dev: Some(issue.device.0),
+        dev: Some(devices.name(issue.device)),
         conn: Some(issue.connection.0),
         cookie: Some(issue.cookie),
         op: Some(issue.request.operation.name()),
@@ -201,14 +209,14 @@ fn issue_json<'event>(issue: &Issue, base: EventJson<'event>) -> EventJson<'even
         len,
         flags: issue.request.flags.names().collect(),
         payload: known(issue.payload).map(Shown),
-        ..base
+        ..EventJson::default()
     }
 }
 
-fn block_json<'event>(block: &Block, base: EventJson<'event>) -> EventJson<'event> {
+fn block_json<'event>(block: &Block, devices: &'event Devices) -> EventJson<'event> {
     EventJson {
         id: Some(block.id.0),
-        dev: Some(block.device.0),
+        dev: Some(devices.name(block.device)),
         op: Some(block.operation.name()),
         flags: flag_names(Flags::NONE, block.flags),
         lat: Some(block.latency.0),
@@ -216,18 +224,18 @@ fn block_json<'event>(block: &Block, base: EventJson<'event>) -> EventJson<'even
         payload: known(block.payload).map(Shown),
         result: Some(Shown(Outcome(block.result))),
         extents: block.extents.iter().map(ExtentJson::from).collect(),
-        ..base
+        ..EventJson::default()
     }
 }
 
-fn connect_json<'event>(connect: &'event Connect, base: EventJson<'event>) -> EventJson<'event> {
+fn connect_json<'event>(connect: &'event Connect, devices: &'event Devices) -> EventJson<'event> {
     EventJson {
         conn: Some(connect.connection.0),
-        dev: Some(connect.device.0),
+        dev: Some(devices.name(connect.device)),
         export: Some(&connect.export),
         structured_replies: Some(connect.structured_replies),
         block_status: Some(connect.block_status),
-        ..base
+        ..EventJson::default()
     }
 }
 

@@ -29,12 +29,16 @@ pub(crate) struct Devices {
 impl Devices {
     /// The devices that a trace's header lists.
     pub(crate) fn of(header: &Header) -> Devices {
-        let names = header.devices.iter().map(|device| printable(&device.name).into_owned());
-        Devices { names: names.collect() }
+        Devices { names: header.devices.iter().map(|device| device.name.clone()).collect() }
     }
 
-    /// The printed name of a device.
-    pub(crate) fn name(&self, device: DeviceId) -> Cow<'_, str> {
+    /// The name of a device, fit for a terminal.
+    fn printed(&self, device: DeviceId) -> String {
+        printable(&self.name(device)).into_owned()
+    }
+
+    /// The name of a device, as the trace has it.
+    fn name(&self, device: DeviceId) -> Cow<'_, str> {
         match self.names.get(usize::from(device.0)) {
             Some(name) => Cow::Borrowed(name),
             None => Cow::Owned(format!("device-{}", device.0)),
@@ -48,7 +52,7 @@ impl Devices {
 
     /// Length of the longest name.
     fn width(&self) -> usize {
-        self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0)
+        self.names.iter().map(|name| printable(name).chars().count()).max().unwrap_or(0)
     }
 }
 

@@ -50,7 +50,7 @@ impl Text {
 
     /// Writes a request.
     pub(crate) fn request(&mut self, row: &Row, out: &mut impl Write) -> io::Result<()> {
-        let device = self.device_column(&self.devices.name(row.device));
+        let device = self.device_column(&self.devices.printed(row.device));
         let (offset, length) = range_columns(&row.request);
         let spans = row
             .completion
@@ -100,10 +100,10 @@ impl Text {
             }
             EventKind::Checkpoint(checkpoint) => words.push(checkpoint.name().to_owned()),
             EventKind::Open { device } | EventKind::Close { device } => {
-                words.push(self.devices.name(*device).into_owned());
+                words.push(self.devices.printed(*device));
             }
             EventKind::Length { device, length } => {
-                words.push(self.devices.name(*device).into_owned());
+                words.push(self.devices.printed(*device));
                 words.push(length.to_string());
             }
             EventKind::Connect(connect) => self.connect(connect, &mut words),
@@ -123,7 +123,7 @@ impl Text {
         let Issue { id, device, connection, cookie, request, payload } = issue;
         words.push(id.to_string());
         if self.devices.are_several() {
-            words.push(self.devices.name(*device).into_owned());
+            words.push(self.devices.printed(*device));
         }
         words.push(request.operation.to_string());
         if has_range(request) {
@@ -138,7 +138,7 @@ impl Text {
         let Block { id, device, operation, result, latency, hold, flags, payload, extents } = block;
         words.push(id.to_string());
         if self.devices.are_several() {
-            words.push(self.devices.name(*device).into_owned());
+            words.push(self.devices.printed(*device));
         }
         words.push(operation.to_string());
         words.push(Outcome(*result).to_string());
@@ -151,7 +151,7 @@ impl Text {
 
     fn connect(&self, connect: &Connect, words: &mut Vec<String>) {
         words.push(format!("connection {}", connect.connection.0));
-        words.push(self.devices.name(connect.device).into_owned());
+        words.push(self.devices.printed(connect.device));
         words.push(format!("export \"{}\"", printable(&connect.export)));
         for (agreed, name) in [
             (connect.structured_replies, "structured_replies"),
