@@ -187,6 +187,18 @@ impl<S: Read + Write> Client<S> {
         self.call(&Request { operation, range, flags: Flags::NONE }, &[]).map(drop)
     }
 
+    /// The stream beneath, for tests that break the rules.
+    #[cfg(test)]
+    pub(super) fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// Gives the stream up without a word.
+    #[cfg(test)]
+    pub(super) fn close_quietly(self) -> S {
+        self.stream
+    }
+
     /// Says goodbye and gives the stream back. What is in flight is finished and not answered.
     pub fn close(mut self) -> Result<S, ClientError> {
         let header = RequestHeader {

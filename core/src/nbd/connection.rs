@@ -1,7 +1,7 @@
 //! One client from its first byte to its last, on one thread: the handshake, then a session with a disk.
 //!
 //! It knows no other connection. What was said in the session is the business of `session`. Invariant: a
-//! client that does not choose an export within `HANDSHAKE_TIME` is dropped, whatever it sends.
+//! client that does not choose an export in time is dropped, whatever it sends.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -22,9 +22,6 @@ use crate::nbd::transmission::{Rules, TransmissionError};
 use crate::nbd::transport::{Received, Sent, Transport};
 use crate::request::ConnectionId;
 
-/// How long a handshake may take.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-
 /// How a connection ended, for whoever runs the server.
 #[derive(Debug)]
 pub struct ConnectionReport {
@@ -43,10 +40,10 @@ pub enum ConnectionError {
     #[error("{CONNECTIONS_MAX} connections are open already; this one was closed")]
     TooMany,
     /// It connected and did not choose an export.
-    #[error("no handshake within {} seconds", HANDSHAKE_TIME.as_secs())]
-    Silent,
+    #[error("no handshake within {} seconds", .0.as_secs_f32())]
+    Silent(Duration),
     /// It said what no client may in the handshake.
-    #[error("handshake: {0}")]
+    #[error(transparent)]
     Handshake(#[from] HandshakeError),
     /// It said what no client may afterwards.
     #[error(transparent)]
@@ -80,6 +77,8 @@ pub(super) struct Shared {
     pub(super) exports: Vec<Export>,
     /// The same for the handshake.
     pub(super) offers: Arc<[Offer]>,
+    /// How long a handshake may take.
+    pub(super) handshake_time: Duration,
     /// When to end.
     pub(super) stop: Stop,
     /// Whom to tell of a connection's end.
@@ -129,7 +128,7 @@ enum Shaken {
 }
 
 fn shake_hands(transport: &mut Transport, shared: &Shared) -> Result<Shaken, ConnectionError> {
-    let deadline = Deadline::after(HANDSHAKE_TIME)?;
+    let deadline = Deadline::after(shared.handshake_time)?;
     let tail = transport.outbox.tail();
     let mut handshake = Handshake::new(Arc::clone(&shared.offers), tail);
     loop {
@@ -137,7 +136,7 @@ fn shake_hands(transport: &mut Transport, shared: &Shared) -> Result<Shaken, Con
             return Ok(Shaken::Gone(Disconnect::Shutdown));
         }
         if deadline.passed() {
-            return Err(ConnectionError::Silent);
+            return Err(ConnectionError::Silent(shared.handshake_time));
         }
         if transport.send()? == Sent::End {
             return Ok(Shaken::Gone(Disconnect::Closed));
@@ -175,4 +174,27 @@ fn one_option(
     let (used, progress) = step?;
     transport.inbox.skip(used);
     Ok(progress)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_says_nothing_is_dropped_in_time() {
+        let (socket, client) = UnixStream::pair().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let shared = Shared {
+            exports: Vec::new(),
+            offers: Arc::new([]),
+            handshake_time: Duration::from_millis(20),
+            stop: Stop::new().unwrap(),
+            on_end: Box::new(|_| {}),
+        };
+        let report = serve(Transport::new(socket.into()), &shared);
+        assert!(matches!(report.end, Err(ConnectionError::Silent(_))));
+        drop(client);
+    }
 }

@@ -21,6 +21,9 @@ use crate::nbd::export::{Export, Offer};
 use crate::nbd::stop::Stop;
 use crate::nbd::transport::Transport;
 
+/// How long a handshake may take.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
 /// How long to wait before the next try when the system cannot give us a connection.
 const ACCEPT_NAP: Duration = Duration::from_millis(100);
 
@@ -72,7 +75,13 @@ impl Server {
             Listener::Tcp(listener) => listener.set_nonblocking(true)?,
         }
         let offers = exports.iter().map(Offer::from).collect();
-        let shared = Arc::new(Shared { exports, offers, stop: Stop::new()?, on_end });
+        let shared = Arc::new(Shared {
+            exports,
+            offers,
+            handshake_time: HANDSHAKE_TIME,
+            stop: Stop::new()?,
+            on_end,
+        });
         let acceptor = Builder::new().name("nbd accept".to_owned()).spawn({
             let shared = Arc::clone(&shared);
             move || accept_until_stopped(&listener, &shared)
@@ -144,4 +153,275 @@ fn wait_for_client(listener: &Listener, stop: &Stop) {
 fn nap(stop: &Stop) {
     let timeout = Timespec::try_from(ACCEPT_NAP).ok();
     let _ = poll(&mut [PollFd::new(stop, PollFlags::IN)], timeout.as_ref());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpStream};
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::device::{Image, Memory, Pool};
+    use crate::engine::Engine;
+    use crate::event::Disconnect;
+    use crate::limits::REQUEST_DATA_BYTES_MAX;
+    use crate::nbd::client::{Client, ClientError, Dialect};
+    use crate::nbd::wire::{RequestHeader, command};
+    use crate::request::{Errno as RequestErrno, Flags, Operation, Request};
+    use crate::units::{ByteRange, Clock, Nanos};
+
+    struct Stopped;
+
+    impl Clock for Stopped {
+        fn now(&self) -> Nanos {
+            Nanos(0)
+        }
+    }
+
+    /// A server of one memory device on a socket of its own.
+    struct Served {
+        directory: tempfile::TempDir,
+        memory: Arc<Memory>,
+        engine: Arc<Engine>,
+        server: Server,
+        reports: Receiver<Result<Disconnect, String>>,
+    }
+
+    fn export(memory: &Arc<Memory>, engine: &Arc<Engine>) -> Export {
+        let device = Pool::new(Arc::clone(memory) as Arc<dyn Image>, 2);
+        let names = vec![String::new(), "0".to_owned()];
+        Export { names, description: "memory".to_owned(), disk: engine.attach(device) }
+    }
+
+    fn serve_memory(size: usize) -> Served {
+        let directory = tempfile::tempdir().unwrap();
+        let memory = Arc::new(Memory::new(size));
+        let engine = Engine::off(Arc::new(Stopped));
+        let listener = UnixListener::bind(directory.path().join("nbd")).unwrap();
+        let (sender, reports) = channel();
+        let on_end = Box::new(move |report: &ConnectionReport| {
+            let _ = sender.send(report.end.as_ref().map_err(ToString::to_string).copied());
+        });
+        let exports = vec![export(&memory, &engine)];
+        let server = Server::start(Listener::Unix(listener), exports, on_end).unwrap();
+        Served { directory, memory, engine, server, reports }
+    }
+
+    impl Served {
+        fn stream(&self) -> UnixStream {
+            UnixStream::connect(self.directory.path().join("nbd")).unwrap()
+        }
+
+        fn client(&self, dialect: Dialect) -> Client<UnixStream> {
+            Client::connect(self.stream(), "", dialect).unwrap()
+        }
+
+        fn held(&self, offset: u64, length: usize) -> Vec<u8> {
+            let mut bytes = vec![0; length];
+            self.memory.read(offset, &mut bytes).unwrap();
+            bytes
+        }
+
+        /// How the next connection to end did.
+        fn end(&self) -> Result<Disconnect, String> {
+            self.reports.recv().unwrap()
+        }
+    }
+
+    fn request(operation: Operation, offset: u64, length: u64) -> Request {
+        Request { operation, range: ByteRange::new(offset, length), flags: Flags::NONE }
+    }
+
+    #[test]
+    fn every_operation_works_in_both_dialects() {
+        let served = serve_memory(1 << 20);
+        for dialect in [Dialect::Simple, Dialect::Structured] {
+            let mut client = served.client(dialect);
+            assert_eq!(client.size(), 1 << 20);
+            client.write(1000, &[7; 9000], Flags::FUA).unwrap();
+            assert_eq!(client.read(ByteRange::new(999, 3)).unwrap(), [0, 7, 7]);
+            client.call(&request(Operation::WriteZeroes, 1000, 1000), &[]).unwrap();
+            client.call(&request(Operation::Discard, 2000, 1000), &[]).unwrap();
+            client.call(&request(Operation::Cache, 0, 1 << 20), &[]).unwrap();
+            client.flush().unwrap();
+            assert_eq!(client.read(ByteRange::new(1000, 9000)).unwrap()[..2000], [0; 2000]);
+            let status = client.call(&request(Operation::BlockStatus, 0, 1 << 20), &[]);
+            if dialect == Dialect::Structured {
+                let covered: u64 = status.unwrap().extents.iter().map(|one| one.length).sum();
+                assert!(covered > 0 && covered <= 1 << 20, "{covered}");
+            } else {
+                assert!(matches!(status, Err(ClientError::Failed(RequestErrno::EINVAL))));
+            }
+            let past_end = client.write((1 << 20) - 1, &[1, 2], Flags::NONE);
+            assert!(matches!(past_end, Err(ClientError::Failed(RequestErrno::ENOSPC))));
+            client.call(&request(Operation::WriteZeroes, 0, 1 << 20), &[]).unwrap();
+            client.close().unwrap();
+            assert_eq!(served.end(), Ok(Disconnect::Asked));
+        }
+    }
+
+    #[test]
+    fn several_connections_and_many_requests_in_flight_get_the_right_answers() {
+        let served = serve_memory(1 << 20);
+        let mut clients: Vec<_> = (0..4).map(|_| served.client(Dialect::Structured)).collect();
+        let mut expected = Vec::new();
+        for round in 0..64_u64 {
+            for (number, client) in (0..).zip(&mut clients) {
+                let offset = (round * 4 + number) * 4096;
+                let data = [u8::try_from(round + number).unwrap(); 4096];
+                client.send(&request(Operation::Write, offset, 4096), &data).unwrap();
+                client.send(&request(Operation::Read, offset, 4096), &[]).unwrap();
+                expected.push(data.to_vec());
+            }
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            for _ in 0..128 {
+                let answer = client.receive().unwrap();
+                let round = usize::try_from(answer.cookie / 2).unwrap();
+                if answer.cookie % 2 == 1 {
+                    assert_eq!(answer.data, expected[round * 4 + number]);
+                }
+            }
+        }
+        assert_eq!(served.held(0, 1 << 20), expected.concat());
+        assert_eq!(served.engine.totals().requests, 512);
+    }
+
+    #[test]
+    fn the_longest_write_is_served_and_read_back_whole() {
+        let length = REQUEST_DATA_BYTES_MAX as usize;
+        let served = serve_memory(length);
+        let data: Vec<u8> = (0_u32..).flat_map(u32::to_be_bytes).take(length).collect();
+        for dialect in [Dialect::Simple, Dialect::Structured] {
+            let mut client = served.client(dialect);
+            client.write(0, &data, Flags::NONE).unwrap();
+            assert!(client.read(ByteRange::new(0, length as u64)).unwrap() == data);
+        }
+    }
+
+    #[test]
+    fn a_claim_of_a_gigabyte_is_answered_and_ends_that_connection_only() {
+        let served = serve_memory(1 << 20);
+        let mut bystander = served.client(Dialect::Simple);
+        let mut stream = served.client(Dialect::Simple).close_quietly();
+        let header = RequestHeader {
+            flags: 0,
+            command: command::WRITE,
+            cookie: 5,
+            offset: 0,
+            length: 1 << 30,
+        };
+        let mut bytes = Vec::new();
+        header.write(&mut bytes);
+        stream.write_all(&bytes).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer, b"\x67\x44\x66\x98\0\0\0\x16\0\0\0\0\0\0\0\x05");
+        let error = served.end().unwrap_err();
+        assert_eq!(error, "a write claims 1073741824 bytes of data; limit 67108864");
+        bystander.write(0, b"still here", Flags::NONE).unwrap();
+    }
+
+    #[test]
+    fn garbage_ends_the_connection_that_sent_it() {
+        let served = serve_memory(1 << 20);
+        let mut bystander = served.client(Dialect::Simple);
+        let mut stranger = served.stream();
+        stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        assert!(served.end().unwrap_err().contains("client flags 0x47455420"));
+        let mut stream = served.client(Dialect::Simple).close_quietly();
+        stream.write_all(b"rubbish").unwrap();
+        assert!(served.end().unwrap_err().contains("bad request magic 0x72756262"));
+        bystander.flush().unwrap();
+    }
+
+    #[test]
+    fn a_request_that_is_cut_off_is_never_issued() {
+        let served = serve_memory(1 << 20);
+        let mut stream = served.client(Dialect::Simple).close_quietly();
+        let header =
+            RequestHeader { flags: 0, command: command::WRITE, cookie: 0, offset: 0, length: 512 };
+        let mut bytes = Vec::new();
+        header.write(&mut bytes);
+        bytes.extend([9; 511]);
+        stream.write_all(&bytes).unwrap();
+        drop(stream);
+        let error = served.end().unwrap_err();
+        assert_eq!(error, "the client went inside a request; 539 bytes of it had come");
+        assert_eq!(served.engine.totals().requests, 0);
+        assert_eq!(served.held(0, 512), [0; 512]);
+    }
+
+    #[test]
+    fn stop_serves_what_has_been_sent_and_ends_the_rest() {
+        let served = serve_memory(1 << 20);
+        let mut client = served.client(Dialect::Structured);
+        for block in 0..200 {
+            client.send(&request(Operation::Write, block * 512, 512), &[3; 512]).unwrap();
+        }
+        let path = served.directory.path().join("nbd");
+        served.server.stop();
+        for _ in 0..200 {
+            assert_eq!(client.receive().unwrap().result, Ok(()));
+        }
+        assert!(matches!(client.receive(), Err(ClientError::Io(_))));
+        assert!(UnixStream::connect(path).is_err(), "nobody listens any more");
+        assert_eq!(served.reports.recv().unwrap(), Ok(Disconnect::Shutdown));
+        assert_eq!(served.engine.totals().requests, 200);
+    }
+
+    #[test]
+    fn a_client_that_never_reads_is_held_back_and_dropped_at_the_stop() {
+        let served = serve_memory(1 << 20);
+        let mut client = served.client(Dialect::Structured);
+        client.stream().set_nonblocking(true).unwrap();
+        let read = request(Operation::Read, 0, 1 << 20);
+        let mut sent = 0;
+        while sent < 5000 && client.send(&read, &[]).is_ok() {
+            sent += 1;
+        }
+        let engine = Arc::clone(&served.engine);
+        served.server.stop();
+        let answered = engine.totals().requests;
+        assert!(answered <= 64, "{answered} answers of a megabyte were held for it");
+    }
+
+    #[test]
+    fn a_client_that_half_closes_has_gone() {
+        let served = serve_memory(1 << 20);
+        let stream = served.client(Dialect::Simple).close_quietly();
+        stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(served.end(), Ok(Disconnect::Closed));
+    }
+
+    #[test]
+    fn one_client_too_many_is_closed_and_the_others_are_served() {
+        let served = serve_memory(1 << 20);
+        let mut clients: Vec<_> =
+            (0..CONNECTIONS_MAX).map(|_| served.client(Dialect::Simple)).collect();
+        assert!(Client::connect(served.stream(), "", Dialect::Simple).is_err());
+        assert!(served.end().unwrap_err().contains("128 connections are open already"));
+        for client in &mut clients {
+            client.read(ByteRange::new(0, 1)).unwrap();
+        }
+        drop(clients.pop());
+        assert_eq!(served.end(), Ok(Disconnect::Closed));
+    }
+
+    #[test]
+    fn tcp_is_served_too_and_an_unknown_export_is_refused_by_name() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let memory = Arc::new(Memory::new(4096));
+        let exports = vec![export(&memory, &Engine::off(Arc::new(Stopped)))];
+        let on_end = Box::new(|_: &ConnectionReport| {});
+        let _server = Server::start(Listener::Tcp(listener), exports, on_end).unwrap();
+        let connect = || TcpStream::connect(address).unwrap();
+        let mut client = Client::connect(connect(), "0", Dialect::Structured).unwrap();
+        client.write(4095, b"x", Flags::NONE).unwrap();
+        let refused = Client::connect(connect(), "1", Dialect::Structured);
+        assert!(matches!(refused, Err(ClientError::Refused { error: 0x8000_0006, .. })));
+    }
 }
