@@ -108,7 +108,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_goes_in_comes_out_in_order(
-            steps in prop::collection::vec((0_usize..3, 0_usize..20_000), 1..60),
+            steps in prop::collection::vec((0_usize..3, 0_usize..12_000), 1..30),
         ) {
             let mut inbox = Inbox::default();
             let (mut sent, mut got) = (0_u64, 0_u64);
@@ -120,7 +120,7 @@ mod tests {
                     0 => {
                         let room = inbox.room(count);
                         prop_assert!(room.capacity() > room.len());
-                        let more = (room.capacity() - room.len()).min(9_999) as u64;
+                        let more = (room.capacity() - room.len()).min(6_000) as u64;
                         room.extend((sent..sent + more).map(byte));
                         sent += more;
                     }

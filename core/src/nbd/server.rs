@@ -293,7 +293,10 @@ mod tests {
     fn the_longest_write_is_served_and_read_back_whole() {
         let length = REQUEST_DATA_BYTES_MAX as usize;
         let served = serve_memory(length);
-        let data: Vec<u8> = (0_u32..).flat_map(u32::to_be_bytes).take(length).collect();
+        let mut data = vec![7; length];
+        data[0] = 1;
+        data[length / 2] = 2;
+        data[length - 1] = 3;
         for dialect in [Dialect::Simple, Dialect::Structured] {
             let mut client = served.client(dialect);
             client.write(0, &data, Flags::NONE).unwrap();
@@ -386,6 +389,21 @@ mod tests {
         served.server.stop();
         let answered = engine.totals().requests;
         assert!(answered <= 64, "{answered} answers of a megabyte were held for it");
+    }
+
+    #[test]
+    fn a_client_that_never_reads_is_held_back_whatever_it_asks() {
+        let served = serve_memory(1 << 20);
+        let stream = served.client(Dialect::Simple).close_quietly();
+        let header = RequestHeader { flags: 0, command: 99, cookie: 0, offset: 0, length: 1 };
+        let mut bytes = Vec::new();
+        (0..1000).for_each(|_| header.write(&mut bytes));
+        stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        // Ten times what may be held of answers, each 16 bytes to a request of 28.
+        let enough = 10 * crate::limits::CONNECTION_BYTES_MAX / 16_000;
+        let sent = (0..enough).take_while(|_| (&stream).write_all(&bytes).is_ok()).count() as u64;
+        assert!(sent < enough / 2, "{sent} thousand requests were taken");
+        served.server.stop();
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::limits::{CONNECTION_BYTES_MAX, CONNECTION_REQUESTS_MAX};
 use crate::nbd::connection::ConnectionError;
 use crate::nbd::reply::{Replies, write_refusal};
 use crate::nbd::stop::Stop;
-use crate::nbd::transmission::{Incoming, Next, Rules, TransmissionError};
+use crate::nbd::transmission::{Incoming, Next, REQUEST_COST_BYTES, Rules, TransmissionError};
 use crate::nbd::transport::{Received, Sent, Transport, Woken};
 use crate::request::{Errno, Operation};
 
@@ -181,6 +181,7 @@ impl<'a> Session<'a> {
                     self.accept(incoming);
                 }
                 Ok(Next::Unknown { cookie }) => {
+                    answers += REQUEST_COST_BYTES;
                     write_refusal(&mut self.transport.outbox, cookie, Errno::EINVAL);
                 }
                 Ok(Next::Starved { missing }) => {

@@ -17,7 +17,7 @@ use crate::request::{Errno, Flags, Operation, Request};
 use crate::units::ByteRange;
 
 /// What any request costs against a connection's allowance, in bytes: its reply's header, and our own notes.
-const REQUEST_COST_BYTES: u64 = 64;
+pub(super) const REQUEST_COST_BYTES: u64 = 64;
 
 /// Why a connection cannot go on.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -103,10 +103,14 @@ impl Rules {
             .map_err(|found| TransmissionError::RequestMagic { found })?;
         let RequestHeader { cookie, length, .. } = header;
         let Some(operation) = operation(header.command) else {
-            inbox.skip(RequestHeader::BYTES);
             return Ok(match header.command {
                 command::DISCONNECT => Next::Disconnect,
-                _ => Next::Unknown { cookie },
+                // Its answer takes room too.
+                _ if REQUEST_COST_BYTES > allowance => Next::Held,
+                _ => {
+                    inbox.skip(RequestHeader::BYTES);
+                    Next::Unknown { cookie }
+                }
             });
         };
         let payload = if operation == Operation::Write { length } else { 0 };
@@ -461,7 +465,9 @@ mod tests {
             header(unknown, 0, 0, 100).write(&mut bytes);
             header(command::DISCONNECT, 0, 0, 0).write(&mut bytes);
             let mut inbox = inbox(&bytes);
-            assert_eq!(rules().next(&mut inbox, 0), Ok(Next::Unknown { cookie: 7 }));
+            let cost = REQUEST_COST_BYTES;
+            assert_eq!(rules().next(&mut inbox, cost - 1), Ok(Next::Held));
+            assert_eq!(rules().next(&mut inbox, cost), Ok(Next::Unknown { cookie: 7 }));
             assert_eq!(rules().next(&mut inbox, 0), Ok(Next::Disconnect));
         }
     }
