@@ -87,7 +87,7 @@ impl DemoArgs {
 /// Runs a command as if it had been typed.
 fn run_command(words: &[&Path], printer: &Printer) -> Result<ExitCode, Failure> {
     let typed = words.iter().map(|word| shell_word(word.as_os_str())).collect::<Vec<_>>();
-    printer.say("$", format_args!("{} {}", program(), typed.join(" ")));
+    printer.command(format_args!("{} {}", program(), typed.join(" ")));
     let words = std::iter::once("blkreplay".into()).chain(words.iter().map(Into::into));
     match args::parse(words) {
         Parsed::Run(cli) => super::dispatch(cli.command, printer),
