@@ -16,11 +16,11 @@ use crate::printer::{Color, Verbosity};
 const GREETING: &str = "\
 blkreplay records what any client does to a disk, shows it, and makes it happen again.
 
-  blkreplay demo                                       see all of it happen, in a second
+  blkreplay demo                                        see all of it happen, in a second
   blkreplay record disk.img -o t.blkr -- COMMAND {uri}  record what COMMAND does to disk.img
-  blkreplay print t.blkr                               one line a request
-  blkreplay info t.blkr                                what the trace is and holds
-  blkreplay replay t.blkr copy.img                     do the same again, and check each read
+  blkreplay print t.blkr                                one line a request
+  blkreplay info t.blkr                                 what the trace is and holds
+  blkreplay replay t.blkr disk.img                      do the same again, and check each read
 
 New here? Try: blkreplay demo
 All commands and options: blkreplay --help

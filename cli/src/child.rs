@@ -4,6 +4,7 @@
 //! It knows nothing of traces. Invariants: the COMMAND is waited for, whatever happens; it is signalled only
 //! while it has not been waited for, so that no other process can be hit.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -64,7 +65,14 @@ impl RecordedCommand {
     /// Runs it until it ends.
     pub(crate) fn run(self, signals: &Signals) -> Result<Ended, Failure> {
         let mut command = Command::new(&self.program);
-        command.args(self.arguments).envs(self.environment);
+        command.args(self.arguments);
+        for (name, _) in env::vars_os() {
+            // Those of a recording around this one would lead COMMAND to its images.
+            if name.as_bytes().starts_with(b"BLKREPLAY_URI") || name == "BLKREPLAY_SOCKET" {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment);
         match command.spawn() {
             Ok(child) => {
                 let status = wait(child, signals)

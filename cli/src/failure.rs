@@ -12,12 +12,13 @@ pub(crate) struct Failure {
     what: String,
     why: Option<Box<dyn Error + Send + Sync>>,
     hints: Vec<String>,
+    reader_gone: bool,
 }
 
 impl Failure {
     /// A failure that needs no further reason: `what` says it all.
     pub(crate) fn new(what: impl Into<String>) -> Failure {
-        Failure { what: what.into(), why: None, hints: Vec::new() }
+        Failure { what: what.into(), why: None, hints: Vec::new(), reader_gone: false }
     }
 
     /// `what` could not be done because of `why` (and of what is behind it).
@@ -25,7 +26,7 @@ impl Failure {
         what: impl Into<String>,
         why: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Failure {
-        Failure { what: what.into(), why: Some(why.into()), hints: Vec::new() }
+        Failure { why: Some(why.into()), ..Failure::new(what) }
     }
 
     /// An error that says by itself what could not be done, and the reasons behind it.
@@ -35,7 +36,13 @@ impl Failure {
 
     /// Standard output did not take what was written to it.
     pub(crate) fn output(why: io::Error) -> Failure {
-        Failure::because("cannot write to standard output", why)
+        let reader_gone = why.kind() == io::ErrorKind::BrokenPipe;
+        Failure { reader_gone, ..Failure::because("cannot write to standard output", why) }
+    }
+
+    /// Whether nothing is wrong but that whoever read our output has seen enough.
+    pub(crate) fn is_reader_gone(&self) -> bool {
+        self.reader_gone
     }
 
     /// Adds something to try, with a command to run where there is one.
@@ -116,6 +123,12 @@ mod tests {
             failure.to_string(),
             "cannot open t.blkr: chunk 3 at byte 4096: No such file or directory"
         );
+    }
+
+    #[test]
+    fn a_reader_who_has_seen_enough_is_told_from_a_full_disk() {
+        assert!(Failure::output(io::ErrorKind::BrokenPipe.into()).is_reader_gone());
+        assert!(!Failure::output(io::ErrorKind::StorageFull.into()).is_reader_gone());
     }
 
     #[test]

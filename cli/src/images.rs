@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blkreplay_core::device::{self, Access, Image, ImageFormat, OpenError, OpenOptions, Overlay};
+use blkreplay_core::limits::DEVICES_MAX;
 use blkreplay_core::units::Size;
 
 use crate::failure::Failure;
@@ -81,6 +82,12 @@ pub(crate) fn open_all(
     writes: Writes,
     scratch: Option<&Path>,
 ) -> Result<Vec<OpenedImage>, Failure> {
+    if paths.len() > DEVICES_MAX {
+        let images = paths.len();
+        return Err(Failure::new(format!(
+            "{images} images are too many; the limit is {DEVICES_MAX}"
+        )));
+    }
     refuse_one_file_twice(paths)?;
     let names = device_names(paths);
     let opened =
@@ -152,16 +159,17 @@ fn refuse_one_file_twice(paths: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Refuses to overwrite an image with an output.
-pub(crate) fn refuse_image_as_output(paths: &[PathBuf], output: &Path) -> Result<(), Failure> {
-    let Ok(output_metadata) = fs::metadata(output) else { return Ok(()) };
-    for path in paths {
-        if fs::metadata(path).is_ok_and(|image| same_file(&image, &output_metadata)) {
-            let what = format!("the output {} is the image {}", output.display(), path.display());
-            return Err(Failure::new(what).hint("name another file with -o"));
+/// Refuses a file that is one of the images and has another `role`, too.
+pub(crate) fn refuse_image_as(paths: &[PathBuf], file: &Path, role: &str) -> Result<(), Failure> {
+    let Ok(metadata) = fs::metadata(file) else { return Ok(()) };
+    let same = |path: &&PathBuf| fs::metadata(path).is_ok_and(|image| same_file(&image, &metadata));
+    match paths.iter().find(same) {
+        Some(path) => {
+            let (file, path) = (file.display(), path.display());
+            Err(Failure::new(format!("the {role} {file} and the image {path} are one file")))
         }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The printed name of each device: its file's stem, made unique, without what could upset a terminal.
@@ -205,6 +213,7 @@ mod tests {
         assert!(refused.to_string().contains("are one file"), "{refused}");
         let refused = refuse_one_file_twice(&[one.clone(), one.clone()]).unwrap_err();
         assert!(refused.to_string().contains("given twice"), "{refused}");
-        assert!(refuse_image_as_output(&[one], &other).is_err());
+        let refused = refuse_image_as(&[one], &other, "output").unwrap_err();
+        assert!(refused.to_string().starts_with("the output "), "{refused}");
     }
 }

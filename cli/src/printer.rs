@@ -5,8 +5,6 @@
 
 use std::fmt::{self, Display};
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -54,33 +52,23 @@ pub(crate) enum Verbosity {
 pub(crate) struct Printer {
     color: ColorChoice,
     verbosity: Verbosity,
-    stdout_closed: Arc<AtomicBool>,
     bars: MultiProgress,
 }
 
 impl Printer {
     /// A printer for this program's standard streams.
     pub(crate) fn new(color: Color, verbosity: Verbosity) -> Printer {
-        Printer {
-            color: color.into(),
-            verbosity,
-            stdout_closed: Arc::default(),
-            bars: MultiProgress::new(),
-        }
+        Printer { color: color.into(), verbosity, bars: MultiProgress::new() }
     }
 
     /// Standard output, locked and buffered. What is left in the buffer is written by [`Output::finish`].
-    pub(crate) fn output(&self) -> Output<'_> {
+    pub(crate) fn output(&self) -> Output {
         let stdout = BufWriter::with_capacity(STDOUT_BUFFER_BYTES, io::stdout().lock());
-        Output { stdout, closed: &self.stdout_closed }
-    }
-
-    /// Whether what goes to standard output may hold colours.
-    pub(crate) fn colors_output(&self) -> bool {
-        match self.color {
-            ColorChoice::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
-            choice => choice != ColorChoice::Never,
-        }
+        let color = match self.color {
+            ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+            choice => choice,
+        };
+        Output { stdout, colored: color != ColorChoice::Never }
     }
 
     /// What was done, or what to do next: `label` in a column of its own.
@@ -167,8 +155,7 @@ impl Printer {
     pub(crate) fn conclude(&self, outcome: Result<ExitCode, Failure>) -> ExitCode {
         match outcome {
             Ok(code) => code,
-            // Whoever read us has seen enough.
-            Err(_) if self.stdout_closed.load(Ordering::Relaxed) => ExitCode::Done,
+            Err(failure) if failure.is_reader_gone() => ExitCode::Done,
             Err(failure) => {
                 self.error(&failure);
                 ExitCode::Trouble
@@ -191,34 +178,30 @@ impl Printer {
     }
 }
 
-/// Standard output. Remembers when its reader went away.
-pub(crate) struct Output<'printer> {
+/// Standard output.
+pub(crate) struct Output {
     stdout: BufWriter<StdoutLock<'static>>,
-    closed: &'printer AtomicBool,
+    colored: bool,
 }
 
-impl Output<'_> {
+impl Output {
+    /// Whether what is written may hold colours.
+    pub(crate) fn is_colored(&self) -> bool {
+        self.colored
+    }
+
     /// Writes what is still in the buffer.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.flush().map_err(Failure::output)
     }
-
-    fn noted<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        if matches!(&result, Err(error) if error.kind() == io::ErrorKind::BrokenPipe) {
-            self.closed.store(true, Ordering::Relaxed);
-        }
-        result
-    }
 }
 
-impl Write for Output<'_> {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let result = self.stdout.write(bytes);
-        self.noted(result)
+        self.stdout.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let result = self.stdout.flush();
-        self.noted(result)
+        self.stdout.flush()
     }
 }

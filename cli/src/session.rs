@@ -72,7 +72,7 @@ impl Session {
         printer: &Printer,
     ) -> Result<Session, Failure> {
         if let Some(output) = &plan.output {
-            images::refuse_image_as_output(&plan.images, output)?;
+            images::refuse_image_as(&plan.images, output, "output")?;
             trace_file::check_output(output, plan.overwrite)?;
         }
         let scratch = plan.output.as_deref().map(trace_file::directory_of);

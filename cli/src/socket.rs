@@ -158,6 +158,11 @@ impl Endpoint {
         Places { uris: uris.collect(), socket: socket.map(OsString::from) }
     }
 
+    /// Whether other machines may reach it.
+    pub(crate) fn is_remote(&self) -> bool {
+        matches!(self.address, EndpointAddress::Tcp(address) if !address.ip().is_loopback())
+    }
+
     fn socket(&self) -> Option<PathBuf> {
         match &self.address {
             EndpointAddress::Private { directory } => Some(directory.path().join("nbd")),
@@ -334,6 +339,7 @@ mod tests {
         let refused = Endpoint::listen(Some(&address), Reach::Loopback).unwrap_err();
         assert!(refused.hints()[0].contains("--allow-remote"));
         let (endpoint, _listener) = Endpoint::listen(Some(&address), Reach::Remote).unwrap();
+        assert!(endpoint.is_remote());
         let places = endpoint.places(2);
         assert!(places.uris[1].ends_with("/1") && places.socket.is_none());
     }

@@ -68,3 +68,31 @@ fn data_line(recorded: &Recorded) -> String {
         bytes => format!("{} of your data; mode 0600", Size(bytes)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use blkreplay_core::format::Written;
+    use blkreplay_core::units::Nanos;
+
+    use super::*;
+
+    fn recorded(payload_bytes_stored: u64) -> Recorded {
+        let written = Written { bytes: 9_646_899, payload_bytes_stored, ..Written::default() };
+        Recorded { written, duration: Nanos(3_812_000_000) }
+    }
+
+    #[test]
+    fn the_first_line_says_how_much_was_recorded() {
+        let totals = Totals { requests: 12_431, flushes: 38, errors: 1 };
+        assert_eq!(
+            recorded_line(Path::new("boot.blkr"), &recorded(0), totals),
+            "boot.blkr  12,431 requests  38 flushes  1 error  3.81s  9.1 MiB"
+        );
+    }
+
+    #[test]
+    fn the_trace_line_says_how_much_of_it_is_the_users() {
+        assert_eq!(data_line(&recorded(9 << 20)), "9 MiB of your data; mode 0600");
+        assert_eq!(data_line(&recorded(0)), "none of your data; mode 0600");
+    }
+}

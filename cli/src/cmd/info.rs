@@ -69,7 +69,7 @@ impl InfoArgs {
         &self,
         path: &std::path::Path,
         survey: &Survey,
-        out: &mut Output<'_>,
+        out: &mut Output,
     ) -> Result<(), Failure> {
         let told = if self.json {
             facts::write_json(path, survey, out)

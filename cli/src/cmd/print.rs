@@ -91,7 +91,7 @@ impl PrintArgs {
                 let mut json = Json::new(Devices::of(trace.header()));
                 each_row(&mut trace, &mut lines, |row| json.request(row, &mut out))
             }
-            Format::Text => self.print_text(&mut trace, &mut lines, printer, &mut out),
+            Format::Text => self.print_text(&mut trace, &mut lines, &mut out),
         };
         out.finish()?;
         outcome.map_err(|stop| stop.failure(&self.trace))?;
@@ -102,12 +102,10 @@ impl PrintArgs {
         &self,
         trace: &mut Trace,
         lines: &mut Lines,
-        printer: &Printer,
-        out: &mut Output<'_>,
+        out: &mut Output,
     ) -> Result<(), Stop> {
         let devices = Devices::of(trace.header());
-        let mut text =
-            if printer.colors_output() { Text::colored(devices) } else { Text::plain(devices) };
+        let mut text = if out.is_colored() { Text::colored(devices) } else { Text::plain(devices) };
         if self.events {
             text.event_heading(out)?;
             each_event(trace, lines, |index, event| text.event(index, event, out))
@@ -210,7 +208,7 @@ fn print_canonical(
     path: &Path,
     trace: &mut Trace,
     lines: &mut Lines,
-    out: &mut Output<'_>,
+    out: &mut Output,
 ) -> Result<(), Stop> {
     writeln!(out, "{}", canonical::FIRST_LINE)?;
     let devices = Devices::of(trace.header());
@@ -229,7 +227,7 @@ fn print_device(
     mut canonical: Canonical<'_>,
     device: DeviceId,
     lines: &mut Lines,
-    out: &mut Output<'_>,
+    out: &mut Output,
 ) -> Result<BTreeSet<DeviceId>, Stop> {
     let mut others = BTreeSet::new();
     let mut rows = Rows::new(trace);

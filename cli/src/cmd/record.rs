@@ -27,6 +27,8 @@ use crate::trace_file::Overwrite;
 use crate::words::shell_word;
 
 const HELP: &str = "\
+An image is never changed unless --write is given: what the client writes is thrown away at the end.
+
 COMMAND finds the image by these, inside words too:
   {uri} or {uri:0}    the first image, $BLKREPLAY_URI in the environment
   {uri:1}, {uri:2}…   the others, $BLKREPLAY_URI_1, $BLKREPLAY_URI_2…
@@ -43,11 +45,8 @@ Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ende
 without one 0; 2 trouble of our own: nothing recorded, or the trace is not whole.";
 
 /// Serve images to a client and record what it does
-///
-/// An image is never changed unless --write is given: what the client writes is thrown away at the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option that may be typed")]
 pub(crate) struct RecordArgs {
     /// What to serve: raw or qcow2 files, or block devices
     #[arg(value_name = "IMAGE", required = true)]
@@ -85,13 +84,8 @@ pub(crate) struct RecordArgs {
     #[arg(long)]
     direct: bool,
 
-    /// Where clients find us; a private socket unless given
-    #[arg(long, value_name = "unix:PATH|tcp:ADDR:PORT")]
-    listen: Option<ListenAddress>,
-
-    /// Let --listen tcp:… listen to other machines
-    #[arg(long)]
-    allow_remote: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
 
     /// Overwrite TRACE if it exists
     #[arg(long)]
@@ -100,6 +94,18 @@ pub(crate) struct RecordArgs {
     /// The client to run; the recording ends with it
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<OsString>,
+}
+
+/// Where clients find us.
+#[derive(Debug, clap::Args)]
+struct PlaceArgs {
+    /// Where clients find us; a private socket unless given
+    #[arg(long, value_name = "unix:PATH|tcp:ADDR:PORT")]
+    listen: Option<ListenAddress>,
+
+    /// Let --listen tcp:… listen to other machines
+    #[arg(long)]
+    allow_remote: bool,
 }
 
 /// `-o` as typed; `None` for `none`.
@@ -150,9 +156,12 @@ impl RecordArgs {
         }
         let signals =
             Signals::catch().map_err(|error| Failure::because("cannot catch signals", error))?;
-        let reach = if self.allow_remote { Reach::Remote } else { Reach::Loopback };
-        let (endpoint, listener) = Endpoint::listen(self.listen.as_ref(), reach)?;
+        let reach = if self.place.allow_remote { Reach::Remote } else { Reach::Loopback };
+        let (endpoint, listener) = Endpoint::listen(self.place.listen.as_ref(), reach)?;
         let places = endpoint.places(self.images.len());
+        if endpoint.is_remote() {
+            printer.warn("other machines can reach the image: NBD has no passwords");
+        }
         let command = match self.command.as_slice() {
             [] => None,
             words => Some(RecordedCommand::new(words, &places)?),

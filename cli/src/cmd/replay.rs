@@ -51,7 +51,6 @@ does not answer; 3 as recorded, as far as a damaged trace goes; 130 interrupted.
 /// Do what a trace recorded again, on images, and check each read
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an option that may be typed")]
 pub(crate) struct ReplayArgs {
     /// The trace
     trace: PathBuf,
@@ -64,17 +63,11 @@ pub(crate) struct ReplayArgs {
     #[arg(short, long)]
     write: bool,
 
-    /// Where the image as it is after the last request goes: raw, sparse
-    #[arg(long, value_name = "FILE", conflicts_with = "write")]
-    output_image: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
 
-    /// Accept images that are not those that were recorded
-    #[arg(long)]
-    any_image: bool,
-
-    /// Accept a trace that is cut or damaged, as far as it goes
-    #[arg(long)]
-    allow_truncated: bool,
+    #[command(flatten)]
+    accept: AcceptArgs,
 
     /// Go around the page cache
     #[arg(long)]
@@ -83,28 +76,48 @@ pub(crate) struct ReplayArgs {
     /// Print one JSON object, `blkreplay.replay/1`, to standard output
     #[arg(long)]
     json: bool,
+}
+
+/// What is written.
+#[derive(Debug, clap::Args)]
+struct OutputArgs {
+    /// Where the image as it is after the last request goes: raw, sparse
+    #[arg(long = "output-image", value_name = "FILE", conflicts_with = "write")]
+    image: Option<PathBuf>,
 
     /// Overwrite the file of --output-image if it exists
     #[arg(long)]
     force: bool,
 }
 
+/// What would be refused.
+#[derive(Debug, clap::Args)]
+struct AcceptArgs {
+    /// Accept images that are not those that were recorded
+    #[arg(long)]
+    any_image: bool,
+
+    /// Accept a trace that is cut or damaged, as far as it goes
+    #[arg(long)]
+    allow_truncated: bool,
+}
+
 impl ReplayArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
-        let damage = if self.allow_truncated { Damage::Allowed } else { Damage::Refused };
+        let damage = if self.accept.allow_truncated { Damage::Allowed } else { Damage::Refused };
         let (trace, plan) = trace::plan(&self.trace, damage, printer)?;
         let header = trace.header();
-        if let Some(output) = &self.output_image {
+        if let Some(output) = &self.output.image {
             check_output(output, header, self.overwrite())?;
         }
         let images = self.open_images(header)?;
-        let identity = if self.any_image { Identity::Any } else { Identity::AsRecorded };
+        let identity = if self.accept.any_image { Identity::Any } else { Identity::AsRecorded };
         verify::check_images(header, &images, identity)?;
         let Some(replayed) = play(&self.trace, &plan, &images, printer)? else {
             return Ok(ExitCode::Interrupted);
         };
         self.tell(&trace, &plan, &images, &replayed, printer)?;
-        if let Some(output) = &self.output_image {
+        if let Some(output) = &self.output.image {
             output_image::write(images[0].surface().as_ref(), output, self.overwrite())?;
             let until = match &replayed.divergence {
                 Some(divergence) => format!("at {}", divergence.id),
@@ -122,11 +135,16 @@ impl ReplayArgs {
     }
 
     fn overwrite(&self) -> Overwrite {
-        if self.force { Overwrite::Yes } else { Overwrite::No }
+        if self.output.force { Overwrite::Yes } else { Overwrite::No }
     }
 
     fn open_images(&self, header: &Header) -> Result<Vec<OpenedImage>, Failure> {
         let paths = verify::assign_images(header, &self.images)?;
+        images::refuse_image_as(&paths, &self.trace, "trace")?;
+        if let Some(output) = &self.output.image {
+            images::refuse_image_as(&paths, output, "output")?;
+            images::refuse_image_as(std::slice::from_ref(&self.trace), output, "output")?;
+        }
         let writes = if self.write { Writes::Kept } else { Writes::ThrownAway };
         let options = OpenOptions {
             access: writes.access(),
