@@ -4,6 +4,8 @@
 mod bad_input;
 /// Real clients at work on a recorded disk, and the replay of what they did.
 mod clients;
+/// README and book: what they show is run, where they link to is looked up.
+mod docs;
 /// The native fixtures, and the commands that read a trace.
 mod native;
 /// What tests run in: a directory, an environment, a time limit, tools.

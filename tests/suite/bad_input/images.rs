@@ -21,7 +21,7 @@ fn check(sandbox: &Sandbox, image: &str, reason: &str) {
 
 #[test]
 fn a_missing_image_is_refused() {
-    check(&Sandbox::new(), "missing.img", "No such file");
+    check(&Sandbox::new(), "missing.img", "does not exist");
 }
 
 #[test]
@@ -106,13 +106,13 @@ fn an_image_that_another_writer_has_is_refused() {
         .blkreplay("record disk.img -o t.blkr --write -- touch ran")
         .finish()
         .ends_with(2)
-        .says(&["error", "disk.img", "lock"]);
+        .says(&["error", "disk.img", "in use"]);
     // Nor may anybody read what is being written: the trace would not fit the image.
     sandbox
         .blkreplay("record disk.img -o t.blkr -- touch ran")
         .finish()
         .ends_with(2)
-        .says(&["error", "disk.img", "lock"]);
+        .says(&["error", "disk.img", "in use"]);
     assert!(!sandbox.path("ran").exists(), "COMMAND was run");
     let qemu = sandbox.tool("qemu-io").args(["-f", "raw", "-c", "write 0 4k", "disk.img"]).finish();
     assert!(qemu.stderr.contains("lock"), "QEMU respects our lock: {qemu}");
@@ -133,7 +133,7 @@ fn an_image_that_qemu_writes_to_is_refused() {
         .blkreplay("record disk.img -o t.blkr --write -- touch ran")
         .finish()
         .ends_with(2)
-        .says(&["error", "disk.img", "lock"]);
+        .says(&["error", "disk.img", "in use"]);
     assert!(!sandbox.path("ran").exists(), "COMMAND was run");
     drop(server);
 }

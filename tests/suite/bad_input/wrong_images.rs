@@ -64,7 +64,6 @@ fn any_image_is_accepted_when_asked_and_its_reads_are_verified_all_the_same() {
         .ends_with(1)
         .says(&["diverged", "#0", "read"]);
     sandbox.assert_same("changed.img", "changed-before.img");
-    sandbox.blkreplay("replay t.blkr changed.img --no-verify").finish().succeeds();
 }
 
 #[test]
@@ -96,7 +95,7 @@ fn a_trace_without_the_data_of_writes_is_refused_before_the_first_request() {
             .blkreplay(&format!("replay {policy}.blkr before.img --write"))
             .finish()
             .ends_with(2)
-            .says(&["error", "--fill"]);
+            .says(&["error", "#0", "no data in the trace", "--payload write"]);
         sandbox.assert_same("before.img", "disk.img");
     }
 }

@@ -30,7 +30,7 @@ fn half_a_gigabyte_over_four_connections_is_recorded_and_made_again() {
 }
 
 #[test]
-fn an_image_is_copied_out_over_four_connections() {
+fn an_image_copied_out_is_recorded_and_its_reads_verify() {
     let sandbox = Sandbox::new();
     sandbox.solid("disk.img", 5, 32 * MIB);
     sandbox
@@ -40,6 +40,5 @@ fn an_image_is_copied_out_over_four_connections() {
     sandbox.assert_same("disk.img", "out.img");
     let trace = Trace::whole(&sandbox, "t.blkr");
     assert_eq!(trace.bytes("read"), 32 * MIB);
-    assert!(trace.connections("read").len() > 1);
     sandbox.blkreplay("replay t.blkr disk.img").finish().succeeds();
 }

@@ -18,7 +18,8 @@ fn the_export_offers_what_qemu_nbd_offers() {
     }
     assert_eq!(export["is_read_only"], false);
     assert!(export["contexts"].to_string().contains("base:allocation"), "{export}");
-    assert!(export["block_minimum"].as_u64().unwrap() >= 1, "{export}");
+    assert_eq!(export["block_size_minimum"], 1, "{export}");
+    assert_eq!(export["block_size_maximum"], 32 << 20, "{export}");
 }
 
 #[test]

@@ -30,7 +30,8 @@ flush
 quit
 ",
     );
-    let client = sandbox.script("client.sh", "qemu-io -f raw \"$BLKREPLAY_URI\" <script >said");
+    let client =
+        sandbox.script("client.sh", "qemu-io -t writeback -f raw \"$BLKREPLAY_URI\" <script >said");
     sandbox
         .blkreplay(&format!("record disk.img -o t.blkr --write -- {client}"))
         .finish()
