@@ -30,7 +30,7 @@ fn blocks(page: &str) -> Vec<(String, usize, String)> {
         match (line.strip_prefix("```"), &mut open) {
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(language), None) => open = Some((language.to_owned(), number + 2, String::new())),
-            (None, Some((_, _, text))) => *text += &format!("{line}\n"),
+            (None, Some((_, _, text))) => text.extend([line, "\n"]),
             (None, None) => {}
         }
     }
@@ -51,8 +51,8 @@ fn steps(page: &str) -> Vec<Step> {
             }
             let step = steps.last_mut().expect("a block begins with a command");
             match line.strip_prefix("> ").filter(|_| step.printed.is_empty()) {
-                Some(more) => step.command += &format!("\n{more}"),
-                None => step.printed += &format!("{line}\n"),
+                Some(more) => step.command.extend(["\n", more]),
+                None => step.printed.extend([line, "\n"]),
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The test suite: one binary. Each module says what belongs there.
 
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
+
 /// Everything that can be wrong with what comes in.
 mod bad_input;
 /// Real clients at work on a recorded disk, and the replay of what they did.

@@ -14,7 +14,7 @@ use blkreplay_fixtures::workload::solid_bytes;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Longer than anything here takes on a slow machine; shorter than anybody's patience.
-const TIME_LIMIT: Duration = Duration::from_secs(180);
+const TIME_LIMIT: Duration = Duration::from_mins(3);
 
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(5);
@@ -146,6 +146,7 @@ pub(crate) fn is_root() -> bool {
 }
 
 /// Says that something could not be tested here: at once, and again when `tests/run.sh` is done.
+#[expect(clippy::print_stderr, reason = "a test runner shows it, or keeps it for a failure")]
 pub(crate) fn left_out(what: &str) {
     eprintln!("LEFT OUT: {what}");
     let notes = Path::new(env!("CARGO_TARGET_TMPDIR")).join("left-out.txt");

@@ -17,7 +17,7 @@ pub(crate) struct Trace {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Row {
     pub(crate) id: u64,
-    pub(crate) dev: u64,
+    pub(crate) dev: String,
     pub(crate) conn: u64,
     pub(crate) op: String,
     #[serde(default)]

@@ -166,7 +166,7 @@ fn a_claim_of_a_gigabyte_takes_no_memory_and_ends_the_connection() {
         client.ask(command, 0, 1 << 30);
         if command == WRITE {
             // Some of what it promised, which the server need not take.
-            let _ = client.stream.write_all(&[1; 256 << 10]);
+            let _ = client.stream.write_all(&vec![1; 256 << 10]);
             let reply = client.reply();
             let refused =
                 reply.as_ref().is_ok_and(|(cookie, error)| *cookie == 0 && *error == EINVAL);

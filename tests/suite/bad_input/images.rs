@@ -42,7 +42,7 @@ fn a_directory_is_refused() {
 fn an_image_without_permission_is_refused() {
     let sandbox = Sandbox::new();
     sandbox.blank("secret.img", 1 << 20);
-    fs::set_permissions(sandbox.path("secret.img"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(sandbox.path("secret.img"), Permissions::from_mode(0o000)).unwrap();
     if !is_root() {
         check(&sandbox, "secret.img", "ermission");
         return;

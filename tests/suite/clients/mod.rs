@@ -16,6 +16,8 @@ mod qcow2;
 mod qemu_img;
 /// A script of overlapping requests, one kind after the other.
 mod qemu_io;
+/// Clients made from a seed, held against an array of bytes.
+mod seeded;
 /// Several images and several clients in one recording.
 mod several;
 /// A second recorder between the client and us, whose log must say the same as ours.

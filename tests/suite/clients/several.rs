@@ -22,8 +22,8 @@ fn two_images_are_two_exports_of_one_recording() {
     sandbox.assert_same("from.img", "to.img");
 
     let trace = Trace::whole(&sandbox, "t.blkr");
-    assert!(trace.of("read").all(|row| row.dev == 0));
-    assert!(trace.of("write").all(|row| row.dev == 1));
+    assert!(trace.of("read").all(|row| row.dev == "from"));
+    assert!(trace.of("write").all(|row| row.dev == "to"));
     assert_eq!(trace.bytes("write"), 4 * MIB);
     sandbox.blkreplay("replay t.blkr from-before.img to-before.img --write").finish().succeeds();
     sandbox.assert_same("to-before.img", "to.img");

@@ -19,9 +19,8 @@ const OVER_ALL: &str = "open";
 pub(super) fn faults(source: &Source) -> Vec<String> {
     let Some(module) = module_path(&source.path) else { return Vec::new() };
     let Some(own) = module.first() else { return Vec::new() };
-    let allowed = match rank(own) {
-        Some(rank) => rank,
-        None => return vec![source.fault(1, &format!("`{own}` has no place among the layers"))],
+    let Some(allowed) = rank(own) else {
+        return vec![source.fault(1, &format!("`{own}` has no place among the layers"))];
     };
     let mut faults = Vec::new();
     for (name, line) in root_names(&source.tokens, &module) {

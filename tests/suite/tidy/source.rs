@@ -50,7 +50,10 @@ impl Tree {
 
     /// The Rust files.
     pub(super) fn sources(&self) -> Vec<Source> {
-        let rust = self.files.iter().filter(|path| path.ends_with(".rs"));
+        let rust = self
+            .files
+            .iter()
+            .filter(|path| Path::new(path).extension().is_some_and(|extension| extension == "rs"));
         let mut sources: Vec<Source> =
             rust.map(|path| Source::new(path, &self.read(path))).collect();
         let for_tests: Vec<String> = sources.iter().flat_map(Source::modules_for_tests).collect();
