@@ -34,7 +34,7 @@ pub struct Options<'a> {
     pub clock: &'a dyn Clock,
     /// An image that is silent for longer is trouble; at least five times as long as the recording waited.
     pub patience: Nanos,
-    /// Set by somebody else to stop the replay between two requests.
+    /// Set by somebody else to stop the replay, also while it waits for an image.
     pub stop: &'a AtomicBool,
     /// Told the number of requests complete so far, after each.
     pub progress: &'a mut dyn FnMut(u64),
@@ -71,8 +71,8 @@ pub fn replay<'a, R: Read + Seek>(
     );
     let mut run = Run::new(trace, plan, devices, options)?;
     let outcome = run.events();
-    if matches!(outcome, Err(ReplayError::Silent { .. })) {
-        // Dropping a queue waits for its requests, and this image has shown that it may never answer.
+    if matches!(outcome, Err(ReplayError::Silent { .. } | ReplayError::Interrupted { .. })) {
+        // Dropping a queue waits for its requests, and this image may never answer.
         run.disks.drain(..).for_each(|disk| std::mem::forget(disk.queue));
     }
     outcome?;
@@ -152,9 +152,7 @@ impl<'a, R: Read + Seek> Run<'a, R> {
     /// Everything, up to the first divergence.
     fn events(&mut self) -> Result<(), ReplayError> {
         while let Some((event, entry)) = self.trace.next_event()? {
-            if self.options.stop.load(Ordering::Relaxed) {
-                return Err(ReplayError::Interrupted { requests: self.replayed.requests });
-            }
+            self.check_stop()?;
             match entry.kind {
                 EventKind::Issue(issue) if !self.plan.leaves_out(issue.id) => {
                     self.issue(event, entry.time, &issue)?;
@@ -173,6 +171,14 @@ impl<'a, R: Read + Seek> Run<'a, R> {
             self.wait_for(id, Nanos::default())?;
             self.flights.remove(&id);
             self.count();
+        }
+        Ok(())
+    }
+
+    /// Ends the replay when somebody wants it to.
+    fn check_stop(&self) -> Result<(), ReplayError> {
+        if self.options.stop.load(Ordering::Relaxed) {
+            return Err(ReplayError::Interrupted { requests: self.replayed.requests });
         }
         Ok(())
     }
@@ -300,6 +306,7 @@ impl<'a, R: Read + Seek> Run<'a, R> {
             if flight.done.is_some() {
                 return Ok(());
             }
+            self.check_stop()?;
             let now = self.options.clock.now();
             let waited = now.since(*began.get_or_insert(now));
             if waited > patience {
@@ -564,6 +571,31 @@ mod tests {
         let options = Options { clock: &clock, patience, stop: &stop, progress: &mut |_| {} };
         replay(&mut reader(&bytes), &plan, &[device], options).unwrap();
         assert_eq!(seen.join().unwrap(), [true, true, true]);
+    }
+
+    #[test]
+    fn somebody_who_interrupts_need_not_wait_for_a_silent_image() {
+        let flush = request(Operation::Flush, 0, 0);
+        let bytes =
+            Script::new().issue(0, flush, b"").block(0, Operation::Flush, Ok(()), b"").bytes();
+        let device = Parked::new(1 << 20);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopper = thread::spawn({
+            let (device, stop) = (Arc::clone(&device), Arc::clone(&stop));
+            move || {
+                while device.parked().is_empty() {
+                    thread::yield_now();
+                }
+                stop.store(true, Ordering::Relaxed);
+            }
+        });
+        let plan = Plan::of(&mut reader(&bytes)).unwrap();
+        let clock = Ticking::default();
+        let patience = Nanos(u64::MAX);
+        let options = Options { clock: &clock, patience, stop: &stop, progress: &mut |_| {} };
+        let outcome = replay(&mut reader(&bytes), &plan, &[device], options);
+        let Err(ReplayError::Interrupted { requests: 0 }) = outcome else { panic!("{outcome:?}") };
+        stopper.join().unwrap();
     }
 
     #[test]
