@@ -6,6 +6,8 @@
 mod bad_input;
 /// Real clients at work on a recorded disk, and the replay of what they did.
 mod clients;
+/// What holds for every command: help, streams, exit codes, closed pipes.
+mod command_line;
 /// README and book: what they show is run, where they link to is looked up.
 mod docs;
 /// The native fixtures, and the commands that read a trace.

@@ -223,7 +223,10 @@ impl Running {
     }
 
     /// Sends it a signal.
-    pub(crate) fn signal(&self, signal: Signal) {
+    #[track_caller]
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{} ended by itself: {ended:?}\n{}", self.shown, self.stderr());
         kill_process(self.pid(), signal).unwrap();
     }
 
@@ -275,8 +278,11 @@ impl Running {
     }
 
     fn kill(&mut self) {
-        let _ = kill_process_group(self.pid(), Signal::KILL);
-        let _ = self.child.wait();
+        // Once it has been waited for, its number may be somebody else's.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill_process_group(self.pid(), Signal::KILL);
+            let _ = self.child.wait();
+        }
         self.ended = true;
     }
 }

@@ -46,7 +46,7 @@ impl Server {
 
     /// Asserts that a well-behaved client is served, ends the recording and reads its trace. The last two
     /// requests are that client's: a write and a read of the last 512 bytes.
-    fn still_serves(self) -> Trace {
+    fn still_serves(mut self) -> Trace {
         let mut client = RawClient::ready(&self.socket());
         let last = client.size - 512;
         client.ask(WRITE, last, 512);

@@ -31,7 +31,7 @@ fn write_blocks(sandbox: &Sandbox, count: u64) {
 fn an_interrupt_or_a_request_to_terminate_finishes_the_trace() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let sandbox = Sandbox::new();
-        let recording = serving(&sandbox);
+        let mut recording = serving(&sandbox);
         write_blocks(&sandbox, 3);
         recording.signal(signal);
         recording.finish().succeeds();
@@ -44,7 +44,7 @@ fn an_interrupt_or_a_request_to_terminate_finishes_the_trace() {
 #[test]
 fn an_interrupt_in_the_middle_of_the_work_finishes_the_trace() {
     let sandbox = Sandbox::new();
-    let recording = serving(&sandbox);
+    let mut recording = serving(&sandbox);
     let fio = "--name=job --ioengine=nbd --uri=nbd+unix:///?socket=run/s --rw=randrw --bs=4k --iodepth=32 \
                --size=16M --time_based --runtime=60 --output=fio.txt";
     let client = sandbox.tool("fio").args(fio.split_whitespace()).start();
@@ -65,7 +65,7 @@ fn an_interrupt_in_the_middle_of_the_work_finishes_the_trace() {
 #[test]
 fn a_recording_that_is_killed_leaves_all_but_its_last_moments() {
     let sandbox = Sandbox::new();
-    let recording = serving(&sandbox);
+    let mut recording = serving(&sandbox);
     write_blocks(&sandbox, 5);
     // A chunk is closed when it is 250 ms old; what is older than that is in the file.
     let printed = wait_for("the trace to hold five writes", || {
@@ -90,7 +90,8 @@ fn a_request_to_terminate_is_passed_on_to_the_command() {
         "client.sh",
         "trap 'touch asked; exit 9' TERM\ntouch ready\nwhile :; do sleep 0.05; done",
     );
-    let recording = sandbox.blkreplay(&format!("record disk.img -o t.blkr -- {client}")).start();
+    let mut recording =
+        sandbox.blkreplay(&format!("record disk.img -o t.blkr -- {client}")).start();
     wait_for("the COMMAND", || sandbox.path("ready").exists().then_some(()));
     recording.signal(Signal::TERM);
     recording.finish().ends_with(9);
@@ -104,7 +105,8 @@ fn an_interrupt_is_left_to_the_command() {
     sandbox.blank("disk.img", MIB);
     let client = sandbox
         .script("client.sh", "touch ready\nwhile [ ! -e go-on ]; do sleep 0.05; done\nexit 4");
-    let recording = sandbox.blkreplay(&format!("record disk.img -o t.blkr -- {client}")).start();
+    let mut recording =
+        sandbox.blkreplay(&format!("record disk.img -o t.blkr -- {client}")).start();
     wait_for("the COMMAND", || sandbox.path("ready").exists().then_some(()));
     recording.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(300));
@@ -121,7 +123,8 @@ fn a_command_that_will_not_end_is_killed_when_asked_twice() {
         "client.sh",
         "trap '' TERM\ntouch ready\ni=0\nwhile [ $i -lt 1000 ]; do sleep 0.05; i=$((i + 1)); done",
     );
-    let recording = sandbox.blkreplay(&format!("record disk.img -o t.blkr -- {client}")).start();
+    let mut recording =
+        sandbox.blkreplay(&format!("record disk.img -o t.blkr -- {client}")).start();
     wait_for("the COMMAND", || sandbox.path("ready").exists().then_some(()));
     recording.signal(Signal::TERM);
     std::thread::sleep(Duration::from_millis(300));

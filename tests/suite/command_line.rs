@@ -1,0 +1,96 @@
+//! What holds for every command: help, streams, exit codes, closed pipes, completions, man pages.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use crate::support::Sandbox;
+
+const COMMANDS: [&str; 7] = ["record", "replay", "print", "info", "demo", "completions", "man"];
+
+#[test]
+fn help_goes_to_standard_output_and_lists_every_command() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.blkreplay("--help").finish().succeeds();
+    assert!(help.stderr.is_empty(), "{help}");
+    for command in COMMANDS {
+        assert!(help.stdout.contains(&format!("  {command} ")), "{command}: {help}");
+        let own = sandbox.blkreplay(&format!("{command} --help")).finish().succeeds();
+        assert!(own.stdout.contains("Examples:") && own.stderr.is_empty(), "{own}");
+    }
+}
+
+#[test]
+fn without_a_command_there_is_a_short_way_in() {
+    let greeting = Sandbox::new().blkreplay("").finish().succeeds();
+    assert!(greeting.stdout.contains("blkreplay demo"), "{greeting}");
+    assert!(greeting.stdout.lines().count() <= 12, "{greeting}");
+}
+
+#[test]
+fn bad_usage_is_trouble_and_leaves_standard_output_empty() {
+    let sandbox = Sandbox::new();
+    for line in
+        ["nonsense", "--nonsense", "record", "print", "info", "replay", "print t.blkr --format x"]
+    {
+        let refused = sandbox.blkreplay(line).finish().ends_with(2).says(&["error"]);
+        assert!(refused.stdout.is_empty(), "{refused}");
+    }
+}
+
+#[test]
+fn quiet_says_nothing_when_all_is_well() {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", 1 << 20);
+    let client =
+        sandbox.script("client.sh", "qemu-io -r -f raw -c 'read -q 0 4k' \"$BLKREPLAY_URI\"");
+    let record = format!("--quiet record disk.img -o t.blkr -- {client}");
+    let recorded = sandbox.blkreplay(&record).finish().succeeds();
+    assert_eq!((recorded.stdout.as_str(), recorded.stderr.as_str()), ("", ""));
+    let replayed = sandbox.blkreplay("-q replay t.blkr disk.img").finish().succeeds();
+    assert_eq!((replayed.stdout.as_str(), replayed.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let sandbox = Sandbox::new();
+    sandbox.solid("disk.img", 1, 8 << 20);
+    let fio = "--name=job --ioengine=nbd --uri={uri} --rw=read --bs=4k --size=8M --output=fio.txt";
+    sandbox.blkreplay(&format!("record disk.img -o t.blkr -- fio {fio}")).finish().succeeds();
+    for command in ["print t.blkr", "print t.blkr --json", "print t.blkr --events"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_blkreplay"))
+            .args(command.split(' '))
+            .current_dir(sandbox.path(""))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.status.signal()), (Some(0), None), "{command}");
+        assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn completions_and_man_pages_name_every_command() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = sandbox.blkreplay(&format!("completions {shell}")).finish().succeeds().stdout;
+        assert!(COMMANDS.iter().all(|command| script.contains(command)), "{shell}");
+    }
+    sandbox.blkreplay("man pages").finish().succeeds();
+    for command in COMMANDS {
+        let page =
+            String::from_utf8(sandbox.read(&format!("pages/blkreplay-{command}.1"))).unwrap();
+        assert!(page.contains("Exit codes"), "{command}");
+    }
+}
+
+#[test]
+fn serving_without_recording_leaves_no_trace() {
+    let sandbox = Sandbox::new();
+    sandbox.solid("disk.img", 2, 1 << 20);
+    sandbox.blkreplay("record disk.img -o none -- nbdcopy {uri} out.img").finish().succeeds();
+    sandbox.assert_same("disk.img", "out.img");
+    assert!(!sandbox.path("none").exists());
+}
