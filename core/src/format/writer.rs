@@ -111,11 +111,9 @@ impl<W: Write> Writer<W> {
         }
         self.counts.add(&event);
         self.events.add(&event);
-        if self.events.len() >= EVENTS_CHUNK_BYTES {
+        // Full payloads take their events along: data whose event is lost would be lost with it.
+        if self.events.len() >= EVENTS_CHUNK_BYTES || self.store.len() >= PAYLOAD_CHUNK_BYTES {
             return self.close();
-        }
-        if self.store.len() >= PAYLOAD_CHUNK_BYTES {
-            return self.write_payloads();
         }
         Ok(())
     }
