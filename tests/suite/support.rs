@@ -129,10 +129,12 @@ impl Sandbox {
     }
 }
 
-/// The search path with the places of mkfs and losetup, which are not in everybody's.
+/// The search path with the places of mkfs and losetup, which are not in everybody's, and without those
+/// that we may not look into: they would turn *not found* into *permission denied*.
 fn search_path() -> String {
     let path = std::env::var("PATH").unwrap_or_default();
-    format!("{path}:/usr/sbin:/sbin")
+    let places = path.split(':').chain(["/usr/sbin", "/sbin"]);
+    places.filter(|place| Path::new(place).is_dir()).collect::<Vec<_>>().join(":")
 }
 
 /// Whether a program is in the search path.
