@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::printable;
-use crate::words::{Count, counted};
+use crate::words::{Count, counted, shell_word};
 
 /// The schema of the facts.
 const INFO_SCHEMA: &str = "blkreplay.info/1";
@@ -44,7 +44,8 @@ fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let when = recorded_at(header.wall_clock_ns).unwrap_or_else(|| "at an unknown time".to_owned());
     lines.push(("recorded", format!("{when} by {}", printable(&header.tool))));
-    lines.push(("command", printable(&header.command.join(" ")).into_owned()));
+    let words: Vec<_> = header.command.iter().map(shell_word).collect();
+    lines.push(("command", printable(&words.join(" ")).into_owned()));
     if let Some(status) = survey.status {
         lines.push(("status", format!("{status}, of the recorded command")));
     }

@@ -36,7 +36,7 @@ pub struct Identity {
 pub struct Recorded {
     /// Sizes and counts.
     pub written: Written,
-    /// How long the recording took.
+    /// Time of the last event.
     pub duration: Nanos,
 }
 
@@ -179,8 +179,10 @@ fn write_all(
     clock: &dyn Clock,
     on_trouble: OnTrouble,
 ) -> Result<Recorded, RecordError> {
+    let mut duration = Nanos::default();
     let outcome = loop {
         let (entries, closed) = wait_for_entries(shared, writer.has_open_chunk());
+        duration = entries.last().map_or(duration, |entry| entry.event.time);
         if let Err(error) = write_batch(shared, &mut writer, entries) {
             break Err(error);
         }
@@ -193,7 +195,7 @@ fn write_all(
         }
     };
     match outcome.and_then(|()| writer.finish()) {
-        Ok((_, written)) => Ok(Recorded { written, duration: clock.now() }),
+        Ok((_, written)) => Ok(Recorded { written, duration }),
         Err(source) => {
             let mut backlog = shared.lock();
             *backlog = Backlog { failed: true, ..Backlog::default() };
