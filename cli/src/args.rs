@@ -65,6 +65,11 @@ pub(crate) struct GlobalArgs {
     /// Say more: what happens on the way
     #[arg(short, long, global = true)]
     verbose: bool,
+
+    /// How much to say when neither -q nor -v says it
+    #[arg(long, global = true, value_name = "LEVEL", value_enum, default_value_t)]
+    #[arg(env = "BLKREPLAY_LOG", hide_default_value = true, hide_env_values = true)]
+    log: Verbosity,
 }
 
 impl GlobalArgs {
@@ -73,7 +78,7 @@ impl GlobalArgs {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
-            _ => Verbosity::Normal,
+            _ => self.log,
         }
     }
 }

@@ -37,11 +37,12 @@ impl From<Color> for ColorChoice {
 }
 
 /// How much is said on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
 pub(crate) enum Verbosity {
     /// Errors and warnings only.
     Quiet,
     /// What was done and what to do next.
+    #[default]
     Normal,
     /// What happens on the way, too.
     Verbose,

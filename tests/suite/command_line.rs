@@ -48,6 +48,31 @@ fn quiet_says_nothing_when_all_is_well() {
     assert_eq!((recorded.stdout.as_str(), recorded.stderr.as_str()), ("", ""));
     let replayed = sandbox.blkreplay("-q replay t.blkr disk.img").finish().succeeds();
     assert_eq!((replayed.stdout.as_str(), replayed.stderr.as_str()), ("", ""));
+    let replayed = sandbox.blkreplay("--log quiet replay t.blkr disk.img").finish().succeeds();
+    assert_eq!((replayed.stdout.as_str(), replayed.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn the_environment_says_how_much_is_said_unless_an_option_does() {
+    let program = env!("CARGO_BIN_EXE_blkreplay");
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", 1 << 20);
+    for (level, option, said) in [
+        ("quiet", "", &["warning"][..]),
+        ("normal", "", &["warning", "served"]),
+        ("verbose", "", &["warning", "served", "serving"]),
+        ("quiet", "-v ", &["warning", "served", "serving"]),
+    ] {
+        let line =
+            format!("BLKREPLAY_LOG={level} '{program}' {option}record disk.img -o none -- true");
+        let finished =
+            sandbox.tool("sh").args(["-c", line.as_str()]).finish().succeeds().says(said);
+        for word in ["served", "serving"] {
+            assert_eq!(finished.stderr.contains(word), said.contains(&word), "{finished}");
+        }
+    }
+    let line = format!("BLKREPLAY_LOG=loud '{program}' info t.blkr");
+    sandbox.tool("sh").args(["-c", line.as_str()]).finish().ends_with(2).says(&["loud", "quiet"]);
 }
 
 #[test]
