@@ -63,6 +63,12 @@ pub const DEDUP_BYTES: usize = 64 << 20;
 /// Largest header of a trace file, in bytes.
 pub const HEADER_BYTES_MAX: usize = 1 << 20;
 
+/// Longest name of a mark, in bytes.
+pub const MARK_NAME_BYTES_MAX: usize = 255;
+
+/// A chunk of events is closed when its marks take this much of its summary, in bytes.
+pub const MARKS_SUMMARY_BYTES: usize = 64 << 10;
+
 /// Requests that `rows` holds back while an earlier one has no completion yet.
 pub const ROWS_HELD_MAX: usize = 1 << 20;
 
@@ -76,6 +82,7 @@ const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUES
 const _: () = assert!(REPLAY_BYTES_MAX > 2 * REQUEST_DATA_BYTES_MAX as u64);
 const _: () = assert!(LOG_BACKLOG_BYTES_MAX > REQUEST_DATA_BYTES_MAX as u64);
 const _: () = assert!(NBD_OPTION_BYTES_MAX > 2 * NBD_STRING_BYTES_MAX);
+const _: () = assert!(2 * MARKS_SUMMARY_BYTES < SUMMARY_BYTES_MAX);
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
 const _: () = assert!(EVENTS_CHUNK_BYTES < CHUNK_BODY_BYTES_MAX);
 const _: () = assert!(CHUNK_BODY_BYTES_MAX < u32::MAX as usize);

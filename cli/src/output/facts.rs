@@ -71,6 +71,9 @@ fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
             format!("{} that the recorder had no room for", counted(facts.lost, "event")),
         ));
     }
+    if facts.marks > 0 {
+        lines.push(("marks", format!("{}", Count(facts.marks))));
+    }
     if let Some(each) = bytes_per_request(survey) {
         lines.push(("request", format!("{each:.1} bytes each, without data")));
     }
@@ -175,6 +178,7 @@ struct InfoJson<'survey> {
     requests: u64,
     events: u64,
     events_lost: u64,
+    marks: u64,
     duration: u64,
     chunks: u64,
     file_bytes: u64,
@@ -233,6 +237,7 @@ pub(crate) fn write_json(path: &Path, survey: &Survey, out: &mut impl Write) -> 
         requests: facts.operations.total().issues,
         events: facts.events,
         events_lost: facts.lost,
+        marks: facts.marks,
         duration: facts.time_last.0,
         chunks: facts.chunks,
         file_bytes: facts.file_bytes,

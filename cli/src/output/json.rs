@@ -153,6 +153,8 @@ struct EventJson<'event> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'event str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u8>,
 }
 
@@ -192,6 +194,7 @@ fn event_json<'event>(
             let conn = Some(connection.0);
             EventJson { conn, reason: Some(reason.name()), ..EventJson::default() }
         }
+        EventKind::Mark { name } => EventJson { name: Some(name.as_str()), ..EventJson::default() },
         EventKind::End { status } => EventJson { status: *status, ..EventJson::default() },
     };
     EventJson { schema: EVENT_SCHEMA, seq: index, kind: event.kind.name(), t: event.time.0, ..own }

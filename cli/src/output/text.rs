@@ -111,6 +111,7 @@ impl Text {
                 words.push(format!("connection {}", connection.0));
                 words.push(reason.name().to_owned());
             }
+            EventKind::Mark { name } => words.push(printable(name.as_str()).into_owned()),
             EventKind::End { status: Some(status) } => words.push(format!("status {status}")),
             EventKind::End { status: None } => {}
         }

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::device::BlockDevice;
-use crate::event::{Event, EventKind, Payload};
+use crate::event::{Event, EventKind, MarkName, Payload};
 use crate::format::{Entry, PayloadPolicy};
 use crate::request::{ConnectionId, DeviceId, Operation, RequestId};
 use crate::units::{Clock, Nanos};
@@ -40,7 +40,7 @@ use queue::{AsyncQueue, Queued};
 pub use divergence::{DifferentBytes, Divergence, DivergenceKind, LastWriter, last_writer};
 pub use driver::{Arrival, Disk, Negotiated, Port, Released};
 pub use plan::{Plan, PlanError};
-pub use record::{Identity, OnTrouble, RecordError, Recorded, Recorder};
+pub use record::{Identity, MarkError, OnTrouble, RecordError, Recorded, Recorder};
 pub use replay::{Options as ReplayOptions, Replayed, replay};
 pub use replay_error::ReplayError;
 
@@ -138,6 +138,19 @@ impl Engine {
     /// What was released so far.
     pub fn totals(&self) -> Totals {
         self.lock().totals
+    }
+
+    /// Puts a mark into the log, at this point of it, and waits until it is written. Afterwards a kill of this
+    /// process does not lose it.
+    pub fn mark(&self, name: MarkName) -> Result<(), MarkError> {
+        let state = self.lock();
+        let Mode::Record { recorder, .. } = &self.mode else { return Err(MarkError::NotRecording) };
+        if !state.enabled {
+            return Err(MarkError::NotRecording);
+        }
+        self.note(&state, EventKind::Mark { name });
+        drop(state);
+        recorder.write_out()
     }
 
     /// Ends the recording: closes the devices, logs `end` with the `status` of COMMAND, and waits for the

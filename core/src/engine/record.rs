@@ -19,6 +19,9 @@ const NAP: Duration = Duration::from_millis(25);
 /// The thread is woken early when this many bytes wait.
 const WAKE_BYTES: u64 = 1 << 20;
 
+/// How long a mark waits for the disk.
+const MARK_PATIENCE: Duration = Duration::from_secs(10);
+
 /// What an entry weighs beside its data, in bytes.
 const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
 
@@ -62,6 +65,20 @@ impl RecordError {
     }
 }
 
+/// Why a mark is not in the trace.
+#[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
+pub enum MarkError {
+    /// There is no trace, or it is finished.
+    #[error("nothing is being recorded")]
+    NotRecording,
+    /// The log could not be written.
+    #[error("the trace could not be written")]
+    Failed,
+    /// The log's thread did not get to it in time. It may still be written.
+    #[error("the trace was not written within {} s", MARK_PATIENCE.as_secs())]
+    Slow,
+}
+
 /// Called once, on the log's thread, when the log cannot be written any more.
 pub type OnTrouble = Box<dyn FnOnce(&WriteError) + Send>;
 
@@ -78,6 +95,8 @@ struct Shared {
     work: Condvar,
     /// Those who record wait here while there are too many.
     room: Condvar,
+    /// Those who asked for everything to be written out wait here.
+    written_out: Condvar,
 }
 
 /// Entries on their way to the thread.
@@ -88,6 +107,10 @@ struct Backlog {
     bytes: u64,
     /// The thread sleeps without a time-out.
     idle: bool,
+    /// How often somebody asked for everything so far to be written out.
+    asked: u64,
+    /// How many of these have been answered.
+    answered: u64,
     /// No more entries come.
     closed: bool,
     /// Entries are thrown away: they could not be written.
@@ -150,6 +173,23 @@ impl Recorder {
         }
     }
 
+    /// Waits until everything handed in so far has left for the file, in whole chunks.
+    pub(super) fn write_out(&self) -> Result<(), MarkError> {
+        let mut backlog = self.shared.lock();
+        backlog.asked += 1;
+        backlog.idle = false;
+        let turn = backlog.asked;
+        self.shared.work.notify_one();
+        let waits = |backlog: &mut Backlog| backlog.answered < turn && !backlog.failed;
+        let waited = self.shared.written_out.wait_timeout_while(backlog, MARK_PATIENCE, waits);
+        let (backlog, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match (backlog.failed, backlog.answered >= turn) {
+            (true, _) => Err(MarkError::Failed),
+            (false, true) => Ok(()),
+            (false, false) => Err(MarkError::Slow),
+        }
+    }
+
     /// Waits until everything is written. To be called once.
     pub(super) fn finish(&self) -> Result<Recorded, RecordError> {
         self.shared.lock().closed = true;
@@ -181,10 +221,17 @@ fn write_all(
 ) -> Result<Recorded, RecordError> {
     let mut duration = Nanos::default();
     let outcome = loop {
-        let (entries, closed) = wait_for_entries(shared, writer.has_open_chunk());
+        let Work { entries, write_out, closed } = wait_for_entries(shared, writer.has_open_chunk());
         duration = entries.last().map_or(duration, |entry| entry.event.time);
         if let Err(error) = write_batch(shared, &mut writer, entries) {
             break Err(error);
+        }
+        if let Some(asked) = write_out {
+            if let Err(error) = writer.flush() {
+                break Err(error);
+            }
+            shared.lock().answered = asked;
+            shared.written_out.notify_all();
         }
         // What arrives during the next nap must not be older than its chunk may become.
         if let Err(error) = writer.tick(clock.now().after(NAP.into())) {
@@ -201,16 +248,25 @@ fn write_all(
             *backlog = Backlog { failed: true, ..Backlog::default() };
             drop(backlog);
             shared.room.notify_all();
+            shared.written_out.notify_all();
             on_trouble(&source);
             Err(RecordError::Write(source))
         }
     }
 }
 
+/// What the thread is to do next.
+struct Work {
+    entries: Vec<Entry>,
+    /// Afterwards everything is to be written out, which answers so many who asked.
+    write_out: Option<u64>,
+    closed: bool,
+}
+
 /// Sleeps until there is something to do: entries, the end, or a chunk that may be old enough.
-fn wait_for_entries(shared: &Shared, chunk_open: bool) -> (Vec<Entry>, bool) {
+fn wait_for_entries(shared: &Shared, chunk_open: bool) -> Work {
     let mut backlog = shared.lock();
-    if !backlog.closed && backlog.bytes < WAKE_BYTES {
+    if !backlog.closed && backlog.bytes < WAKE_BYTES && backlog.asked == backlog.answered {
         if chunk_open || !backlog.entries.is_empty() {
             let woken = shared.work.wait_timeout(backlog, NAP);
             backlog = woken.unwrap_or_else(PoisonError::into_inner).0;
@@ -221,7 +277,11 @@ fn wait_for_entries(shared: &Shared, chunk_open: bool) -> (Vec<Entry>, bool) {
             }
         }
     }
-    (std::mem::take(&mut backlog.entries), backlog.closed)
+    Work {
+        entries: std::mem::take(&mut backlog.entries),
+        write_out: (backlog.asked > backlog.answered).then_some(backlog.asked),
+        closed: backlog.closed,
+    }
 }
 
 /// Writes entries and gives the room they took back, bit by bit.
@@ -384,6 +444,33 @@ mod tests {
             .collect();
         assert_eq!(blocks, [(1, Ok(())), (0, Ok(())), (2, Err(Errno::EIO))]);
         assert!(events.is_sorted_by_key(|event| event.time));
+    }
+
+    #[test]
+    fn a_mark_is_in_the_file_when_the_call_returns() {
+        let Recording { disk, engine, .. } = record(PayloadPolicy::Write, 1 << 20);
+        engine.mark("before".parse().unwrap()).unwrap();
+        let bytes = disk.bytes.lock().unwrap().clone();
+        let mut reader = Reader::open(Cursor::new(bytes)).unwrap();
+        let mut marks = Vec::new();
+        while let Some((index, event)) = reader.next_event().unwrap() {
+            if let EventKind::Mark { name } = event.kind {
+                marks.push((index, name.to_string()));
+            }
+        }
+        assert_eq!(marks, [(4, "before".to_owned())]);
+        assert_eq!(reader.facts().marks, 1);
+        engine.finish(None).unwrap().unwrap();
+        assert_eq!(engine.mark("after".parse().unwrap()), Err(MarkError::NotRecording));
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_written_is_refused() {
+        let Recording { disk: _disk, engine, .. } = record(PayloadPolicy::Write, 900);
+        let outcome = (0..100).find_map(|_| engine.mark("x".parse().unwrap()).err());
+        assert_eq!(outcome, Some(MarkError::Failed));
+        let off = Engine::off(Arc::new(Ticking::default()));
+        assert_eq!(off.mark("x".parse().unwrap()), Err(MarkError::NotRecording));
     }
 
     #[test]

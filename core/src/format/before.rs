@@ -15,6 +15,7 @@ pub(super) const LENGTH: u8 = 0x81;
 pub(super) const CLOSE: u8 = 0x82;
 pub(super) const CONNECT: u8 = 0x83;
 pub(super) const DISCONNECT: u8 = 0x84;
+pub(super) const MARK: u8 = 0x85;
 
 /// The bits of the byte `shape` of an issue or block.
 pub(super) mod shape {

@@ -4,15 +4,15 @@
 //! Invariant: each call consumes bytes or ends, and no bytes make it panic.
 
 use super::before::{
-    BLOCK, Before, CHECKPOINT, CLOSE, CONNECT, DISCONNECT, END, ISSUE, LENGTH, OPEN, SKIPPABLE,
-    completion, connect, extent, payload, shape,
+    BLOCK, Before, CHECKPOINT, CLOSE, CONNECT, DISCONNECT, END, ISSUE, LENGTH, MARK, OPEN,
+    SKIPPABLE, completion, connect, extent, payload, shape,
 };
 use super::varint::{Source, SourceError};
 use crate::event::{
-    Block, Checkpoint, CompletionFlags, Connect, Disconnect, Event, EventKind, Issue, Payload,
-    PayloadId,
+    Block, Checkpoint, CompletionFlags, Connect, Disconnect, Event, EventKind, Issue, MarkName,
+    MarkNameError, Payload, PayloadId,
 };
-use crate::limits::{EXTENTS_MAX, NBD_STRING_BYTES_MAX};
+use crate::limits::{EXTENTS_MAX, MARK_NAME_BYTES_MAX, NBD_STRING_BYTES_MAX};
 use crate::request::{
     ConnectionId, DeviceId, Digest, Errno, Extent, Flags, Operation, Request, RequestId,
 };
@@ -34,11 +34,33 @@ pub enum DecodeError {
         /// What it is.
         found: u64,
     },
+    /// A text is longer than it may be.
+    #[error("byte {at}: {what} has {found} bytes, at most {bytes_max} are allowed")]
+    Long {
+        /// Where its length ends.
+        at: usize,
+        /// Which text.
+        what: &'static str,
+        /// Its length.
+        found: u64,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// A text is not UTF-8.
-    #[error("byte {at}: the export name is not UTF-8")]
+    #[error("byte {at}: {what} is not UTF-8")]
     Text {
         /// Where the text ends.
         at: usize,
+        /// Which text.
+        what: &'static str,
+    },
+    /// A text is no name of a mark.
+    #[error("byte {at}: {source}")]
+    Mark {
+        /// Where the text ends.
+        at: usize,
+        /// Why.
+        source: MarkNameError,
     },
     /// Bytes are left after the last event.
     #[error("byte {at}: {left} bytes follow the last event")]
@@ -290,6 +312,7 @@ fn note(kind: u8, source: &mut Source<'_>) -> Result<Option<EventKind>, DecodeEr
             let (reason, _) = named.ok_or_else(|| unknown(source, "a disconnect", number))?;
             EventKind::Disconnect { connection, reason: *reason }
         }
+        MARK => EventKind::Mark { name: mark_name(source)? },
         _ => return Ok(None),
     }))
 }
@@ -298,12 +321,7 @@ fn connect(source: &mut Source<'_>) -> Result<Connect, DecodeError> {
     let connection = ConnectionId(narrow(source, "a connection")?);
     let device = DeviceId(narrow(source, "a device")?);
     let bits = source.byte()?;
-    let length = source.number()?;
-    if length > NBD_STRING_BYTES_MAX as u64 {
-        return Err(unknown(source, "the length of an export name", length));
-    }
-    let export = str::from_utf8(source.slice(length)?);
-    let export = export.map_err(|_| DecodeError::Text { at: source.at() })?.to_owned();
+    let export = text(source, "an export name", NBD_STRING_BYTES_MAX)?.to_owned();
     Ok(Connect {
         connection,
         device,
@@ -311,4 +329,24 @@ fn connect(source: &mut Source<'_>) -> Result<Connect, DecodeError> {
         structured_replies: bits & connect::STRUCTURED_REPLIES != 0,
         block_status: bits & connect::BLOCK_STATUS != 0,
     })
+}
+
+/// Takes the name of a mark, with its length before it.
+pub(super) fn mark_name(source: &mut Source<'_>) -> Result<MarkName, DecodeError> {
+    let name = text(source, "the name of a mark", MARK_NAME_BYTES_MAX)?;
+    name.parse().map_err(|error| DecodeError::Mark { at: source.at(), source: error })
+}
+
+/// Takes a text of at most `bytes_max` bytes, with its length before it.
+fn text<'body>(
+    source: &mut Source<'body>,
+    what: &'static str,
+    bytes_max: usize,
+) -> Result<&'body str, DecodeError> {
+    let length = source.number()?;
+    if length > bytes_max as u64 {
+        return Err(DecodeError::Long { at: source.at(), what, found: length, bytes_max });
+    }
+    let bytes = source.slice(length)?;
+    str::from_utf8(bytes).map_err(|_| DecodeError::Text { at: source.at(), what })
 }

@@ -6,8 +6,8 @@
 use std::mem;
 
 use super::before::{
-    BLOCK, Before, CHECKPOINT, CLOSE, CONNECT, DISCONNECT, END, ISSUE, LENGTH, OPEN, completion,
-    connect, extent, payload, shape,
+    BLOCK, Before, CHECKPOINT, CLOSE, CONNECT, DISCONNECT, END, ISSUE, LENGTH, MARK, OPEN,
+    completion, connect, extent, payload, shape,
 };
 use super::varint::{put, put_difference};
 use crate::event::{Block, Connect, Event, EventKind, Issue, Payload};
@@ -183,6 +183,11 @@ impl Encoder {
                 put(&mut bytes, u64::from(connection.0));
                 bytes.push(*reason as u8);
                 DISCONNECT
+            }
+            EventKind::Mark { name } => {
+                put(&mut bytes, name.as_str().len() as u64);
+                bytes.extend(name.as_str().as_bytes());
+                MARK
             }
             EventKind::Issue(_)
             | EventKind::Block(_)

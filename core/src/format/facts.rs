@@ -5,6 +5,7 @@
 use super::chunks::Chunk;
 use super::frame::{ChunkHeader, ChunkType};
 use super::loss::Damage;
+use super::marks;
 use super::summary::OperationCounts;
 use crate::units::Nanos;
 
@@ -21,6 +22,8 @@ pub struct Facts {
     pub time_last: Nanos,
     /// Requests by operation.
     pub operations: OperationCounts,
+    /// Marks.
+    pub marks: u64,
     /// Chunks of events in the file, in bytes, all of them.
     pub events_bytes: u64,
     /// Payloads that are stored.
@@ -51,6 +54,8 @@ impl Facts {
                 facts.events_bytes += header.chunk_len();
                 let counts = OperationCounts::decode(&chunk.summary).map_err(Damage::Summary)?;
                 facts.operations.merge(&counts);
+                let marks = marks::listed(&chunk.summary).map_err(Damage::Marks)?;
+                facts.marks += marks.len() as u64;
             }
             ChunkType::Payload => {
                 follows("the first payload", header, self.payloads)?;

@@ -84,6 +84,9 @@ pub enum Damage {
     /// Its summary does not decode.
     #[error("the summary of the chunk there is malformed: {0}")]
     Summary(#[source] SourceError),
+    /// The marks in its summary do not decode.
+    #[error("the marks in the summary of the chunk there are malformed: {0}")]
+    Marks(#[source] DecodeError),
     /// Its body does not unpack.
     #[error(transparent)]
     Unpack(#[from] UnpackError),

@@ -15,6 +15,7 @@ mod facts;
 mod frame;
 mod header;
 mod loss;
+mod marks;
 mod origin;
 mod pack;
 mod payload;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::encode::{Encoder, Rows};
 use super::frame::{CHUNK_HEADER_BYTES, ChunkHeader, ChunkType, ENCODING_PLAIN};
 use super::header::Header;
+use super::marks::Marks;
 use super::pack::{STORED, ZSTD, pack};
 use super::payload::{Sealed, Store};
 use super::preamble::{Preamble, PreambleError};
@@ -71,6 +72,7 @@ pub struct Writer<W: Write> {
     salt: u64,
     events: Encoder,
     counts: OperationCounts,
+    marks: Marks,
     store: Store,
     store_data_bytes: u64,
     time: Nanos,
@@ -92,6 +94,7 @@ impl<W: Write> Writer<W> {
             salt,
             events: Encoder::default(),
             counts: OperationCounts::default(),
+            marks: Marks::default(),
             store: Store::new(),
             store_data_bytes: 0,
             time: Nanos(0),
@@ -110,12 +113,13 @@ impl<W: Write> Writer<W> {
             self.store_payload(&mut event, &data);
         }
         self.counts.add(&event);
+        self.marks.add(&event);
         self.events.add(&event);
         // Full payloads take their events along: data whose event is lost would be lost with it.
-        if self.events.len() >= EVENTS_CHUNK_BYTES || self.store.len() >= PAYLOAD_CHUNK_BYTES {
-            return self.close();
-        }
-        Ok(())
+        let full = self.events.len() >= EVENTS_CHUNK_BYTES
+            || self.store.len() >= PAYLOAD_CHUNK_BYTES
+            || self.marks.is_full();
+        if full { self.close() } else { Ok(()) }
     }
 
     /// Writes what was gathered if its first event is `CHUNK_AGE_NS` old. `now` is on the clock of the
@@ -125,6 +129,11 @@ impl<W: Write> Writer<W> {
             Some(first) if now.since(Nanos(first)).0 >= CHUNK_AGE_NS => self.close(),
             _ => Ok(()),
         }
+    }
+
+    /// Writes what was gathered, whatever its age.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        self.close()
     }
 
     /// Writes what was gathered and gives the output back.
@@ -171,7 +180,8 @@ impl<W: Write> Writer<W> {
     }
 
     fn write_events(&mut self, rows: &Rows) -> Result<(), WriteError> {
-        let summary = self.counts.encode();
+        let mut summary = self.counts.encode();
+        self.marks.take_into(&mut summary);
         let header = ChunkHeader {
             count: rows.count,
             first: self.written.events,

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::{Connect, Disconnect};
+use crate::event::{Connect, Disconnect, MarkName};
 use crate::format::{decode, frame};
 use crate::request::{Errno, Extent};
 
@@ -71,7 +71,7 @@ fn any_block() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
 
 fn any_note() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
     let names = any::<(u16, u32, u64)>();
-    (0..5, names, ".{0,20}", any::<(bool, bool)>(), 0..4_usize).prop_map(
+    (0..6, names, ".{0,20}", any::<(bool, bool)>(), 0..4_usize).prop_map(
         |(which, (device, connection, length), export, (structured_replies, block_status), how)| {
             let (device, connection) = (DeviceId(device), ConnectionId(connection));
             let kind = match which {
@@ -79,6 +79,7 @@ fn any_note() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
                 1 => EventKind::Length { device, length },
                 2 => EventKind::Close { device },
                 3 => EventKind::Disconnect { connection, reason: Disconnect::NAMES[how].0 },
+                4 => EventKind::Mark { name: mark_name(&export) },
                 _ => EventKind::Connect(Connect {
                     connection,
                     device,
@@ -90,6 +91,12 @@ fn any_note() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
             (kind, None)
         },
     )
+}
+
+/// A name out of any text.
+fn mark_name(text: &str) -> MarkName {
+    let text: String = text.chars().filter(|character| !character.is_control()).collect();
+    text.parse().unwrap_or_else(|_| "mark".parse().unwrap())
 }
 
 fn any_entries() -> impl Strategy<Value = Vec<Entry>> {
