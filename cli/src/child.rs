@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{self, Signal as SystemSignal};
 use nix::unistd::Pid;
 
+use crate::cmd::mark::CONTROL;
 use crate::failure::Failure;
 use crate::signals::{Signal, Signals};
 use crate::words::{counted, shell_word};
@@ -29,6 +30,8 @@ pub(crate) struct Places {
     pub(crate) uris: Vec<String>,
     /// The socket, unless we listen on TCP.
     pub(crate) socket: Option<OsString>,
+    /// The control socket, if there is one.
+    pub(crate) control: Option<OsString>,
 }
 
 /// How a COMMAND ended.
@@ -68,7 +71,8 @@ impl RecordedCommand {
         command.args(self.arguments);
         for (name, _) in env::vars_os() {
             // Those of a recording around this one would lead COMMAND to its images.
-            if name.as_bytes().starts_with(b"BLKREPLAY_URI") || name == "BLKREPLAY_SOCKET" {
+            let ours = name == "BLKREPLAY_SOCKET" || name == CONTROL;
+            if ours || name.as_bytes().starts_with(b"BLKREPLAY_URI") {
                 command.env_remove(name);
             }
         }
@@ -138,7 +142,8 @@ fn environment(places: &Places) -> Vec<(OsString, OsString)> {
     });
     let uris = places.uris.iter().map(OsString::from);
     let socket = places.socket.iter().map(|path| ("BLKREPLAY_SOCKET".into(), path.clone()));
-    names.zip(uris).chain(socket).collect()
+    let control = places.control.iter().map(|path| (CONTROL.into(), path.clone()));
+    names.zip(uris).chain(socket).chain(control).collect()
 }
 
 /// `word` with each placeholder replaced.
@@ -203,6 +208,7 @@ mod tests {
         Places {
             uris: vec!["nbd+unix:///?socket=/s".into(), "nbd+unix:///1?socket=/s".into()],
             socket: Some("/s".into()),
+            control: Some("/c".into()),
         }
     }
 
@@ -250,7 +256,10 @@ mod tests {
     #[test]
     fn the_environment_names_every_export() {
         let names: Vec<_> = environment(&places()).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["BLKREPLAY_URI", "BLKREPLAY_URI_1", "BLKREPLAY_SOCKET"]);
+        assert_eq!(
+            names,
+            ["BLKREPLAY_URI", "BLKREPLAY_URI_1", "BLKREPLAY_SOCKET", "BLKREPLAY_CONTROL"]
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod args;
 mod child;
 mod clock;
 mod cmd;
+mod control;
 mod exit;
 mod failure;
 mod images;

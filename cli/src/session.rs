@@ -104,6 +104,11 @@ impl Session {
         self.images.iter().zip(&places.uris).map(line).collect()
     }
 
+    /// The engine behind it, for those who control it.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
     /// Requests answered so far.
     pub(crate) fn requests(&self) -> u64 {
         self.engine.totals().requests

@@ -97,6 +97,13 @@ enum EndpointAddress {
     Tcp(SocketAddr),
 }
 
+/// Where the control socket lies. Dropping it removes the directory that was made for it.
+#[derive(Debug)]
+pub(crate) struct ControlPlace {
+    pub(crate) path: PathBuf,
+    _directory: Option<TempDir>,
+}
+
 /// A socket at a path that somebody chose.
 #[derive(Debug)]
 struct OwnSocket {
@@ -155,7 +162,21 @@ impl Endpoint {
             EndpointAddress::Tcp(address) => tcp_uri(*address, number),
             _ => unix_uri(socket.as_deref().unwrap_or(Path::new("")), number),
         });
-        Places { uris: uris.collect(), socket: socket.map(OsString::from) }
+        Places { uris: uris.collect(), socket: socket.map(OsString::from), control: None }
+    }
+
+    /// Listens for those who control the recording: beside our own socket if that is private, else in a private
+    /// directory of its own.
+    pub(crate) fn listen_for_control(&self) -> Result<(ControlPlace, UnixListener), Failure> {
+        let (path, directory) = match &self.address {
+            EndpointAddress::Private { directory } => (directory.path().join("control"), None),
+            EndpointAddress::Unix(_) | EndpointAddress::Tcp(_) => {
+                let directory = private_directory()?;
+                (directory.path().join("control"), Some(directory))
+            }
+        };
+        let listener = bind(&path)?;
+        Ok((ControlPlace { path, _directory: directory }, listener))
     }
 
     /// Whether other machines may reach it.
@@ -300,6 +321,21 @@ mod tests {
         assert_eq!((mode(&directory), mode(&socket)), (0o700, 0o600));
         drop(endpoint);
         assert!(!directory.exists());
+    }
+
+    #[test]
+    fn the_control_socket_is_private_wherever_clients_find_us() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = ListenAddress::Unix(directory.path().join("d.sock"));
+        for address in [None, Some(&address)] {
+            let (endpoint, _listener) = Endpoint::listen(address, Reach::Loopback).unwrap();
+            let (place, _control) = endpoint.listen_for_control().unwrap();
+            let path = place.path.clone();
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
+            drop((place, endpoint));
+            assert!(!path.exists());
+        }
     }
 
     #[test]

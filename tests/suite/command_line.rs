@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use crate::support::Sandbox;
 
-const COMMANDS: [&str; 7] = ["record", "replay", "print", "info", "demo", "completions", "man"];
+const COMMANDS: [&str; 8] =
+    ["record", "replay", "print", "info", "mark", "demo", "completions", "man"];
 
 #[test]
 fn help_goes_to_standard_output_and_lists_every_command() {

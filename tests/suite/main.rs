@@ -10,6 +10,8 @@ mod clients;
 mod command_line;
 /// README and book: what they show is run, where they link to is looked up.
 mod docs;
+/// Marks, the socket they come through, and the positions that name them.
+mod marks;
 /// The native fixtures, and the commands that read a trace.
 mod native;
 /// What tests run in: a directory, an environment, a time limit, tools.

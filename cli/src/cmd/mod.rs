@@ -3,6 +3,7 @@
 mod demo;
 mod generate;
 mod info;
+pub(crate) mod mark;
 mod print;
 mod record;
 mod replay;
@@ -34,6 +35,7 @@ commands! {
     Replay(replay::ReplayArgs),
     Print(print::PrintArgs),
     Info(info::InfoArgs),
+    Mark(mark::MarkArgs),
     Demo(demo::DemoArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),

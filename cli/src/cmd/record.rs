@@ -14,6 +14,8 @@ use blkreplay_core::units::Size;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
 use crate::child::{Places, RecordedCommand};
+use crate::cmd::mark;
+use crate::control::Control;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::images::Writes;
@@ -24,7 +26,7 @@ use crate::signals::{Signal, Signals};
 use crate::socket::{Endpoint, ListenAddress, Reach};
 use crate::summary;
 use crate::trace_file::Overwrite;
-use crate::words::shell_word;
+use crate::words::{self, shell_word};
 
 const HELP: &str = "\
 An image is never changed unless --write is given: what the client writes is thrown away at the end.
@@ -33,6 +35,7 @@ COMMAND finds the image by these, inside words too:
   {uri} or {uri:0}    the first image, $BLKREPLAY_URI in the environment
   {uri:1}, {uri:2}…   the others, $BLKREPLAY_URI_1, $BLKREPLAY_URI_2…
   {socket}            the path of the socket, $BLKREPLAY_SOCKET
+It can name a point of the recording: blkreplay mark NAME (by $BLKREPLAY_CONTROL).
 Without COMMAND, blkreplay serves until it is interrupted.
 
 Examples:
@@ -158,7 +161,11 @@ impl RecordArgs {
             Signals::catch().map_err(|error| Failure::because("cannot catch signals", error))?;
         let reach = if self.place.allow_remote { Reach::Remote } else { Reach::Loopback };
         let (endpoint, listener) = Endpoint::listen(self.place.listen.as_ref(), reach)?;
-        let places = endpoint.places(self.images.len());
+        let (control_place, control) = endpoint.listen_for_control()?;
+        let places = Places {
+            control: Some(control_place.path.as_os_str().to_owned()),
+            ..endpoint.places(self.images.len())
+        };
         if endpoint.is_remote() {
             printer.warn("other machines can reach the image: NBD has no passwords");
         }
@@ -170,6 +177,8 @@ impl RecordArgs {
         let Some(session) = start(&plan, listener, &signals, printer)? else {
             return Ok(ExitCode::Interrupted);
         };
+        let _control = Control::start(control, session.engine())
+            .map_err(|error| Failure::because("cannot serve the control socket", error))?;
         let Some(command) = command else {
             serve(&session, &places, &signals, printer);
             tell(&plan, session.finish(None), printer)?;
@@ -255,6 +264,13 @@ fn start(
 fn serve(session: &Session, places: &Places, signals: &Signals, printer: &Printer) {
     for line in session.serving(places) {
         printer.say("serving", line);
+    }
+    if let Some(control) = &places.control {
+        let program = words::program();
+        printer.say(
+            "marks",
+            format_args!("{}={} {program} mark NAME", mark::CONTROL, shell_word(control)),
+        );
     }
     let mut progress = Progress::new(printer, None);
     loop {

@@ -242,7 +242,12 @@ fn write_all(
         }
     };
     match outcome.and_then(|()| writer.finish()) {
-        Ok((_, written)) => Ok(Recorded { written, duration }),
+        Ok((_, written)) => {
+            // Whoever asked after the last look has his answer: all is written.
+            shared.lock().answered = u64::MAX;
+            shared.written_out.notify_all();
+            Ok(Recorded { written, duration })
+        }
         Err(source) => {
             let mut backlog = shared.lock();
             *backlog = Backlog { failed: true, ..Backlog::default() };
