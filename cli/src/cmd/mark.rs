@@ -18,14 +18,12 @@ pub(crate) const CONTROL: &str = "BLKREPLAY_CONTROL";
 
 const MARK_HELP: &str = "\
 It runs inside the COMMAND of blkreplay record, which finds the recording by $BLKREPLAY_CONTROL, and returns when
-the mark is in the trace. Several marks may share a name.
+the mark is in the trace: record IMAGE -o TRACE -- sh -c './format.sh && blkreplay mark formatted && ./fill.sh'
+Several marks may share a name. blkreplay print --events shows them.
 
 Examples:
   blkreplay mark formatted
   blkreplay mark 'before fsck'
-
-  blkreplay record disk.img -o t.blkr -- sh -c './format.sh && blkreplay mark formatted && ./fill.sh'
-  blkreplay print t.blkr --at mark:formatted
 
 Exit codes: 0 the mark is in the trace, 2 it is not.";
 
