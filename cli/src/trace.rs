@@ -3,20 +3,20 @@
 //! It decides what a damaged trace means to a replay, and nothing about events. Invariant: loss is refused
 //! unless it was allowed, and never goes unsaid.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use blkreplay_core::engine::{self, Divergence, LastWriter, Plan, PlanError};
-use blkreplay_core::format::Reader;
-use blkreplay_core::open;
+use blkreplay_core::format::ReadError;
+use blkreplay_core::format::{Origin, PreambleError, Reader};
+use blkreplay_core::open::{self, OpenTraceError};
 
 use crate::failure::Failure;
+use crate::input::{self, Input};
 use crate::printer::Printer;
 use crate::words::shell_word;
 
-/// A trace file, open for reading.
-pub(crate) type Trace = Reader<BufReader<File>>;
+/// A trace, open for reading.
+pub(crate) type Trace = Reader<Input>;
 
 /// What a cut or damaged trace means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +27,40 @@ pub(crate) enum Damage {
     Allowed,
 }
 
-/// Opens the trace at `path`.
+/// Opens the trace at `path`; `-` is standard input, which can be opened again and again.
 pub(crate) fn open(path: &Path) -> Result<Trace, Failure> {
-    open::trace(path).map_err(|error| {
-        let hint = error.hint();
-        let failure = Failure::of(error);
-        hint.into_iter().fold(failure, Failure::hint)
-    })
+    let input = Input::open(path)?;
+    open::input(&input::name(path), input).map_err(explained)
+}
+
+/// Opens the trace at `path` to read on when it grows.
+pub(crate) fn follow(path: &Path) -> Result<Trace, Failure> {
+    if !input::is_stdin(path)
+        && let Err(error) = open::trace(path)
+        && !may_grow(&error)
+    {
+        return Err(explained(error));
+    }
+    let input = Input::follow(path)?;
+    open::input(&input::name(path), input).map_err(explained)
+}
+
+/// Whether what is no trace may be the beginning of one.
+fn may_grow(error: &OpenTraceError) -> bool {
+    match error {
+        OpenTraceError::Read { source, .. } => match source {
+            ReadError::NotATrace { origin } => matches!(origin, Origin::Empty | Origin::TraceCut),
+            ReadError::Preamble(error) => matches!(error, PreambleError::Cut { .. }),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn explained(error: OpenTraceError) -> Failure {
+    let hint = error.hint();
+    let failure = Failure::of(error);
+    hint.into_iter().fold(failure, Failure::hint)
 }
 
 /// Reads the trace at `path` once, and says what a replay of it needs. The reader that is returned stands at

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Layers, lowest first; each may use only those before it:
-//! `units < limits < request < event < format < device < engine < rows`. `nbd` is an adapter on top that no
+//! `units < limits < request < event < format < device < engine < rows < position`. `nbd` is an adapter on top that no
 //! layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
@@ -16,6 +16,7 @@ pub mod format;
 pub mod limits;
 pub mod nbd;
 pub mod open;
+pub mod position;
 pub mod request;
 pub mod rows;
 pub mod units;

@@ -3,9 +3,13 @@
 //! Path in, reader out. Knows every reader there is, and none of what they give. Invariant: whatever is not
 //! a trace is refused for what it is, with something to try next.
 
+mod spool;
+
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
+
+pub use spool::Spool;
 
 use crate::format::{Origin, PreambleError, ReadError, Reader};
 
@@ -74,6 +78,11 @@ fn origin_hint(origin: Origin) -> Option<&'static str> {
 
 /// Opens the trace at `path` and reads its header.
 pub fn trace(path: &Path) -> Result<Reader<BufReader<File>>, OpenTraceError> {
+    input(path, file(path)?)
+}
+
+/// Opens the file at `path`, which must be one.
+pub fn file(path: &Path) -> Result<BufReader<File>, OpenTraceError> {
     let open = |source| OpenTraceError::Open { path: path.to_owned(), source };
     // Asked before the file is opened: opening a pipe would wait for somebody to write to it.
     let kind = path.metadata().map_err(open)?.file_type();
@@ -83,9 +92,12 @@ pub fn trace(path: &Path) -> Result<Reader<BufReader<File>>, OpenTraceError> {
     if !kind.is_file() {
         return Err(OpenTraceError::Kind { path: path.to_owned(), kind: "device, pipe or socket" });
     }
-    let file = File::open(path).map_err(open)?;
-    Reader::open(BufReader::new(file))
-        .map_err(|source| OpenTraceError::Read { path: path.to_owned(), source })
+    Ok(BufReader::new(File::open(path).map_err(open)?))
+}
+
+/// Reads the header of a trace that is open already; `path` is what people call it.
+pub fn input<R: Read + Seek>(path: &Path, input: R) -> Result<Reader<R>, OpenTraceError> {
+    Reader::open(input).map_err(|source| OpenTraceError::Read { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -53,6 +53,51 @@ impl fmt::Display for Nanos {
     }
 }
 
+/// Why a text is not a span of time.
+#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
+pub enum SpanError {
+    /// Not a number followed by one known unit.
+    #[error("`{0}` is not a time; write a number with ns, us, ms, s, m or h, such as 1.5s")]
+    Malformed(String),
+    /// More than 2^64 - 1 nanoseconds.
+    #[error("`{0}` is longer than 584 years")]
+    TooLong(String),
+}
+
+/// `250ms`, `1.5s`, `10m`; what is below a nanosecond is cut off.
+impl std::str::FromStr for Nanos {
+    type Err = SpanError;
+
+    fn from_str(text: &str) -> Result<Nanos, SpanError> {
+        const UNITS: [(&str, u64); 7] = [
+            ("ns", 1),
+            ("us", 1_000),
+            ("µs", 1_000),
+            ("ms", 1_000_000),
+            ("s", 1_000_000_000),
+            ("m", 60_000_000_000),
+            ("h", 3_600_000_000_000),
+        ];
+        let malformed = || SpanError::Malformed(text.to_owned());
+        let too_long = || SpanError::TooLong(text.to_owned());
+        let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(malformed)?;
+        let (number, unit) = text.split_at(split);
+        let unit = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(malformed)?.1;
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        if whole.is_empty() || part.is_empty() || part.contains('.') {
+            return Err(malformed());
+        }
+        let whole: u64 = whole.parse().map_err(|_| too_long())?;
+        // Units have at most 13 digits, so what comes after 15 is below a nanosecond.
+        let part = &part[..part.len().min(15)];
+        let scale = 10_u128.pow(u32::try_from(part.len()).map_err(|_| too_long())?);
+        let part: u64 = part.parse().map_err(|_| malformed())?;
+        let nanos =
+            u128::from(whole) * u128::from(unit) + u128::from(part) * u128::from(unit) / scale;
+        u64::try_from(nanos).map(Nanos).map_err(|_| too_long())
+    }
+}
+
 /// A monotonic clock. Core never reads one of its own, so that a test can say what time it is.
 pub trait Clock: Send + Sync {
     /// Time since the recording (or replay) began. Never goes backwards.
@@ -202,6 +247,29 @@ mod tests {
             (61_000_000_000, "61.0s"),
         ] {
             assert_eq!(Nanos(nanos).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn times_are_read_with_a_unit_and_a_fraction() {
+        for (text, nanos) in [
+            ("0s", 0),
+            ("1.5s", 1_500_000_000),
+            ("250ms", 250_000_000),
+            ("3us", 3_000),
+            ("3µs", 3_000),
+            ("0.1234567899999999999999s", 123_456_789),
+            ("2m", 120_000_000_000),
+            ("1h", 3_600_000_000_000),
+            ("18446744073709551615ns", u64::MAX),
+        ] {
+            assert_eq!(text.parse(), Ok(Nanos(nanos)), "{text}");
+        }
+        for text in ["", "s", "1", "1.s", ".5s", "1.2.3s", "-1s", "1 s", "1d", "1S"] {
+            assert_eq!(text.parse::<Nanos>(), Err(SpanError::Malformed(text.to_owned())));
+        }
+        for text in ["18446744073709551616ns", "99999999999999999999s", "5124096h"] {
+            assert_eq!(text.parse::<Nanos>(), Err(SpanError::TooLong(text.to_owned())));
         }
     }
 

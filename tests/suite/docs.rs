@@ -144,6 +144,7 @@ fn the_quickstart_shows_what_happens() {
 #[test]
 fn what_the_other_pages_show_happens_too() {
     check("book/src/recording.md");
+    check("book/src/marks.md");
     check("book/src/replaying.md");
 }
 

@@ -14,6 +14,8 @@ mod docs;
 mod marks;
 /// The native fixtures, and the commands that read a trace.
 mod native;
+/// Traces that come out of a pipe or still grow.
+mod streams;
 /// What tests run in: a directory, an environment, a time limit, tools.
 mod support;
 /// The rules of the house: layers, lengths, headers, words, unused files.

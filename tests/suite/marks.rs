@@ -131,3 +131,45 @@ fn the_control_socket_is_private_and_bounds_who_comes() {
     let events = printed(&sandbox, "--events");
     assert_eq!(events.iter().filter(|line| line.contains(" mark ")).count(), 2, "{events:?}");
 }
+
+#[test]
+fn a_trace_is_printed_from_any_position_on() {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", MIB);
+    let client = marking(
+        &sandbox,
+        "io 'write -q -P 1 0 4k'\nmark one\nio 'write -q -P 2 4k 4k'\nmark two\nio 'write -q -P 3 8k 4k'",
+    );
+    sandbox.blkreplay(&format!("record disk.img -o t.blkr -- {client}")).finish().succeeds();
+    let writes = |options: &str| {
+        let lines = printed(&sandbox, options);
+        let writes = lines.iter().filter(|line| line.contains(" write "));
+        writes.map(|line| line.split_whitespace().nth(3).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(writes(""), ["0", "4096", "8192"]);
+    assert_eq!(writes("--at mark:one"), ["4096", "8192"]);
+    assert_eq!(writes("--at mark:two"), ["8192"]);
+    assert_eq!(writes("--at #0"), ["0", "4096", "8192"]);
+    assert_eq!(writes("--at event:0 -n 1"), ["0"]);
+    assert_eq!(writes("--at flush:1"), ["4096", "8192"]);
+    assert_eq!(writes("--at flush:disk/2"), ["8192"]);
+    assert_eq!(writes("--at 0s"), ["0", "4096", "8192"]);
+    assert!(writes("--at end").is_empty());
+    assert_eq!(printed(&sandbox, "--tail 1").len(), 1);
+    assert!(printed(&sandbox, "--events --tail 1")[0].contains(" end "));
+    assert!(printed(&sandbox, "--events --at end")[0].contains(" end "));
+    assert!(printed(&sandbox, "--events --at mark:two")[0].contains("mark       two"));
+    for (options, why) in [
+        ("--at mark:three", "nothing at mark:three"),
+        ("--at #99", "nothing at #99"),
+        ("--at 1h", "nothing at 3600s"),
+        ("--at flush:99", "nothing at flush:99"),
+        ("--at flush:other/1", "there is no device `other`; the trace has disk"),
+        ("--at begin", "is no position"),
+        ("--at flush:0", "not a number"),
+        ("--at #1 --format canonical", "--format canonical"),
+        ("--tail 1 -n 1", "cannot be used with"),
+    ] {
+        sandbox.blkreplay(&format!("print t.blkr {options}")).finish().ends_with(2).says(&[why]);
+    }
+}

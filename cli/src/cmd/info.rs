@@ -11,6 +11,7 @@ use blkreplay_core::format::{ReadError, Survey};
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::input;
 use crate::output::facts;
 use crate::printer::{Output, Printer};
 use crate::trace;
@@ -27,7 +28,7 @@ Exit codes: 0 told, 2 trouble with one of the traces, 3 one of them is cut or da
 #[derive(Debug, clap::Args)]
 #[command(after_help = INFO_HELP)]
 pub(crate) struct InfoArgs {
-    /// The traces
+    /// The traces; `-` is standard input
     #[arg(value_name = "TRACE", required = true)]
     traces: Vec<PathBuf>,
 
@@ -54,6 +55,7 @@ impl InfoArgs {
             if place > 0 && !self.json {
                 writeln!(out).map_err(Failure::output)?;
             }
+            let path = &input::name(path);
             self.tell(path, &survey, &mut out)?;
             if let Some(loss) = &survey.loss {
                 out.flush().map_err(Failure::output)?;
@@ -82,7 +84,7 @@ impl InfoArgs {
 
 fn survey(path: &std::path::Path) -> Result<Survey, Failure> {
     let cannot = |error: ReadError| {
-        Failure::because(format!("cannot read {} further", path.display()), error)
+        Failure::because(format!("cannot read {} further", input::name(path).display()), error)
     };
     trace::open(path)?.survey().map_err(cannot)
 }

@@ -4,15 +4,17 @@
 //! that is whole is printed before anything is said about what is not.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::format::ReadError;
+use blkreplay_core::position::Position;
 use blkreplay_core::request::DeviceId;
-use blkreplay_core::rows::{Row, Rows};
+use blkreplay_core::rows::Rows;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::input;
+use crate::lines::{Lines, Stop, Until};
 use crate::output::Devices;
 use crate::output::canonical::{self, Canonical};
 use crate::output::json::Json;
@@ -24,6 +26,8 @@ const PRINT_HELP: &str = "\
 Examples:
   blkreplay print t.blkr                        one line a request, in columns
   blkreplay print t.blkr -n 20 --events         the first 20 events
+  blkreplay print t.blkr --at mark:formatted    from that mark on
+  blkreplay print t.blkr -F                     what is being recorded, as it comes
   blkreplay print t.blkr --json | jq .lat       one JSON object a line
   blkreplay print t.blkr --format canonical > t.txt   to commit, and compare with the next run
 
@@ -35,7 +39,7 @@ Exit codes: 0 printed, 2 trouble, 3 printed what is whole of a cut or damaged tr
 #[derive(Debug, clap::Args)]
 #[command(after_help = PRINT_HELP)]
 pub(crate) struct PrintArgs {
-    /// The trace
+    /// The trace; `-` is standard input
     #[arg(value_name = "TRACE")]
     trace: PathBuf,
 
@@ -54,6 +58,18 @@ pub(crate) struct PrintArgs {
     /// Stop after N lines
     #[arg(short = 'n', value_name = "N")]
     limit: Option<u64>,
+
+    /// Print the last N lines only
+    #[arg(long, value_name = "N", conflicts_with = "limit")]
+    tail: Option<u64>,
+
+    /// Begin there: #123, event:123, 1.5s, flush:3, flush:NAME/3, mark:NAME or end
+    #[arg(long, value_name = "POSITION")]
+    at: Option<Position>,
+
+    /// Follow a trace that is being recorded, until the recording ends
+    #[arg(short = 'F', conflicts_with = "tail")]
+    follow: bool,
 }
 
 /// What a line looks like.
@@ -76,42 +92,53 @@ impl PrintArgs {
             return Err(Failure::new(what)
                 .hint("blkreplay print TRACE --events --format json  keeps all of an event"));
         }
-        let mut trace = trace::open(&self.trace)?;
+        let part = self.at.is_some() || self.tail.is_some() || self.follow;
+        if part && format == Format::Canonical {
+            let what =
+                "--format canonical prints whole epochs, sorted: it has no --at, --tail or -F";
+            return Err(Failure::new(what)
+                .hint("blkreplay print TRACE --at POSITION  keeps the order of issue"));
+        }
+        let mut trace =
+            if self.follow { trace::follow(&self.trace)? } else { trace::open(&self.trace)? };
         let mut out = printer.output();
-        let mut lines = Lines { left: self.limit.unwrap_or(u64::MAX) };
-        let outcome = match format {
-            Format::Canonical => print_canonical(&self.trace, &mut trace, &mut lines, &mut out),
-            Format::Json if self.events => {
-                let mut json = Json::new(Devices::of(trace.header()));
-                each_event(&mut trace, &mut lines, |index, event| {
-                    json.event(index, event, &mut out)
-                })
-            }
-            Format::Json => {
-                let mut json = Json::new(Devices::of(trace.header()));
-                each_row(&mut trace, &mut lines, |row| json.request(row, &mut out))
-            }
-            Format::Text => self.print_text(&mut trace, &mut lines, &mut out),
-        };
+        let outcome = self.print(format, &mut trace, &mut out);
         out.finish()?;
-        outcome.map_err(|stop| stop.failure(&self.trace))?;
-        Ok(told_loss(&self.trace, &trace, printer))
+        let name = input::name(&self.trace);
+        outcome.map_err(|stop| failure(stop, &name))?;
+        Ok(told_loss(&name, &trace, printer))
     }
 
-    fn print_text(
-        &self,
-        trace: &mut Trace,
-        lines: &mut Lines,
-        out: &mut Output,
-    ) -> Result<(), Stop> {
+    fn print(&self, format: Format, trace: &mut Trace, out: &mut Output) -> Result<(), Stop> {
+        let lines = Lines {
+            at: self.at.clone(),
+            limit: self.limit,
+            tail: self.tail,
+            until: if self.follow { Until::End } else { Until::Now },
+        };
+        let mut json = Json::new(Devices::of(trace.header()));
+        match format {
+            Format::Canonical => {
+                let mut left = self.limit.unwrap_or(u64::MAX);
+                print_canonical(&self.trace, trace, &mut left, out)
+            }
+            Format::Json if self.events => {
+                lines.events(trace, out, |index, event, out| json.event(index, event, out))
+            }
+            Format::Json => lines.rows(trace, out, |row, out| json.request(row, out)),
+            Format::Text => self.print_text(trace, &lines, out),
+        }
+    }
+
+    fn print_text(&self, trace: &mut Trace, lines: &Lines, out: &mut Output) -> Result<(), Stop> {
         let devices = Devices::of(trace.header());
         let mut text = if out.is_colored() { Text::colored(devices) } else { Text::plain(devices) };
         if self.events {
             text.event_heading(out)?;
-            each_event(trace, lines, |index, event| text.event(index, event, out))
+            lines.events(trace, out, |index, event, out| text.event(index, event, out))
         } else {
             text.request_heading(out)?;
-            each_row(trace, lines, |row| text.request(row, out))
+            lines.rows(trace, out, |row, out| text.request(row, out))
         }
     }
 }
@@ -127,79 +154,17 @@ fn told_loss(path: &Path, trace: &Trace, printer: &Printer) -> ExitCode {
     }
 }
 
-/// Why printing stopped early.
-enum Stop {
-    Read(ReadError),
-    Write(io::Error),
-    /// The trace could not be opened a second time.
-    Again(Failure),
-}
-
-impl Stop {
-    fn failure(self, path: &Path) -> Failure {
-        match self {
-            Stop::Read(error) => {
-                Failure::because(format!("cannot read {} further", path.display()), error)
-            }
-            Stop::Write(error) => Failure::output(error),
-            Stop::Again(failure) => failure,
-        }
+/// Why printing stopped early, in words.
+fn failure(stop: Stop, path: &Path) -> Failure {
+    let path = path.display();
+    match stop {
+        Stop::Read(error) => Failure::because(format!("cannot read {path} further"), error),
+        Stop::Write(error) => Failure::output(error),
+        Stop::Again(failure) => failure,
+        Stop::Device(error) => Failure::because(path.to_string(), error),
+        Stop::Nowhere(position) => Failure::new(format!("{path} has nothing at {position}"))
+            .hint("blkreplay print TRACE --events  shows all that there is"),
     }
-}
-
-impl From<ReadError> for Stop {
-    fn from(error: ReadError) -> Stop {
-        Stop::Read(error)
-    }
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Stop {
-        Stop::Write(error)
-    }
-}
-
-/// How many lines may still be printed.
-struct Lines {
-    left: u64,
-}
-
-impl Lines {
-    /// Whether there is room for one more, which is then taken.
-    fn take(&mut self) -> bool {
-        let room = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        room
-    }
-}
-
-fn each_row(
-    trace: &mut Trace,
-    lines: &mut Lines,
-    mut print: impl FnMut(&Row) -> io::Result<()>,
-) -> Result<(), Stop> {
-    let mut rows = Rows::new(trace);
-    while lines.left > 0
-        && let Some(row) = rows.next_row()?
-    {
-        lines.take();
-        print(&row)?;
-    }
-    Ok(())
-}
-
-fn each_event(
-    trace: &mut Trace,
-    lines: &mut Lines,
-    mut print: impl FnMut(u64, &blkreplay_core::event::Event) -> io::Result<()>,
-) -> Result<(), Stop> {
-    while lines.left > 0
-        && let Some((index, event)) = trace.next_event()?
-    {
-        lines.take();
-        print(index, &event)?;
-    }
-    Ok(())
 }
 
 /// Prints device after device, each from the beginning of the trace: so the lines of one do not depend on
@@ -207,16 +172,16 @@ fn each_event(
 fn print_canonical(
     path: &Path,
     trace: &mut Trace,
-    lines: &mut Lines,
+    left: &mut u64,
     out: &mut Output,
 ) -> Result<(), Stop> {
     writeln!(out, "{}", canonical::FIRST_LINE)?;
     let devices = Devices::of(trace.header());
     let first = DeviceId(0);
-    let mut others = print_device(trace, Canonical::new(&devices, first), first, lines, out)?;
+    let mut others = print_device(trace, Canonical::new(&devices, first), first, left, out)?;
     while let Some(device) = others.pop_first() {
         let mut again = trace::open(path).map_err(Stop::Again)?;
-        print_device(&mut again, Canonical::new(&devices, device), device, lines, out)?;
+        print_device(&mut again, Canonical::new(&devices, device), device, left, out)?;
     }
     Ok(())
 }
@@ -226,23 +191,25 @@ fn print_device(
     trace: &mut Trace,
     mut canonical: Canonical<'_>,
     device: DeviceId,
-    lines: &mut Lines,
+    left: &mut u64,
     out: &mut Output,
 ) -> Result<BTreeSet<DeviceId>, Stop> {
     let mut others = BTreeSet::new();
     let mut rows = Rows::new(trace);
-    let mut print = |epoch: Vec<String>, lines: &mut Lines| {
-        epoch.iter().take_while(|_| lines.take()).try_for_each(|line| writeln!(out, "{line}"))
+    let mut print = |epoch: Vec<String>, left: &mut u64| {
+        let lines = usize::try_from(*left).unwrap_or(usize::MAX).min(epoch.len());
+        *left -= lines as u64;
+        epoch[..lines].iter().try_for_each(|line| writeln!(out, "{line}"))
     };
-    while lines.left > 0
+    while *left > 0
         && let Some(row) = rows.next_row()?
     {
         if row.device == device {
-            print(canonical.request(&row), lines)?;
+            print(canonical.request(&row), left)?;
         } else {
             others.insert(row.device);
         }
     }
-    print(canonical.finish(), lines)?;
+    print(canonical.finish(), left)?;
     Ok(others)
 }

@@ -43,8 +43,8 @@ pub(super) struct Chunks<R> {
     next: u64,
     sequence: u64,
     salt: u64,
-    /// Length of the file when it was last asked for.
-    length: u64,
+    /// The file is known to be at least this long.
+    reaches: u64,
 }
 
 impl<R: Read + Seek> Chunks<R> {
@@ -52,7 +52,7 @@ impl<R: Read + Seek> Chunks<R> {
     pub(super) fn open(mut input: R) -> Result<(Chunks<R>, Preamble), ReadError> {
         let io = |source| ReadError::Io { offset: 0, source };
         let at = input.stream_position().map_err(io)?;
-        let mut chunks = Chunks { input, at, next: 0, sequence: 0, salt: 0, length: 0 };
+        let mut chunks = Chunks { input, at, next: 0, sequence: 0, salt: 0, reaches: 0 };
         let start = chunks.read(0, FIXED_BYTES as u64)?;
         if !start.starts_with(&MAGIC) {
             return Err(ReadError::NotATrace { origin: Origin::of(&start) });
@@ -77,8 +77,16 @@ impl<R: Read + Seek> Chunks<R> {
     pub(super) fn file_len(&mut self) -> Result<u64, ReadError> {
         let end = self.input.seek(SeekFrom::End(0));
         self.at = end.map_err(|source| ReadError::Io { offset: self.at, source })?;
-        self.length = self.at;
-        Ok(self.length)
+        self.reaches = self.at;
+        Ok(self.at)
+    }
+
+    /// Whether the file has a byte before `end`. Its length is not asked for: a stream has none before its end.
+    fn reaches(&mut self, end: u64) -> Result<bool, ReadError> {
+        if self.reaches < end && self.read(end - 1, 1)?.len() == 1 {
+            self.reaches = end;
+        }
+        Ok(self.reaches >= end)
     }
 
     /// Goes over the next chunk, which need not be of a type that is known, and over its body.
@@ -94,7 +102,7 @@ impl<R: Read + Seek> Chunks<R> {
             return Ok(Step::Lost(LossKind::Damaged(damage)));
         }
         let end = offset.saturating_add(header.chunk_len());
-        if self.length < end && self.file_len()? < end {
+        if !self.reaches(end)? {
             return Ok(Step::Lost(LossKind::Cut));
         }
         let summary_at = offset + u64::from(header.header_len);

@@ -109,6 +109,11 @@ impl Decoder {
         Decoder { body, at: 0, left: count, time_last, before }
     }
 
+    /// Whether all events were given out.
+    pub(super) fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
     /// The next event.
     pub(super) fn next(&mut self) -> Result<Decoded, DecodeError> {
         if self.left == 0 {

@@ -188,6 +188,11 @@ impl<R: Read + Seek> Reader<R> {
         &self.facts
     }
 
+    /// Whether the next event must be read from the file, which may have to grow first.
+    pub fn is_between_chunks(&self) -> bool {
+        self.current.as_ref().is_none_or(|current| current.decoder.is_done())
+    }
+
     /// The next event and its index; `None` at the end of what is whole. Indices have gaps where events
     /// of kinds that are not known were skipped, or dropped by the recorder.
     pub fn next_event(&mut self) -> Result<Option<(u64, Event)>, ReadError> {

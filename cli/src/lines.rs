@@ -1,0 +1,198 @@
+//! Which requests or events of a trace are told: from a position on, so many, the last ones, or for ever. A trace
+//! comes in, rows and events go out, one after another.
+//!
+//! What a line looks like is not known here. Invariant: who follows has been told all there is before the next
+//! wait.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+
+use blkreplay_core::event::{Event, EventKind};
+use blkreplay_core::format::ReadError;
+use blkreplay_core::position::{Finder, Position, UnknownDevice};
+use blkreplay_core::rows::{Joiner, Row};
+
+use crate::failure::Failure;
+use crate::printer::Output;
+use crate::trace::Trace;
+
+/// When reading ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// Where the trace ends now.
+    Now,
+    /// When the recording ends.
+    End,
+}
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    /// The first; `None` from the beginning on.
+    pub(crate) at: Option<Position>,
+    /// So many at most.
+    pub(crate) limit: Option<u64>,
+    /// So many of the last ones only.
+    pub(crate) tail: Option<u64>,
+    pub(crate) until: Until,
+}
+
+/// Why telling stopped early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// The trace could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Standard output took no more.
+    #[error(transparent)]
+    Write(#[from] io::Error),
+    /// The position names a device that is not there.
+    #[error(transparent)]
+    Device(#[from] UnknownDevice),
+    /// The trace could not be opened a second time.
+    #[error("{0}")]
+    Again(Failure),
+    /// Nothing is at the position.
+    #[error("nothing is at {0}")]
+    Nowhere(Position),
+}
+
+/// Takes events and gives what is to be told.
+trait Teller {
+    type Item;
+
+    /// Takes an event.
+    fn push(&mut self, index: u64, event: Event);
+
+    /// No events follow.
+    fn finish(&mut self) {}
+
+    /// The next that is ready, with the index of its first event.
+    fn pop(&mut self) -> Option<(u64, Self::Item)>;
+}
+
+impl Teller for Joiner {
+    type Item = Row;
+
+    fn push(&mut self, index: u64, event: Event) {
+        Joiner::push(self, index, event);
+    }
+
+    fn finish(&mut self) {
+        Joiner::finish(self);
+    }
+
+    fn pop(&mut self) -> Option<(u64, Row)> {
+        Joiner::pop(self).map(|row| (row.event, row))
+    }
+}
+
+/// Hands events on.
+#[derive(Default)]
+struct Plain(Option<(u64, Event)>);
+
+impl Teller for Plain {
+    type Item = (u64, Event);
+
+    fn push(&mut self, index: u64, event: Event) {
+        self.0 = Some((index, event));
+    }
+
+    fn pop(&mut self) -> Option<(u64, (u64, Event))> {
+        self.0.take().map(|(index, event)| (index, (index, event)))
+    }
+}
+
+impl Lines {
+    /// Tells requests.
+    pub(crate) fn rows(
+        &self,
+        trace: &mut Trace,
+        out: &mut Output,
+        mut print: impl FnMut(&Row, &mut Output) -> io::Result<()>,
+    ) -> Result<(), Stop> {
+        self.tell(trace, Joiner::new(), out, |row, out| print(row, out))
+    }
+
+    /// Tells events, with their indices.
+    pub(crate) fn events(
+        &self,
+        trace: &mut Trace,
+        out: &mut Output,
+        mut print: impl FnMut(u64, &Event, &mut Output) -> io::Result<()>,
+    ) -> Result<(), Stop> {
+        self.tell(trace, Plain::default(), out, |(index, event), out| print(*index, event, out))
+    }
+
+    fn tell<T: Teller>(
+        &self,
+        trace: &mut Trace,
+        mut teller: T,
+        out: &mut Output,
+        mut print: impl FnMut(&T::Item, &mut Output) -> io::Result<()>,
+    ) -> Result<(), Stop> {
+        let mut finder = match &self.at {
+            Some(position) => Some(Finder::new(position.clone(), trace.header())?),
+            None => None,
+        };
+        let mut from = finder.is_none().then_some(0);
+        let mut kept = Kept { limit: self.tail, items: VecDeque::new() };
+        let mut left = self.limit.unwrap_or(u64::MAX);
+        let mut finished = false;
+        loop {
+            while let Some((index, item)) = teller.pop() {
+                if from.is_none_or(|from| index < from) {
+                    continue;
+                }
+                let Some(item) = kept.pass(item) else { continue };
+                if left == 0 {
+                    return Ok(());
+                }
+                print(&item, out)?;
+                left -= 1;
+            }
+            if finished || left == 0 {
+                break;
+            }
+            if self.until == Until::End && trace.is_between_chunks() {
+                out.flush()?;
+            }
+            let Some((index, event)) = trace.next_event()? else {
+                teller.finish();
+                finished = true;
+                continue;
+            };
+            if from.is_none() && finder.as_mut().is_some_and(|finder| finder.is_at(index, &event)) {
+                from = Some(index);
+            }
+            finished = self.until == Until::End && matches!(event.kind, EventKind::End { .. });
+            teller.push(index, event);
+            if finished {
+                teller.finish();
+            }
+        }
+        match (&self.at, from) {
+            (Some(position), None) => return Err(Stop::Nowhere(position.clone())),
+            _ => kept.items.iter().try_for_each(|item| print(item, out))?,
+        }
+        Ok(())
+    }
+}
+
+/// The last items, if only they are wanted.
+struct Kept<I> {
+    limit: Option<u64>,
+    items: VecDeque<I>,
+}
+
+impl<I> Kept<I> {
+    /// Keeps an item, or gives it back if all are wanted.
+    fn pass(&mut self, item: I) -> Option<I> {
+        let Some(limit) = self.limit else { return Some(item) };
+        self.items.push_back(item);
+        if self.items.len() as u64 > limit {
+            self.items.pop_front();
+        }
+        None
+    }
+}

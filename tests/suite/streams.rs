@@ -1,0 +1,148 @@
+//! Traces that come out of a pipe, go into one, or still grow while they are read.
+
+use std::fs::File;
+use std::io::Write;
+
+use rustix::process::Signal;
+
+use crate::support::{Finished, Running, Sandbox, wait_for};
+
+const MIB: u64 = 1 << 20;
+
+/// A trace `t.blkr` of a few requests to `disk.img`.
+fn recorded(sandbox: &Sandbox) {
+    sandbox.solid("disk.img", 3, MIB);
+    let client = sandbox.script(
+        "client.sh",
+        "qemu-io -f raw -c 'write -q -P 1 0 64k' -c 'read -q 0 128k' -c 'write -q -P 2 8k 4k' \"$BLKREPLAY_URI\"",
+    );
+    sandbox.blkreplay(&format!("record disk.img -o t.blkr -- {client}")).finish().succeeds();
+}
+
+/// Runs lines of a shell that knows `blkreplay`.
+fn shell(sandbox: &Sandbox, lines: &str) -> Finished {
+    started(sandbox, lines).finish()
+}
+
+fn started(sandbox: &Sandbox, lines: &str) -> Running {
+    let program = env!("CARGO_BIN_EXE_blkreplay");
+    sandbox
+        .tool("sh")
+        .args(["-c", &format!("blkreplay() {{ '{program}' \"$@\"; }}\n{lines}")])
+        .start()
+}
+
+#[test]
+fn every_command_reads_a_trace_from_standard_input() {
+    let sandbox = Sandbox::new();
+    recorded(&sandbox);
+    for command in ["print", "print --events --json", "print --format canonical", "info"] {
+        let (name, options) = command.split_once(' ').unwrap_or((command, ""));
+        let file = shell(&sandbox, &format!("blkreplay {name} t.blkr {options}")).succeeds();
+        let pipe =
+            shell(&sandbox, &format!("cat t.blkr | blkreplay {name} - {options}")).succeeds();
+        let heading = usize::from(name == "info");
+        let lines = |finished: &Finished| {
+            finished.stdout.lines().skip(heading).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(lines(&file), lines(&pipe), "{command}");
+    }
+    let replay = shell(&sandbox, "cat t.blkr | blkreplay replay - disk.img").succeeds();
+    replay.says(&["reads verified"]);
+    shell(&sandbox, "blkreplay print - < t.blkr").succeeds();
+}
+
+#[test]
+fn what_is_wrong_with_standard_input_is_told_as_of_a_file() {
+    let sandbox = Sandbox::new();
+    recorded(&sandbox);
+    let length = sandbox.read("t.blkr").len();
+    let cut = shell(&sandbox, &format!("head -c {} t.blkr | blkreplay print -", length - 10));
+    cut.ends_with(3).says(&["standard input: the trace is cut"]);
+    shell(&sandbox, "blkreplay print - < /dev/null")
+        .ends_with(2)
+        .says(&["standard input", "empty"]);
+    shell(&sandbox, "echo hi | blkreplay info -").ends_with(2).says(&["standard input"]);
+    let full = shell(&sandbox, "export TMPDIR=/nonexistent; blkreplay print - < t.blkr");
+    full.ends_with(2).says(&["temporary file", "TMPDIR"]);
+}
+
+#[test]
+fn a_pipe_is_read_as_it_fills() {
+    let sandbox = Sandbox::new();
+    recorded(&sandbox);
+    let bytes = sandbox.read("t.blkr");
+    sandbox.tool("mkfifo").args(["pipe"]).finish().succeeds();
+    let reading = started(&sandbox, "blkreplay print -F - --events < pipe > events.txt");
+    let mut pipe = File::options().write(true).open(sandbox.path("pipe")).unwrap();
+    pipe.write_all(&bytes[..bytes.len() - 1]).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    pipe.write_all(&bytes[bytes.len() - 1..]).unwrap();
+    // It ends with the recording, not with the pipe, which stays open.
+    reading.finish().succeeds();
+    drop(pipe);
+    let all = sandbox.blkreplay("print t.blkr --events").finish().succeeds().stdout;
+    assert_eq!(String::from_utf8(sandbox.read("events.txt")).unwrap(), all);
+}
+
+/// A recording on the socket `run/s`, without a COMMAND.
+fn recording(sandbox: &Sandbox) -> Running {
+    sandbox.blank("disk.img", MIB);
+    let mut recording = sandbox.blkreplay("record disk.img -o t.blkr --listen unix:run/s").start();
+    recording.wait_for_stderr("serving");
+    recording
+}
+
+fn write_block(sandbox: &Sandbox, offset: &str) {
+    let client =
+        sandbox.tool("qemu-io").args(["-f", "raw", "-c", &format!("write -q {offset} 4k")]);
+    client.args(["nbd+unix:///?socket=run/s"]).finish().succeeds();
+}
+
+#[test]
+fn a_growing_trace_is_followed_to_its_end() {
+    let sandbox = Sandbox::new();
+    let mut recording = recording(&sandbox);
+    let following = started(&sandbox, "blkreplay print t.blkr -F > rows.txt");
+    let follower = |text: &str| {
+        wait_for(text, || {
+            let rows = std::fs::read_to_string(sandbox.path("rows.txt")).unwrap_or_default();
+            rows.contains(text).then_some(())
+        });
+    };
+    write_block(&sandbox, "0");
+    follower(" write                   0 ");
+    write_block(&sandbox, "512k");
+    follower(" 524288 ");
+    recording.signal(Signal::TERM);
+    recording.finish().succeeds();
+    following.finish().succeeds();
+    let all = sandbox.blkreplay("print t.blkr").finish().succeeds().stdout;
+    assert_eq!(String::from_utf8(sandbox.read("rows.txt")).unwrap(), all);
+}
+
+#[test]
+fn who_follows_can_be_interrupted_and_is_told_when_the_file_is_another() {
+    let sandbox = Sandbox::new();
+    recorded(&sandbox);
+    let bytes = sandbox.read("t.blkr");
+    let follow = |sandbox: &Sandbox| {
+        sandbox.write("part.blkr", &bytes[..bytes.len() - 1]);
+        let following = sandbox.blkreplay("print part.blkr -F").start();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        following
+    };
+    let mut interrupted = follow(&sandbox);
+    interrupted.signal(Signal::INT);
+    interrupted.finish().ended_by(Signal::INT);
+    let cut = follow(&sandbox);
+    File::options().write(true).open(sandbox.path("part.blkr")).unwrap().set_len(100).unwrap();
+    cut.finish().ends_with(2).says(&["part.blkr", "was cut to 100 bytes"]);
+    let replaced = follow(&sandbox);
+    sandbox.write("other", &bytes);
+    sandbox.tool("mv").args(["other", "part.blkr"]).finish().succeeds();
+    replaced.finish().ends_with(2).says(&["was replaced"]);
+    sandbox.write("part.blkr", b"#!/bin/sh");
+    sandbox.blkreplay("print part.blkr -F").finish().ends_with(2).says(&["not a blkreplay trace"]);
+    sandbox.blkreplay("print none.blkr -F").finish().ends_with(2).says(&["cannot open"]);
+}
