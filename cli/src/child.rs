@@ -7,6 +7,7 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
@@ -43,6 +44,15 @@ pub(crate) struct Ended {
     pub(crate) trouble: Option<Failure>,
 }
 
+/// Where a COMMAND's standard output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// To ours.
+    ToStdout,
+    /// To our standard error: the trace has our standard output.
+    ToStderr,
+}
+
 /// A COMMAND that is ready to run.
 #[derive(Debug)]
 pub(crate) struct RecordedCommand {
@@ -66,8 +76,14 @@ impl RecordedCommand {
     }
 
     /// Runs it until it ends.
-    pub(crate) fn run(self, signals: &Signals) -> Result<Ended, Failure> {
+    pub(crate) fn run(self, speaks: Speaks, signals: &Signals) -> Result<Ended, Failure> {
         let mut command = Command::new(&self.program);
+        if speaks == Speaks::ToStderr {
+            let stderr = io::stderr().as_fd().try_clone_to_owned();
+            let stderr =
+                stderr.map_err(|error| Failure::because("cannot use standard error", error))?;
+            command.stdout(stderr);
+        }
         command.args(self.arguments);
         for (name, _) in env::vars_os() {
             // Those of a recording around this one would lead COMMAND to its images.
@@ -272,7 +288,7 @@ mod tests {
     fn run_words(words: &[&str]) -> Ended {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let command = RecordedCommand::new(&words, &places()).unwrap();
-        command.run(&Signals::catch().unwrap()).unwrap()
+        command.run(Speaks::ToStdout, &Signals::catch().unwrap()).unwrap()
     }
 
     #[test]

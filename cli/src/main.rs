@@ -4,6 +4,7 @@
 //! `printer`. Invariant: every way out of the program passes through [`main`], so that an error is told once.
 
 mod args;
+mod bounds;
 mod child;
 mod clock;
 mod cmd;

@@ -5,8 +5,8 @@
 //! signals. Invariant: what the header says was advertised is what was advertised.
 
 use std::fs;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use blkreplay_core::device::{self, OpenOptions, Pool};
@@ -23,7 +23,7 @@ use crate::clock::MonotonicClock;
 use crate::failure::{self, Failure};
 use crate::images::{self, OpenedImage, Writes};
 use crate::printer::Printer;
-use crate::trace_file::{self, Overwrite, TraceFile};
+use crate::trace_file::{self, Destination, Overwrite, TraceFile};
 
 /// Threads of one image that wait for its disk.
 const POOL_THREADS: usize = 8;
@@ -41,8 +41,10 @@ pub(crate) struct Plan {
     pub(crate) payload: PayloadPolicy,
     /// How to know the images again.
     pub(crate) fingerprint: FingerprintMethod,
-    /// Where the trace goes; `None` serves without recording.
-    pub(crate) output: Option<PathBuf>,
+    /// Where the trace goes.
+    pub(crate) output: Destination,
+    /// How large it may be, in bytes.
+    pub(crate) max_size: Option<u64>,
     /// Whether it may exist.
     pub(crate) overwrite: Overwrite,
 }
@@ -58,7 +60,7 @@ pub(crate) struct Session {
 pub(crate) struct Finished {
     /// What was written to the trace, or why it is not whole; `None` if nothing was to be recorded.
     pub(crate) recorded: Option<Result<Recorded, RecordError>>,
-    /// What clients asked.
+    /// What clients asked, as far as it was recorded.
     pub(crate) totals: Totals,
     /// The images as they were served.
     pub(crate) images: Vec<OpenedImage>,
@@ -71,18 +73,18 @@ impl Session {
         listener: Listener,
         printer: &Printer,
     ) -> Result<Session, Failure> {
-        if let Some(output) = &plan.output {
+        if let Some(output) = plan.output.path() {
             images::refuse_image_as(&plan.images, output, "output")?;
             trace_file::check_output(output, plan.overwrite)?;
         }
-        let scratch = plan.output.as_deref().map(trace_file::directory_of);
+        let scratch = plan.output.path().map(trace_file::directory_of);
         let images = images::open_all(&plan.images, &plan.open, plan.writes, scratch)?;
         let clock = Arc::new(MonotonicClock::start());
         let engine = match &plan.output {
-            None => Engine::off(clock),
-            Some(output) => {
+            Destination::Nowhere => Engine::off(clock),
+            Destination::Stdout | Destination::File(_) => {
                 let header = header(plan, &images, &clock)?;
-                let recorder = start_recorder(plan, output, &header, &clock, printer)?;
+                let recorder = start_recorder(plan, &header, &clock, printer)?;
                 Engine::recording(clock, recorder, plan.payload)
             }
         };
@@ -119,7 +121,8 @@ impl Session {
     pub(crate) fn finish(self, status: Option<u8>) -> Finished {
         self.server.stop();
         let recorded = self.engine.finish(status);
-        Finished { recorded, totals: self.engine.totals(), images: self.images }
+        let totals = if recorded.is_some() { self.engine.recorded() } else { self.engine.totals() };
+        Finished { recorded, totals, images: self.images }
     }
 }
 
@@ -131,31 +134,37 @@ fn export_names(number: usize) -> Vec<String> {
     }
 }
 
-/// Begins the trace in a file of its own.
+/// Begins the trace.
 fn start_recorder(
     plan: &Plan,
-    output: &Path,
     header: &Header,
     clock: &Arc<MonotonicClock>,
     printer: &Printer,
 ) -> Result<Recorder, Failure> {
-    let cannot_begin = || format!("cannot begin the trace {}", output.display());
+    let cannot_begin = || format!("cannot begin the trace {}", plan.output);
     let identity = identity().map_err(|error| Failure::because(cannot_begin(), error))?;
-    let file = TraceFile::create(output, plan.overwrite)?;
-    let printer = printer.clone();
-    let path = output.to_owned();
+    let out: Box<dyn Write + Send> = match plan.output.path() {
+        Some(path) => Box::new(TraceFile::create(path, plan.overwrite)?),
+        None => Box::new(trace_file::standard_output()?),
+    };
+    let (printer, output) = (printer.clone(), plan.output.clone());
     let on_trouble = move |error: &WriteError| {
-        let what = format!("stopped recording to {}, the client is served on", path.display());
+        let what = format!("stopped recording to {output}, the client is served on");
         printer.error(&Failure::new(failure::with_reasons(&what, error)));
     };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    Recorder::start(Box::new(file), header, identity, clock, Box::new(on_trouble)).map_err(
-        |error| {
+    let recorder = Recorder::start(out, header, identity, clock, Box::new(on_trouble));
+    let recorder = recorder.map_err(|error| {
+        if let Some(path) = plan.output.path() {
             // Nothing but our own broken begin is in it.
-            let _ = fs::remove_file(output);
-            Failure::because(cannot_begin(), error)
-        },
-    )
+            let _ = fs::remove_file(path);
+        }
+        Failure::because(cannot_begin(), error)
+    })?;
+    Ok(match plan.max_size {
+        Some(bytes) => recorder.limited_to(bytes),
+        None => recorder,
+    })
 }
 
 /// What makes this recording different from all others.

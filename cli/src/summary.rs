@@ -3,15 +3,14 @@
 //! Invariant: whoever reads the last lines knows what became of what was written, and what the trace
 //! holds.
 
-use std::path::Path;
-
-use blkreplay_core::engine::{Recorded, Totals};
+use blkreplay_core::engine::{RecordError, Recorded, Totals};
 use blkreplay_core::units::Size;
 
 use crate::failure::Failure;
 use crate::images::OpenedImage;
 use crate::printer::Printer;
 use crate::session::{Finished, Plan};
+use crate::trace_file::Destination;
 use crate::words::{counted, shell_word};
 
 /// Tells how a recording ended; fails if its trace is not whole.
@@ -21,30 +20,32 @@ pub(crate) fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result
         let path = image.path.display();
         printer.warn(format_args!("the image {path} changed its size while it was served"));
     }
-    let recorded = match (recorded, &plan.output) {
-        (Some(Err(error)), Some(output)) => {
-            let what = format!("the trace {} is not whole", output.display());
-            let next = format!("blkreplay print {} shows what there is", shell_word(output));
-            return Err(Failure::because(what, error).hint(next));
-        }
-        (Some(Ok(recorded)), Some(output)) => Some((recorded, output)),
-        _ => None,
-    };
-    if let Some((recorded, output)) = &recorded {
-        printer.say("recorded", recorded_line(output, recorded, totals));
+    let recorded = recorded.transpose().map_err(|error| not_whole(&plan.output, error))?;
+    if let Some(recorded) = &recorded {
+        printer.say("recorded", recorded_line(&plan.output, recorded, totals));
     } else {
         printer.say("served", counts(totals));
     }
     tell_of_writes(&images, printer);
-    if let Some((recorded, _)) = &recorded {
-        printer.say("trace", data_line(recorded));
+    if let Some(recorded) = &recorded {
+        printer.say("trace", data_line(&plan.output, recorded));
     }
     Ok(())
 }
 
-fn recorded_line(output: &Path, recorded: &Recorded, totals: Totals) -> String {
+fn not_whole(output: &Destination, error: RecordError) -> Failure {
+    let failure = Failure::because(format!("the trace {output} is not whole"), error);
+    match output.path() {
+        Some(path) => {
+            failure.hint(format!("blkreplay print {} shows what there is", shell_word(path)))
+        }
+        None => failure,
+    }
+}
+
+fn recorded_line(output: &Destination, recorded: &Recorded, totals: Totals) -> String {
     let (duration, size) = (recorded.duration, Size(recorded.written.bytes));
-    format!("{}  {}  {duration}  {size}", output.display(), counts(totals))
+    format!("{output}  {}  {duration}  {size}", counts(totals))
 }
 
 fn counts(totals: Totals) -> String {
@@ -62,11 +63,13 @@ pub(crate) fn tell_of_writes(images: &[OpenedImage], printer: &Printer) {
     }
 }
 
-fn data_line(recorded: &Recorded) -> String {
-    match recorded.written.payload_bytes_stored {
-        0 => "none of your data; mode 0600".to_owned(),
-        bytes => format!("{} of your data; mode 0600", Size(bytes)),
-    }
+fn data_line(output: &Destination, recorded: &Recorded) -> String {
+    let data = match recorded.written.payload_bytes_stored {
+        0 => "none of your data".to_owned(),
+        bytes => format!("{} of your data", Size(bytes)),
+    };
+    // What becomes of a stream is not up to us.
+    if output.path().is_some() { format!("{data}; mode 0600") } else { data }
 }
 
 #[cfg(test)]
@@ -85,14 +88,16 @@ mod tests {
     fn the_first_line_says_how_much_was_recorded() {
         let totals = Totals { requests: 12_431, flushes: 38, errors: 1 };
         assert_eq!(
-            recorded_line(Path::new("boot.blkr"), &recorded(0), totals),
+            recorded_line(&Destination::File("boot.blkr".into()), &recorded(0), totals),
             "boot.blkr  12,431 requests  38 flushes  1 error  3.81s  9.1 MiB"
         );
     }
 
     #[test]
     fn the_trace_line_says_how_much_of_it_is_the_users() {
-        assert_eq!(data_line(&recorded(9 << 20)), "9 MiB of your data; mode 0600");
-        assert_eq!(data_line(&recorded(0)), "none of your data; mode 0600");
+        let file = Destination::File("t".into());
+        assert_eq!(data_line(&file, &recorded(9 << 20)), "9 MiB of your data; mode 0600");
+        assert_eq!(data_line(&file, &recorded(0)), "none of your data; mode 0600");
+        assert_eq!(data_line(&Destination::Stdout, &recorded(0)), "none of your data");
     }
 }

@@ -3,10 +3,12 @@
 //! It knows no format but this: one `write_all` is one chunk. Invariants: an existing file is overwritten
 //! only when that was asked for; what does not fit on the disk leaves no half of a chunk behind.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
 use crate::words::shell_word;
@@ -18,6 +20,50 @@ pub(crate) enum Overwrite {
     No,
     /// With `--force`.
     Yes,
+}
+
+/// Where a recording goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// Nowhere: nothing is recorded.
+    Nowhere,
+    /// Standard output.
+    Stdout,
+    /// A file of its own.
+    File(PathBuf),
+}
+
+impl Destination {
+    /// The file, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Destination::File(path) => Some(path),
+            Destination::Nowhere | Destination::Stdout => None,
+        }
+    }
+}
+
+/// What it is called.
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Destination::Nowhere => f.write_str("none"),
+            Destination::Stdout => f.write_str("standard output"),
+            Destination::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Standard output as a file that takes whole chunks. A terminal is refused.
+pub(crate) fn standard_output() -> Result<File, Failure> {
+    if io::stdout().is_terminal() {
+        return Err(Failure::new("refused to write a trace to a terminal")
+            .hint("blkreplay record IMAGE -o - | blkreplay print -F -"));
+    }
+    let duplicate = io::stdout().as_fd().try_clone_to_owned();
+    duplicate
+        .map(File::from)
+        .map_err(|error| Failure::because("cannot write to standard output", error))
 }
 
 /// A trace being recorded.

@@ -146,3 +146,89 @@ fn who_follows_can_be_interrupted_and_is_told_when_the_file_is_another() {
     sandbox.blkreplay("print part.blkr -F").finish().ends_with(2).says(&["not a blkreplay trace"]);
     sandbox.blkreplay("print none.blkr -F").finish().ends_with(2).says(&["cannot open"]);
 }
+
+#[test]
+fn a_trace_goes_through_a_pipe_into_a_reader() {
+    let sandbox = Sandbox::new();
+    sandbox.solid("disk.img", 3, MIB);
+    let client = sandbox.script(
+        "client.sh",
+        "echo from COMMAND\nqemu-io -f raw -c 'write -q -P 1 0 64k' \"$BLKREPLAY_URI\"",
+    );
+    let piped = shell(
+        &sandbox,
+        &format!("blkreplay record disk.img -o - -- {client} | tee t.blkr | blkreplay print -F -"),
+    );
+    let piped = piped.succeeds().says(&["from COMMAND", "recorded standard output"]);
+    assert!(piped.stdout.contains(" write "), "{piped}");
+    let file = sandbox.blkreplay("print t.blkr").finish().succeeds();
+    assert_eq!(piped.stdout, file.stdout);
+    sandbox.blkreplay("replay t.blkr disk.img").finish().succeeds();
+}
+
+#[test]
+fn a_terminal_and_a_reader_that_goes_away_are_told() {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", MIB);
+    let program = env!("CARGO_BIN_EXE_blkreplay");
+    let terminal = sandbox.tool("script").args([
+        "-qec",
+        &format!("{program} record disk.img -o - -- true"),
+        "typescript",
+    ]);
+    let refused = terminal.finish().ends_with(2);
+    assert!(refused.stdout.contains("to a terminal"), "{refused}");
+    let client = sandbox.script(
+        "client.sh",
+        "for i in 1 2 3 4; do qemu-io -f raw -c 'write -q -P 1 0 64k' \"$BLKREPLAY_URI\"; sleep 0.2; done",
+    );
+    let record = format!("blkreplay record disk.img -o - -- {client}");
+    let gone = shell(&sandbox, &format!("{{ {record}; echo $? > status; }} | head -c 100 > head"));
+    gone.succeeds().says(&["stopped recording to standard output", "is not whole"]);
+    assert_eq!(sandbox.read("status"), b"2\n");
+}
+
+#[test]
+fn a_recording_stops_when_its_time_is_over() {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", MIB);
+    let alone = sandbox.blkreplay("record disk.img -o a.blkr --duration 300ms").finish();
+    alone.succeeds().says(&["stopped", "--duration 300ms", "recorded a.blkr"]);
+    sandbox.blkreplay("print a.blkr").finish().succeeds();
+
+    let client = sandbox.script(
+        "client.sh",
+        "io() { qemu-io -f raw -c \"$1\" \"$BLKREPLAY_URI\"; }\n\
+         io 'write -q -P 1 0 4k'\nsleep 1.5\nio 'write -q -P 2 4k 4k'\nio 'read -q -P 2 4k 4k'\nexit 7",
+    );
+    let record = format!("record disk.img -o t.blkr --duration 1s -- {client}");
+    let served_on = sandbox.blkreplay(&record).finish().ends_with(7);
+    served_on.says(&["stopped", "--duration 1.00s", "COMMAND is served on"]);
+    let trace = crate::trace::Trace::whole(&sandbox, "t.blkr");
+    assert_eq!((trace.count("write"), trace.rows[0].off), (1, 0));
+    sandbox.blkreplay("replay t.blkr disk.img").finish().succeeds();
+}
+
+#[test]
+fn a_recording_stops_when_its_trace_is_large_enough() {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", 16 * MIB);
+    let fio = "--name=job --ioengine=nbd --uri={uri} --rw=randrw --bs=4k --iodepth=32 --size=16M \
+               --refill_buffers=1 --output=fio.txt";
+    let record = format!("record disk.img -o t.blkr --write --max-size 1M -- fio {fio}");
+    let stopped = sandbox.blkreplay(&record).finish().succeeds();
+    stopped.says(&["stopped", "--max-size 1 MiB", "COMMAND is served on"]);
+    let bytes = sandbox.read("t.blkr").len() as u64;
+    assert!((100 << 10..=MIB).contains(&bytes), "{bytes}");
+    let trace = crate::trace::Trace::whole(&sandbox, "t.blkr");
+    assert!(trace.count("write") > 10);
+    sandbox.blank("before.img", 16 * MIB);
+    sandbox.blkreplay("replay t.blkr before.img").finish().succeeds();
+    for (options, why) in [
+        ("-o s.blkr --max-size 4k", "leaves no room"),
+        ("-o none --duration 1s", "records nothing"),
+        ("-o s.blkr --duration 5", "not a time"),
+    ] {
+        sandbox.blkreplay(&format!("record disk.img {options}")).finish().ends_with(2).says(&[why]);
+    }
+}

@@ -22,7 +22,7 @@ use crate::printer::Printer;
 use crate::session::{Finished, Plan, Session};
 use crate::socket::{Endpoint, Reach};
 use crate::summary;
-use crate::trace_file::Overwrite;
+use crate::trace_file::{Destination, Overwrite};
 use crate::words::{program, shell_word};
 use crate::workload;
 
@@ -137,7 +137,8 @@ impl Files {
             writes: Writes::Kept,
             payload: PayloadPolicy::Write,
             fingerprint: FingerprintMethod::Sample,
-            output: Some(self.trace.clone()),
+            output: Destination::File(self.trace.clone()),
+            max_size: None,
             overwrite: Overwrite::No,
         }
     }

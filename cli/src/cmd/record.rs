@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use blkreplay_core::device::{ImageFormat, OpenOptions, Transfer};
 use blkreplay_core::format::{FingerprintMethod, PayloadPolicy};
@@ -13,7 +14,8 @@ use blkreplay_core::nbd::Listener;
 use blkreplay_core::units::Size;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
-use crate::child::{Places, RecordedCommand};
+use crate::bounds::{self, Bounds, Watch};
+use crate::child::{Places, RecordedCommand, Speaks};
 use crate::cmd::mark;
 use crate::control::Control;
 use crate::exit::ExitCode;
@@ -25,7 +27,7 @@ use crate::session::{Finished, Plan, Session};
 use crate::signals::{Signal, Signals};
 use crate::socket::{Endpoint, ListenAddress, Reach};
 use crate::summary;
-use crate::trace_file::Overwrite;
+use crate::trace_file::{self, Destination, Overwrite};
 use crate::words::{self, shell_word};
 
 const HELP: &str = "\
@@ -36,13 +38,16 @@ COMMAND finds the image by these, inside words too:
   {uri:1}, {uri:2}…   the others, $BLKREPLAY_URI_1, $BLKREPLAY_URI_2…
   {socket}            the path of the socket, $BLKREPLAY_SOCKET
 It can name a point of the recording: blkreplay mark NAME (by $BLKREPLAY_CONTROL).
-Without COMMAND, blkreplay serves until it is interrupted.
+With -o - the trace goes to standard output, and what COMMAND prints to standard error.
+Without COMMAND, blkreplay serves until it is interrupted, or --max-size or --duration is reached; with one, the
+recording stops there, the trace is whole, and COMMAND is served on, unrecorded.
 
 Examples:
   blkreplay record disk.img -o t.blkr -- qemu-img convert -n -O raw some.img {uri}
   blkreplay record disk.img -o t.blkr --write -- sh -c 'nbdcopy some.img \"$BLKREPLAY_URI\"'
   blkreplay record new.img --create 1G -o t.blkr -- fio --ioengine=nbd --uri={uri} job.fio
-  blkreplay record disk.qcow2 -o t.blkr --listen unix:/tmp/d.sock
+  blkreplay record disk.qcow2 -o t.blkr --listen unix:/tmp/d.sock --duration 10m
+  blkreplay record disk.img -o - -- ./client.sh | blkreplay print -F -
 
 Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n);
 without one 0; 2 trouble of our own: nothing recorded, or the trace is not whole.";
@@ -55,10 +60,10 @@ pub(crate) struct RecordArgs {
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
 
-    /// Where the trace goes; `none` serves without recording
-    #[arg(short, long, value_name = "TRACE|none")]
-    #[arg(value_parser = OsStringValueParser::new().try_map(output_arg))]
-    output: OutputArg,
+    /// Where the trace goes; `-` is standard output, `none` serves without recording
+    #[arg(short, long, value_name = "TRACE|-|none")]
+    #[arg(value_parser = OsStringValueParser::new().map(output_arg))]
+    output: Destination,
 
     /// Let the client change the images
     #[arg(short, long)]
@@ -90,6 +95,9 @@ pub(crate) struct RecordArgs {
     #[command(flatten)]
     place: PlaceArgs,
 
+    #[command(flatten)]
+    bounds: Bounds,
+
     /// Overwrite TRACE if it exists
     #[arg(long)]
     force: bool,
@@ -111,25 +119,16 @@ struct PlaceArgs {
     allow_remote: bool,
 }
 
-/// `-o` as typed; `None` for `none`.
-#[derive(Debug, Clone)]
-struct OutputArg(Option<PathBuf>);
-
 /// `--format` as typed.
 #[derive(Debug, Clone, Copy)]
 struct FormatArg(Option<ImageFormat>);
 
-/// A trace cannot go to standard output.
-#[derive(Debug, thiserror::Error)]
-#[error("a trace cannot be recorded to standard output yet; name a file")]
-struct NotAFile;
-
 /// Reads `-o`.
-fn output_arg(text: OsString) -> Result<OutputArg, NotAFile> {
+fn output_arg(text: OsString) -> Destination {
     match text.to_str() {
-        Some("none") => Ok(OutputArg(None)),
-        Some("-") => Err(NotAFile),
-        _ => Ok(OutputArg(Some(text.into()))),
+        Some("none") => Destination::Nowhere,
+        Some("-") => Destination::Stdout,
+        _ => Destination::File(text.into()),
     }
 }
 
@@ -154,9 +153,7 @@ fn named<T: Copy + Send + Sync>(
 
 impl RecordArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
-        if self.create.is_none() {
-            refuse_missing(&self.images)?;
-        }
+        self.check()?;
         let signals =
             Signals::catch().map_err(|error| Failure::because("cannot catch signals", error))?;
         let reach = if self.place.allow_remote { Reach::Remote } else { Reach::Loopback };
@@ -173,21 +170,32 @@ impl RecordArgs {
             [] => None,
             words => Some(RecordedCommand::new(words, &places)?),
         };
+        let bounds = self.bounds.clone();
         let plan = self.plan();
         let Some(session) = start(&plan, listener, &signals, printer)? else {
             return Ok(ExitCode::Interrupted);
         };
         let _control = Control::start(control, session.engine())
             .map_err(|error| Failure::because("cannot serve the control socket", error))?;
+        let then = if command.is_some() { "; COMMAND is served on" } else { "" };
+        let watch = bounds
+            .watch(session.engine(), then, printer)
+            .map_err(|error| Failure::because("cannot watch the recording", error))?;
         let Some(command) = command else {
-            serve(&session, &places, &signals, printer);
+            serve(&session, &places, watch.as_ref(), &signals, printer);
+            drop(watch);
             tell(&plan, session.finish(None), printer)?;
             return Ok(ExitCode::Done);
         };
         for line in session.serving(&places) {
             printer.detail(format_args!("serving  {line}"));
         }
-        let ended = command.run(&signals)?;
+        let speaks = match plan.output {
+            Destination::Stdout => Speaks::ToStderr,
+            Destination::Nowhere | Destination::File(_) => Speaks::ToStdout,
+        };
+        let ended = command.run(speaks, &signals)?;
+        drop(watch);
         match &ended.trouble {
             Some(trouble) => printer.error(trouble),
             None if session.requests() == 0 => warn_of_silence(printer),
@@ -195,6 +203,21 @@ impl RecordArgs {
         }
         tell(&plan, session.finish(Some(ended.status)), printer)?;
         Ok(ExitCode::Command(ended.status))
+    }
+
+    /// Refuses what cannot be done, before anything is made.
+    fn check(&self) -> Result<(), Failure> {
+        if self.create.is_none() {
+            refuse_missing(&self.images)?;
+        }
+        self.bounds.check()?;
+        match self.output {
+            Destination::Nowhere if self.bounds.are_given() => {
+                Err(Failure::new("-o none records nothing that --max-size or --duration could end"))
+            }
+            Destination::Stdout => trace_file::standard_output().map(drop),
+            Destination::Nowhere | Destination::File(_) => Ok(()),
+        }
     }
 
     fn plan(self) -> Plan {
@@ -211,7 +234,8 @@ impl RecordArgs {
             writes,
             payload: self.payload,
             fingerprint: self.fingerprint,
-            output: self.output.0,
+            output: self.output,
+            max_size: self.bounds.size(),
             overwrite: if self.force { Overwrite::Yes } else { Overwrite::No },
         }
     }
@@ -240,7 +264,7 @@ fn warn_of_silence(printer: &Printer) {
 /// Says what became of it all, and what to run next.
 fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result<(), Failure> {
     summary::tell(plan, finished, printer)?;
-    if let Some(output) = &plan.output {
+    if let Some(output) = plan.output.path() {
         printer.say("next", format_args!("blkreplay print {}", shell_word(output)));
     }
     Ok(())
@@ -260,8 +284,14 @@ fn start(
     session.transpose()
 }
 
-/// Serves until somebody interrupts.
-fn serve(session: &Session, places: &Places, signals: &Signals, printer: &Printer) {
+/// Serves until somebody interrupts, or a bound is reached.
+fn serve(
+    session: &Session,
+    places: &Places,
+    watch: Option<&Watch>,
+    signals: &Signals,
+    printer: &Printer,
+) {
     for line in session.serving(places) {
         printer.say("serving", line);
     }
@@ -274,7 +304,12 @@ fn serve(session: &Session, places: &Places, signals: &Signals, printer: &Printe
     }
     let mut progress = Progress::new(printer, None);
     loop {
-        match signals.next(progress.next_update()) {
+        if watch.is_some_and(Watch::is_over) {
+            return;
+        }
+        let look = watch.map(|_| Instant::now() + bounds::LOOK);
+        let wake = [progress.next_update(), look].into_iter().flatten().min();
+        match signals.next(wake) {
             None => progress.update(session.requests()),
             Some(Signal::Child) => {}
             Some(Signal::Interrupt | Signal::Terminate | Signal::HangUp) => return,

@@ -27,11 +27,17 @@ impl Engine {
         for mut queued in events {
             state.totals.count(&queued);
             if let Some(block) = block_event(&mut queued, now) {
+                state.recorded.count(&queued);
+                state.open -= 1;
                 log.push(now, EventKind::Block(block), queued.stored.take());
             }
             run.push(queued);
         }
-        self.write(state, log);
+        // A checkpoint of nothing but unrecorded requests is none of the log's.
+        if log.entries.len() > 1 {
+            self.write(state, log);
+        }
+        self.end_if_drained(state);
         for queued in run {
             queued.outbox.release(queued.released, own);
         }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::conflict::Ticket;
 use super::outbox::Outbox;
 use super::queue::Queued;
-use super::{Engine, Log, State};
+use super::{Engine, Log, Logging, State};
 use crate::device::{BlockDevice, Completion, Doorbell, Geometry, Queue, Submission};
 use crate::event::{Connect, Disconnect, EventKind, Issue, Payload};
 use crate::request::{ConnectionId, DeviceId, Errno, Extent, Operation, Request, RequestId};
@@ -167,7 +167,8 @@ impl Port {
             return;
         }
         let disk = Arc::clone(&self.disk);
-        disk.engine.wait_for_room();
+        let bytes = arrivals.iter().map(|arrival| arrival.data.len() as u64).sum();
+        disk.engine.wait_for_room(arrivals.len(), bytes);
         let payloads: Vec<Payload> =
             arrivals.iter().map(|arrival| disk.engine.payload_of(&arrival.data)).collect();
         self.handed_in += arrivals.len();
@@ -356,12 +357,18 @@ impl Engine {
         let Negotiated { export, structured_replies, block_status } = negotiated;
         let connect = Connect { connection, device, export, structured_replies, block_status };
         self.note(&state, EventKind::Connect(connect));
+        if state.logging == Logging::On {
+            state.connected.insert(connection);
+        }
         connection
     }
 
     /// Logs the end of a connection.
     fn disconnected(&self, connection: ConnectionId, reason: Disconnect) {
-        let state = self.lock();
+        let mut state = self.lock();
+        if state.logging == Logging::On {
+            state.connected.remove(&connection);
+        }
         self.note(&state, EventKind::Disconnect { connection, reason });
     }
 }

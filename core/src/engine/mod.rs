@@ -23,12 +23,13 @@ mod record;
 mod replay;
 mod replay_error;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use crate::device::BlockDevice;
-use crate::event::{Event, EventKind, MarkName, Payload};
+use crate::event::{Disconnect, Event, EventKind, MarkName, Payload};
 use crate::format::{Entry, PayloadPolicy};
 use crate::request::{ConnectionId, DeviceId, Operation, RequestId};
 use crate::units::{Clock, Nanos};
@@ -36,6 +37,7 @@ use crate::units::{Clock, Nanos};
 use conflict::Conflicts;
 use driver::Held;
 use queue::{AsyncQueue, Queued};
+use record::Room;
 
 pub use divergence::{DifferentBytes, Divergence, DivergenceKind, LastWriter, last_writer};
 pub use driver::{Arrival, Disk, Negotiated, Port, Released};
@@ -66,9 +68,27 @@ struct State {
     queue: AsyncQueue,
     /// By device number.
     conflicts: Vec<Conflicts<Held>>,
+    /// Of all requests.
     totals: Totals,
-    /// Ids are given and events logged.
-    enabled: bool,
+    /// Of those that are in the log.
+    recorded: Totals,
+    /// Whether events reach the log.
+    logging: Logging,
+    /// Requests in the log whose completion is not.
+    open: u64,
+    /// Connections in the log whose end is not.
+    connected: BTreeSet<ConnectionId>,
+}
+
+/// Whether events reach the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Logging {
+    /// Ids are given and everything is logged.
+    On,
+    /// The recording ends: only completions of what is in the log already are logged.
+    Draining,
+    /// Nothing is.
+    Off,
 }
 
 /// What was released so far.
@@ -110,14 +130,17 @@ impl Engine {
     }
 
     fn new(clock: Arc<dyn Clock>, mode: Mode) -> Arc<Engine> {
-        let enabled = matches!(mode, Mode::Record { .. });
+        let recording = matches!(mode, Mode::Record { .. });
         let state = State {
             next_request: 0,
             next_connection: 0,
             queue: AsyncQueue::default(),
             conflicts: Vec::new(),
             totals: Totals::default(),
-            enabled,
+            recorded: Totals::default(),
+            logging: if recording { Logging::On } else { Logging::Off },
+            open: 0,
+            connected: BTreeSet::new(),
         };
         Arc::new(Engine { mode, clock, state: Mutex::new(state) })
     }
@@ -145,7 +168,7 @@ impl Engine {
     pub fn mark(&self, name: MarkName) -> Result<(), MarkError> {
         let state = self.lock();
         let Mode::Record { recorder, .. } = &self.mode else { return Err(MarkError::NotRecording) };
-        if !state.enabled {
+        if state.logging != Logging::On {
             return Err(MarkError::NotRecording);
         }
         self.note(&state, EventKind::Mark { name });
@@ -157,16 +180,62 @@ impl Engine {
     /// log to be written. `None` if nothing is recorded. Every [`Port`] must be gone.
     pub fn finish(&self, status: Option<u8>) -> Option<Result<Recorded, RecordError>> {
         let mut state = self.lock();
-        for number in 0..state.conflicts.len() {
-            let device = DeviceId(u16::try_from(number).expect("checked when it was attached"));
-            self.note(&state, EventKind::Close { device });
-        }
-        self.note(&state, EventKind::End { status });
-        state.enabled = false;
+        self.write_end(&mut state, status);
         drop(state);
         match &self.mode {
             Mode::Off => None,
             Mode::Record { recorder, .. } => Some(recorder.finish()),
+        }
+    }
+
+    /// Ends the recording while clients are served on: what comes from now on is not in the log, what has been
+    /// issued is completed in it. After the last completion the trace is whole.
+    pub fn end_recording(&self) {
+        let mut state = self.lock();
+        if state.logging == Logging::On {
+            state.logging = Logging::Draining;
+            self.end_if_drained(&mut state);
+        }
+    }
+
+    /// Whether a recording was ended: by [`Engine::end_recording`], or because its trace became as large as it
+    /// may be.
+    pub fn recording_ended(&self) -> bool {
+        matches!(self.mode, Mode::Record { .. }) && self.lock().logging != Logging::On
+    }
+
+    /// What is in the log of what was released.
+    pub fn recorded(&self) -> Totals {
+        self.lock().recorded
+    }
+
+    /// Ends the log once everything in it is complete.
+    fn end_if_drained(&self, state: &mut State) {
+        if state.logging == Logging::Draining && state.open == 0 {
+            self.write_end(state, None);
+        }
+    }
+
+    /// Writes the events that end a trace, unless they are written.
+    fn write_end(&self, state: &mut State, status: Option<u8>) {
+        if state.logging == Logging::Off {
+            return;
+        }
+        let now = self.now();
+        let mut log = Log::default();
+        for connection in std::mem::take(&mut state.connected) {
+            let reason = Disconnect::Shutdown;
+            log.push(now, EventKind::Disconnect { connection, reason }, None);
+        }
+        for number in 0..state.conflicts.len() {
+            let device = DeviceId(u16::try_from(number).expect("checked when it was attached"));
+            log.push(now, EventKind::Close { device }, None);
+        }
+        log.push(now, EventKind::End { status }, None);
+        self.write(state, log);
+        state.logging = Logging::Off;
+        if let Mode::Record { recorder, .. } = &self.mode {
+            recorder.close();
         }
     }
 
@@ -181,7 +250,7 @@ impl Engine {
     /// Puts entries into the log. The state's lock, which the caller holds, gives them their order.
     fn write(&self, state: &State, log: Log) {
         if let Mode::Record { recorder, .. } = &self.mode
-            && state.enabled
+            && state.logging != Logging::Off
         {
             recorder.write(log.entries);
         }
@@ -189,15 +258,21 @@ impl Engine {
 
     /// Logs one event of now.
     fn note(&self, state: &State, kind: EventKind) {
+        if state.logging != Logging::On {
+            return;
+        }
         let mut log = Log::default();
         log.push(self.now(), kind, None);
         self.write(state, log);
     }
 
-    /// Waits while the log is too far behind: backpressure, so that nothing is lost and memory is bounded.
-    fn wait_for_room(&self) {
-        if let Mode::Record { recorder, .. } = &self.mode {
-            recorder.wait_for_room();
+    /// Waits while the log is too far behind: backpressure, so that nothing is lost and memory is bounded. Ends
+    /// the recording if `requests` more, with so many bytes of data, have no room in the trace.
+    fn wait_for_room(&self, requests: usize, data_bytes: u64) {
+        if let Mode::Record { recorder, .. } = &self.mode
+            && recorder.wait_for_room(requests, data_bytes) == Room::None
+        {
+            self.end_recording();
         }
     }
 
@@ -227,8 +302,10 @@ impl Engine {
 impl State {
     /// The next request's id; `None` while nothing is recorded.
     fn next_id(&mut self) -> Option<RequestId> {
-        let id = self.enabled.then_some(RequestId(self.next_request));
-        self.next_request += u64::from(self.enabled);
+        let enabled = self.logging == Logging::On;
+        let id = enabled.then_some(RequestId(self.next_request));
+        self.next_request += u64::from(enabled);
+        self.open += u64::from(enabled);
         id
     }
 

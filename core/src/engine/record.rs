@@ -22,8 +22,18 @@ const WAKE_BYTES: u64 = 1 << 20;
 /// How long a mark waits for the disk.
 const MARK_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Whether something fits into the trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Enough,
+    None,
+}
+
 /// What an entry weighs beside its data, in bytes.
 const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
+
+/// Room that is kept for the events that end a trace, with the header of their chunk.
+const END_BYTES: u64 = 4 << 10;
 
 /// What makes one recording different from all others: chosen at random by the caller.
 #[derive(Debug, Clone, Copy)]
@@ -105,6 +115,10 @@ struct Backlog {
     entries: Vec<Entry>,
     /// Of `entries` and of those that the thread has taken and not yet written.
     bytes: u64,
+    /// What the trace has, in bytes, with what is gathered for its next chunk.
+    trace_bytes: u64,
+    /// How large it may become.
+    limit: Option<u64>,
     /// The thread sleeps without a time-out.
     idle: bool,
     /// How often somebody asked for everything so far to be written out.
@@ -165,12 +179,30 @@ impl Recorder {
         }
     }
 
-    /// Waits while more than `LOG_BACKLOG_BYTES_MAX` are not written yet.
-    pub(super) fn wait_for_room(&self) {
+    /// The trace is to take at most `bytes`.
+    #[must_use]
+    pub fn limited_to(self, bytes: u64) -> Recorder {
+        self.shared.lock().limit = Some(bytes);
+        self
+    }
+
+    /// Says that no more entries come.
+    pub(super) fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.work.notify_one();
+    }
+
+    /// Waits while more than `LOG_BACKLOG_BYTES_MAX` are not written yet. Says whether so many more requests,
+    /// with so many bytes of data, fit into a trace of limited size; packed data are not known to be smaller
+    /// before they have been written.
+    pub(super) fn wait_for_room(&self, requests: usize, data_bytes: u64) -> Room {
         let mut backlog = self.shared.lock();
         while backlog.bytes > LOG_BACKLOG_BYTES_MAX && !backlog.failed {
             backlog = self.shared.room.wait(backlog).unwrap_or_else(PoisonError::into_inner);
         }
+        let wanted = 2 * ENTRY_BYTES * requests as u64 + data_bytes;
+        let bytes = backlog.trace_bytes + backlog.bytes + wanted + END_BYTES;
+        if backlog.limit.is_some_and(|limit| bytes > limit) { Room::None } else { Room::Enough }
     }
 
     /// Waits until everything handed in so far has left for the file, in whole chunks.
@@ -192,8 +224,7 @@ impl Recorder {
 
     /// Waits until everything is written. To be called once.
     pub(super) fn finish(&self) -> Result<Recorded, RecordError> {
-        self.shared.lock().closed = true;
-        self.shared.work.notify_one();
+        self.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         thread.and_then(|thread| thread.join().ok()).unwrap_or(Err(RecordError::Thread))
     }
@@ -202,8 +233,7 @@ impl Recorder {
 impl Drop for Recorder {
     /// Lets the thread end by itself if nobody finished the recording.
     fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.work.notify_one();
+        self.close();
     }
 }
 
@@ -300,15 +330,16 @@ fn write_batch(
         written_bytes += weight(&entry);
         writer.append(entry)?;
         if written_bytes >= WAKE_BYTES {
-            give_room(shared, &mut written_bytes);
+            give_room(shared, &mut written_bytes, writer.size());
         }
     }
-    give_room(shared, &mut written_bytes);
+    give_room(shared, &mut written_bytes, writer.size());
     Ok(())
 }
 
-fn give_room(shared: &Shared, written_bytes: &mut u64) {
+fn give_room(shared: &Shared, written_bytes: &mut u64, trace_bytes: u64) {
     let mut backlog = shared.lock();
+    backlog.trace_bytes = trace_bytes;
     backlog.bytes = backlog.bytes.saturating_sub(std::mem::take(written_bytes));
     let room = backlog.bytes <= LOG_BACKLOG_BYTES_MAX;
     drop(backlog);
@@ -467,6 +498,74 @@ mod tests {
         assert_eq!(reader.facts().marks, 1);
         engine.finish(None).unwrap().unwrap();
         assert_eq!(engine.mark("after".parse().unwrap()), Err(MarkError::NotRecording));
+    }
+
+    #[test]
+    fn a_recording_that_is_ended_completes_what_it_has_and_nothing_else() {
+        let Recording { disk, engine, device, mut port, .. } =
+            record(PayloadPolicy::Write, 1 << 20);
+        let mut released = Vec::new();
+        port.issue(&mut vec![arrival(Operation::Write, 0, b"data")]);
+        engine.end_recording();
+        assert!(engine.recording_ended());
+        port.issue(&mut vec![
+            arrival(Operation::Read, 512, b""),
+            arrival(Operation::Flush, 0, b""),
+        ]);
+        device.complete(1, Ok(()));
+        port.pump(&mut released);
+        assert_eq!((released.len(), engine.recorded().requests), (1, 0), "the client is served on");
+        device.complete(0, Ok(()));
+        device.complete(2, Ok(()));
+        port.pump(&mut released);
+        assert_eq!((released.len(), engine.totals().requests), (3, 3));
+        port.disconnect(Disconnect::Asked);
+        engine.finish(Some(0)).unwrap().unwrap();
+        let expected = [
+            "open",
+            "length",
+            "connect",
+            "issue",
+            "checkpoint",
+            "block",
+            "disconnect",
+            "close",
+            "end",
+        ];
+        assert_eq!(names(&events(&disk)), expected);
+        assert_eq!(engine.recorded().requests, 1);
+    }
+
+    #[test]
+    fn a_trace_of_limited_size_ends_before_it_is_larger() {
+        const LIMIT: u64 = 64 << 10;
+        let disk = Disk { bytes: Arc::default(), room: 1 << 20 };
+        let clock = Arc::new(Ticking::default());
+        let policy = PayloadPolicy::Write;
+        let identity = Identity { salt: 1, uuid: 2 };
+        let (log, trouble) = (Box::new(disk.clone()), Box::new(|_: &WriteError| {}));
+        let recorder =
+            Recorder::start(log, &header(policy, 1), identity, clock.clone(), trouble).unwrap();
+        let engine = Engine::recording(clock, recorder.limited_to(LIMIT), policy);
+        let device = Parked::new(1 << 20);
+        let attached = engine.attach(Arc::clone(&device) as Arc<dyn BlockDevice>);
+        let export = "0".to_owned();
+        let negotiated = Negotiated { export, structured_replies: true, block_status: false };
+        let mut port = attached.connect(negotiated).unwrap();
+        for ticket in 0..10_000 {
+            port.issue(&mut vec![arrival(Operation::Write, ticket * 4, b"data")]);
+            device.complete(ticket, Ok(()));
+            port.pump(&mut Vec::new());
+        }
+        assert!(engine.recording_ended());
+        drop(port);
+        let outcome = engine.finish(None).unwrap().unwrap();
+        assert!(outcome.written.bytes <= LIMIT, "{}", outcome.written.bytes);
+        let events = events(&disk);
+        assert_eq!(names(&events).last(), Some(&"end"));
+        let count = |name| names(&events).iter().filter(|found| **found == name).count() as u64;
+        assert_eq!(count("issue"), count("block"));
+        assert!(count("issue") > 10 && count("issue") == engine.recorded().requests);
     }
 
     #[test]

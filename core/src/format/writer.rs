@@ -149,6 +149,11 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
+    /// What the trace would have at most if all that was gathered were written now, in bytes.
+    pub fn size(&self) -> u64 {
+        self.written.bytes + (self.events.len() + self.store.len()) as u64
+    }
+
     /// Whether events were gathered that are not written yet.
     pub fn has_open_chunk(&self) -> bool {
         self.events.time_first().is_some()
