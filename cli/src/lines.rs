@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-use blkreplay_core::event::{Event, EventKind};
-use blkreplay_core::format::ReadError;
+use blkreplay_core::event::Event;
+use blkreplay_core::format::{ReadError, Start, Target};
 use blkreplay_core::position::{Finder, Position, UnknownDevice};
 use blkreplay_core::rows::{Joiner, Row};
 
@@ -35,6 +35,8 @@ pub(crate) struct Lines {
     /// So many of the last ones only.
     pub(crate) tail: Option<u64>,
     pub(crate) until: Until,
+    /// Whether the trace is a file, in which one can go to any place.
+    pub(crate) seeks: bool,
 }
 
 /// Why telling stopped early.
@@ -61,6 +63,12 @@ pub(crate) enum Stop {
 trait Teller {
     type Item;
 
+    /// Forgets all that it took, and goes on where a reader stands.
+    fn start(&mut self, start: &Start);
+
+    /// To where a reader goes for the last `count` items.
+    fn last(count: u64) -> Target;
+
     /// Takes an event.
     fn push(&mut self, index: u64, event: Event);
 
@@ -73,6 +81,14 @@ trait Teller {
 
 impl Teller for Joiner {
     type Item = Row;
+
+    fn start(&mut self, start: &Start) {
+        *self = Joiner::starting(start);
+    }
+
+    fn last(count: u64) -> Target {
+        Target::LastIssues(count)
+    }
 
     fn push(&mut self, index: u64, event: Event) {
         Joiner::push(self, index, event);
@@ -93,6 +109,14 @@ struct Plain(Option<(u64, Event)>);
 
 impl Teller for Plain {
     type Item = (u64, Event);
+
+    fn start(&mut self, _: &Start) {
+        self.0 = None;
+    }
+
+    fn last(count: u64) -> Target {
+        Target::LastEvents(count)
+    }
 
     fn push(&mut self, index: u64, event: Event) {
         self.0 = Some((index, event));
@@ -135,6 +159,17 @@ impl Lines {
             Some(position) => Some(Finder::new(position.clone(), trace.header())?),
             None => None,
         };
+        if self.until == Until::End {
+            trace.stop_at_end();
+        }
+        // A stream is not searched: what is wanted may have arrived already.
+        if self.seeks {
+            match (&mut finder, self.tail) {
+                (Some(finder), _) => teller.start(&finder.seek(trace)?),
+                (None, Some(count)) => teller.start(&trace.seek(&T::last(count))?),
+                (None, None) => {}
+            }
+        }
         let mut from = finder.is_none().then_some(0);
         let mut kept = Kept { limit: self.tail, items: VecDeque::new() };
         let mut left = self.limit.unwrap_or(u64::MAX);
@@ -165,11 +200,7 @@ impl Lines {
             if from.is_none() && finder.as_mut().is_some_and(|finder| finder.is_at(index, &event)) {
                 from = Some(index);
             }
-            finished = self.until == Until::End && matches!(event.kind, EventKind::End { .. });
             teller.push(index, event);
-            if finished {
-                teller.finish();
-            }
         }
         match (&self.at, from) {
             (Some(position), None) => return Err(Stop::Nowhere(position.clone())),

@@ -69,6 +69,21 @@ pub const MARK_NAME_BYTES_MAX: usize = 255;
 /// A chunk of events is closed when its marks take this much of its summary, in bytes.
 pub const MARKS_SUMMARY_BYTES: usize = 64 << 10;
 
+/// A chunk of events is closed when requests of so many epochs completed in it.
+pub const CHUNK_EPOCHS_MAX: usize = 8192;
+
+/// Open requests that the summary of a chunk lists, one by one.
+pub const OPEN_LISTED_MAX: usize = 32 << 10;
+
+/// Open requests that a writer keeps track of for its summaries: more than all connections allow.
+pub const OPEN_TRACKED_MAX: usize = 256 << 10;
+
+/// Chunks between two indexes.
+pub const INDEX_CHUNKS: usize = 1024;
+
+/// Chunks that a reader takes from indexes, about 130 bytes of memory each; a file with more is walked.
+pub const INDEXED_CHUNKS_MAX: usize = 4 << 20;
+
 /// Requests that `rows` holds back while an earlier one has no completion yet.
 pub const ROWS_HELD_MAX: usize = 1 << 20;
 
@@ -82,7 +97,17 @@ const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUES
 const _: () = assert!(REPLAY_BYTES_MAX > 2 * REQUEST_DATA_BYTES_MAX as u64);
 const _: () = assert!(LOG_BACKLOG_BYTES_MAX > REQUEST_DATA_BYTES_MAX as u64);
 const _: () = assert!(NBD_OPTION_BYTES_MAX > 2 * NBD_STRING_BYTES_MAX);
-const _: () = assert!(2 * MARKS_SUMMARY_BYTES < SUMMARY_BYTES_MAX);
+const _: () = assert!(OPEN_TRACKED_MAX > CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
+/// What the parts of a summary take at most: an id and a count of flushes 10 bytes each, an epoch 37; the sketches are
+/// of 976 buckets of 11 bytes for each of seven operations.
+const _: () = assert!(
+    2 * MARKS_SUMMARY_BYTES
+        + 37 * CHUNK_EPOCHS_MAX
+        + 10 * OPEN_LISTED_MAX
+        + 12 * DEVICES_MAX
+        + 7 * 976 * 11
+        < SUMMARY_BYTES_MAX
+);
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
 const _: () = assert!(EVENTS_CHUNK_BYTES < CHUNK_BODY_BYTES_MAX);
 const _: () = assert!(CHUNK_BODY_BYTES_MAX < u32::MAX as usize);

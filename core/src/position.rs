@@ -1,14 +1,15 @@
 //! Where in a trace: `#123`, `event:123`, `1.5s`, `flush:3`, `mark:NAME`, `end`. Text in, the first event that is
 //! there out.
 //!
-//! Reads no files: events are handed in, in order. Invariant: a position names the same event whoever
-//! looks for it, and what it does not know is refused, never guessed.
+//! Events are handed in, in order; a reader can be sent ahead to where they are. Invariant: a position names the
+//! same event whoever looks for it, and what it does not know is refused, never guessed.
 
 use std::fmt;
+use std::io::{Read, Seek};
 use std::str::FromStr;
 
 use crate::event::{Event, EventKind, MarkName, MarkNameError};
-use crate::format::Header;
+use crate::format::{Header, ReadError, Reader, Start, Target};
 use crate::request::{DeviceId, Operation, RequestId};
 use crate::units::{Nanos, SpanError};
 
@@ -156,6 +157,20 @@ impl Finder {
             _ => None,
         };
         Ok(Finder { position, device, flushes: 0 })
+    }
+
+    /// Sends `reader` to the chunk where the position is, or to one before. The events from there on are to be taken.
+    pub fn seek<R: Read + Seek>(&mut self, reader: &mut Reader<R>) -> Result<Start, ReadError> {
+        let start = reader.seek(&match &self.position {
+            Position::Request(id) => Target::Request(*id),
+            Position::Event(index) => Target::Event(*index),
+            Position::Time(time) => Target::Time(*time),
+            Position::Flush { number, .. } => Target::Flush(self.device, *number),
+            Position::Mark(name) => Target::Mark(name.clone()),
+            Position::End => Target::End,
+        })?;
+        self.flushes = start.state.flushes_of(self.device);
+        Ok(start)
     }
 
     /// Takes the next event; true if it is the first one that is there.

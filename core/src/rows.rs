@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{Read, Seek};
 
 use crate::event::{Block, CompletionFlags, Event, EventKind, Issue, Payload};
-use crate::format::{ReadError, Reader};
+use crate::format::{ReadError, Reader, Start};
 use crate::limits::ROWS_HELD_MAX;
 use crate::request::{ConnectionId, DeviceId, Errno, Extent, Operation, Request, RequestId};
 use crate::units::Nanos;
@@ -69,6 +69,12 @@ impl Joiner {
     /// A joiner at the beginning of a trace.
     pub fn new() -> Joiner {
         Joiner::default()
+    }
+
+    /// A joiner where a reader stands that went there. What was issued before gives no rows.
+    pub fn starting(start: &Start) -> Joiner {
+        let flushes = start.state.flushes.iter().copied().collect();
+        Joiner { flushes, ..Joiner::default() }
     }
 
     /// Takes the event with this index.

@@ -115,6 +115,7 @@ impl PrintArgs {
             limit: self.limit,
             tail: self.tail,
             until: if self.follow { Until::End } else { Until::Now },
+            seeks: !self.follow && !input::is_stdin(&self.trace),
         };
         let mut json = Json::new(Devices::of(trace.header()));
         match format {

@@ -8,11 +8,13 @@ use std::io::{Read, Seek, SeekFrom};
 use super::frame::{
     CHUNK_HEADER_BYTES, COMPATIBLE, ChunkHeader, ChunkType, ENCODING_PLAIN, array_at,
 };
+use super::index::Index;
 use super::loss::{Damage, LossKind};
 use super::origin::Origin;
 use super::pack::{STORED, UnpackError, ZSTD, unpack};
 use super::preamble::{FIXED_BYTES, MAGIC, Preamble};
 use super::reader::ReadError;
+use super::summary::Summary;
 
 /// A chunk whose header and summary are whole.
 #[derive(Debug)]
@@ -20,13 +22,20 @@ pub(super) struct Chunk {
     /// Its first byte in the file.
     pub(super) offset: u64,
     pub(super) header: ChunkHeader,
-    pub(super) summary: Vec<u8>,
+    pub(super) summary: Summary,
+}
+
+impl Chunk {
+    /// The byte behind it.
+    pub(super) fn end(&self) -> u64 {
+        self.offset.saturating_add(self.header.chunk_len())
+    }
 }
 
 /// What comes next in a file.
 #[derive(Debug)]
 pub(super) enum Step {
-    Chunk(Chunk),
+    Chunk(Box<Chunk>),
     /// Nothing: the file ends here.
     Done,
     /// Something that is no whole chunk.
@@ -89,30 +98,77 @@ impl<R: Read + Seek> Chunks<R> {
         Ok(self.reaches >= end)
     }
 
+    /// What every chunk of the file repeats.
+    pub(super) fn salt(&self) -> u64 {
+        self.salt
+    }
+
+    /// The place of the next chunk among all chunks of the file.
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Goes on at `offset`, where the chunk with this place among all chunks of the file begins.
+    pub(super) fn resume(&mut self, offset: u64, sequence: u64) {
+        self.next = offset;
+        self.sequence = sequence;
+    }
+
     /// Goes over the next chunk, which need not be of a type that is known, and over its body.
     pub(super) fn step(&mut self) -> Result<Step, ReadError> {
-        let offset = self.next;
-        let header = match self.header(offset)? {
-            Ok(Some(header)) => header,
+        let chunk = match self.chunk_at(self.next)? {
+            Ok(Some(chunk)) => chunk,
             Ok(None) => return Ok(Step::Done),
             Err(kind) => return Ok(Step::Lost(kind)),
         };
-        check_known(&header, offset)?;
-        if let Err(damage) = self.check_place(&header) {
+        if chunk.header.sequence != self.sequence {
+            let (found, wanted) = (chunk.header.sequence, self.sequence);
+            let damage = Damage::Order { what: "the sequence number", found, wanted };
             return Ok(Step::Lost(LossKind::Damaged(damage)));
         }
-        let end = offset.saturating_add(header.chunk_len());
-        if !self.reaches(end)? {
-            return Ok(Step::Lost(LossKind::Cut));
+        if chunk.header.holds == ChunkType::Index
+            && let Err(damage) = self.index_in(&chunk)?
+        {
+            return Ok(Step::Lost(LossKind::Damaged(damage)));
+        }
+        self.next = chunk.end();
+        self.sequence += 1;
+        Ok(Step::Chunk(Box::new(chunk)))
+    }
+
+    /// The chunk at `offset`, its body unread; `None` at the end of the file.
+    pub(super) fn chunk_at(
+        &mut self,
+        offset: u64,
+    ) -> Result<Result<Option<Chunk>, LossKind>, ReadError> {
+        let header = match self.header(offset)? {
+            Ok(Some(header)) => header,
+            Ok(None) => return Ok(Ok(None)),
+            Err(kind) => return Ok(Err(kind)),
+        };
+        if header.salt != self.salt {
+            let damage = Damage::Salt { found: header.salt, wanted: self.salt };
+            return Ok(Err(LossKind::Damaged(damage)));
+        }
+        check_known(&header, offset)?;
+        if !self.reaches(offset.saturating_add(header.chunk_len()))? {
+            return Ok(Err(LossKind::Cut));
         }
         let summary_at = offset + u64::from(header.header_len);
-        let summary = self.read(summary_at, u64::from(header.summary_len))?;
-        if let Err(damage) = check_sum("summary", header.summary_crc, &summary) {
-            return Ok(Step::Lost(LossKind::Damaged(damage)));
-        }
-        self.next = end;
-        self.sequence += 1;
-        Ok(Step::Chunk(Chunk { offset, header, summary }))
+        let section = self.read(summary_at, u64::from(header.summary_len))?;
+        let summary = check_sum("summary", header.summary_crc, &section)
+            .and_then(|()| Summary::decode(&section).map_err(Damage::Summary));
+        let chunk = summary.map(|summary| Some(Chunk { offset, header, summary }));
+        Ok(chunk.map_err(LossKind::Damaged))
+    }
+
+    /// The index that `chunk` is.
+    pub(super) fn index_in(&mut self, chunk: &Chunk) -> Result<Result<Index, Damage>, ReadError> {
+        let body = match self.body(chunk)? {
+            Ok(body) => body,
+            Err(damage) => return Ok(Err(damage)),
+        };
+        Ok(Index::decode(&body, chunk.offset, chunk.header.count).map_err(Damage::Index))
     }
 
     /// Reads the header of the chunk at `offset`; `None` at the end of the file.
@@ -134,17 +190,6 @@ impl<R: Read + Seek> Chunks<R> {
         }
         let header = ChunkHeader::decode(&bytes);
         Ok(header.map(Some).map_err(|error| LossKind::Damaged(error.into())))
-    }
-
-    fn check_place(&self, header: &ChunkHeader) -> Result<(), Damage> {
-        if header.salt != self.salt {
-            return Err(Damage::Salt { found: header.salt, wanted: self.salt });
-        }
-        if header.sequence != self.sequence {
-            let (found, wanted) = (header.sequence, self.sequence);
-            return Err(Damage::Order { what: "the sequence number", found, wanted });
-        }
-        Ok(())
     }
 
     /// The body of `chunk`, checked and unpacked.
@@ -169,7 +214,7 @@ impl<R: Read + Seek> Chunks<R> {
     }
 
     /// Reads `length` bytes at `offset`, fewer if the file ends.
-    fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, ReadError> {
         let io = |source| ReadError::Io { offset, source };
         if self.at != offset {
             self.at = self.input.seek(SeekFrom::Start(offset)).map_err(io)?;

@@ -25,23 +25,27 @@ pub(super) const ENCODING_PLAIN: u8 = 0;
 pub(super) enum ChunkType {
     Events,
     Payload,
+    Index,
     /// Not known to this version.
     Other(u16),
 }
 
 impl ChunkType {
-    fn number(self) -> u16 {
+    pub(super) fn number(self) -> u16 {
         match self {
             ChunkType::Events => 1,
             ChunkType::Payload => 2,
+            ChunkType::Index => COMPATIBLE | 1,
             ChunkType::Other(number) => number,
         }
     }
 
-    fn from_number(number: u16) -> ChunkType {
+    pub(super) fn from_number(number: u16) -> ChunkType {
+        const INDEX: u16 = COMPATIBLE | 1;
         match number {
             1 => ChunkType::Events,
             2 => ChunkType::Payload,
+            INDEX => ChunkType::Index,
             _ => ChunkType::Other(number),
         }
     }

@@ -8,7 +8,6 @@ use super::decode::DecodeError;
 use super::frame::FrameError;
 use super::pack::UnpackError;
 use super::payload::PayloadError;
-use super::varint::SourceError;
 
 /// What is missing of a trace whose header is whole.
 #[derive(Debug)]
@@ -30,6 +29,8 @@ pub enum LossKind {
     Cut,
     /// The file ends after a whole chunk, but its last event does not say that the recording ended.
     NoEnd,
+    /// The file ends after a whole chunk, and the index is missing that is to end it.
+    NoIndex,
     /// A chunk is not what was written.
     Damaged(Damage),
 }
@@ -83,10 +84,10 @@ pub enum Damage {
     Cut,
     /// Its summary does not decode.
     #[error("the summary of the chunk there is malformed: {0}")]
-    Summary(#[source] SourceError),
-    /// The marks in its summary do not decode.
-    #[error("the marks in the summary of the chunk there are malformed: {0}")]
-    Marks(#[source] DecodeError),
+    Summary(#[source] DecodeError),
+    /// It is an index, and does not decode.
+    #[error("the index there is malformed: {0}")]
+    Index(#[source] DecodeError),
     /// Its body does not unpack.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
@@ -120,6 +121,9 @@ impl fmt::Display for Loss {
                     "the trace stops at byte {offset} without saying that the recording ended"
                 )?;
             }
+            LossKind::NoIndex => {
+                write!(f, "the trace stops at byte {offset} without its closing index")?;
+            }
             LossKind::Damaged(damage) => {
                 write!(f, "the trace is damaged at byte {offset}: {damage}")?;
             }
@@ -130,6 +134,7 @@ impl fmt::Display for Loss {
             _ => write!(f, "; the {events} events before are whole")?,
         }
         match bytes_unread {
+            0 if matches!(kind, LossKind::NoIndex) => Ok(()),
             0 => write!(f, ", what came later is lost"),
             1 => write!(f, ", 1 byte is lost"),
             _ => write!(f, ", {bytes_unread} bytes are lost"),

@@ -9,11 +9,14 @@
 
 mod before;
 mod chunks;
+mod counts;
 mod decode;
 mod encode;
 mod facts;
 mod frame;
 mod header;
+mod index;
+mod locate;
 mod loss;
 mod marks;
 mod origin;
@@ -21,25 +24,35 @@ mod pack;
 mod payload;
 mod preamble;
 mod reader;
+mod seek;
+mod sketch;
+mod summarize;
 mod summary;
+mod survey;
 mod varint;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
+pub use counts::{OperationCount, OperationCounts};
 pub use decode::DecodeError;
 pub use facts::Facts;
 pub use frame::FrameError;
 pub use header::{
     DeviceHeader, ExportHeader, Fingerprint, FingerprintMethod, Header, LimitsHeader, PayloadPolicy,
 };
+pub use index::ChunkEntry;
 pub use loss::{Damage, Loss, LossKind};
 pub use origin::Origin;
 pub use pack::UnpackError;
 pub use payload::PayloadError;
 pub use preamble::{Feature, PreambleError};
-pub use reader::{ReadError, Reader, Survey};
-pub use summary::{OperationCount, OperationCounts};
+pub use reader::{ReadError, Reader};
+pub use seek::{Start, Target};
+pub use sketch::Sketch;
+pub use summarize::Summarizer;
+pub use summary::{EpochSum, Ranges, State, Summary};
+pub use survey::Survey;
 pub use varint::SourceError;
 pub use writer::{Entry, WriteError, Writer, Written};

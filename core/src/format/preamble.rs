@@ -20,6 +20,9 @@ pub(super) const MAJOR: u16 = 1;
 /// Counts additions that older readers skip.
 pub(super) const MINOR: u16 = 0;
 
+/// The compatible feature bit that says that the last chunk of a whole file is an index.
+const ENDS_WITH_INDEX: u32 = 1;
+
 /// Bytes before the metadata.
 pub(super) const FIXED_BYTES: usize = 52;
 /// Bytes before the metadata, and the checksum after them.
@@ -31,6 +34,8 @@ pub(super) struct Preamble {
     pub(super) header: Header,
     pub(super) uuid: u128,
     pub(super) salt: u64,
+    /// Whether the last chunk of the file is an index, if it is whole.
+    pub(super) ends_with_index: bool,
 }
 
 /// Why a file that begins as a trace cannot be read.
@@ -122,7 +127,9 @@ impl Preamble {
         bytes.extend(MAJOR.to_le_bytes());
         bytes.extend(MINOR.to_le_bytes());
         bytes.extend(header_len.to_le_bytes());
-        bytes.extend([0; 8]);
+        let compatible = if self.ends_with_index { ENDS_WITH_INDEX } else { 0 };
+        bytes.extend(compatible.to_le_bytes());
+        bytes.extend([0; 4]);
         bytes.extend(self.uuid.to_be_bytes());
         bytes.extend(self.salt.to_le_bytes());
         bytes.extend(metadata);
@@ -162,7 +169,8 @@ impl Preamble {
         }
         let header = serde_json::from_slice(metadata).map_err(PreambleError::Metadata)?;
         let uuid = u128::from_be_bytes(array_at(bytes, 28));
-        Ok(Preamble { header, uuid, salt: u64_at(bytes, 44) })
+        let ends_with_index = u32_at(bytes, 20) & ENDS_WITH_INDEX != 0;
+        Ok(Preamble { header, uuid, salt: u64_at(bytes, 44), ends_with_index })
     }
 }
 

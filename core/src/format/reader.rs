@@ -13,6 +13,7 @@ use super::decode::{Decoded, Decoder};
 use super::facts::Facts;
 use super::frame::{ChunkHeader, ChunkType};
 use super::header::Header;
+use super::index::{ChunkEntry, End};
 use super::loss::{Damage, Loss, LossKind};
 use super::origin::Origin;
 use super::payload::Payloads;
@@ -72,6 +73,14 @@ pub enum ReadError {
         /// First byte of its chunk.
         offset: u64,
     },
+    /// A chunk that an index lists is not whole.
+    #[error("the chunk at byte {offset} is damaged: {damage}")]
+    ChunkLost {
+        /// Its first byte.
+        offset: u64,
+        /// What is wrong.
+        damage: Damage,
+    },
     /// A payload that no chunk so far holds.
     #[error("payload {id} is in none of the chunks read so far")]
     PayloadMissing {
@@ -98,49 +107,35 @@ pub enum ReadError {
     },
 }
 
-/// What can be said of a trace without reading its bodies.
-#[derive(Debug)]
-pub struct Survey {
-    /// What the trace says of itself.
-    pub header: Header,
-    /// Names the recording.
-    pub uuid: u128,
-    /// Sums over all chunks.
-    pub facts: Facts,
-    /// What is missing, if anything is.
-    pub loss: Option<Loss>,
-    /// Exit status of the recorded command, if the trace is whole and there was one.
-    pub status: Option<u8>,
-}
-
 /// A chunk of events that is being decoded.
 #[derive(Debug)]
-struct Current {
-    decoder: Decoder,
-    offset: u64,
-}
-
-/// Whether the event was read that ends a trace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Missing,
-    /// It was, with this exit status of the recorded command.
-    Said(Option<u8>),
+pub(super) struct Current {
+    pub(super) decoder: Decoder,
+    pub(super) offset: u64,
 }
 
 /// A trace that is being read.
 #[derive(Debug)]
 pub struct Reader<R> {
-    chunks: Chunks<R>,
-    preamble: Preamble,
-    current: Option<Current>,
+    pub(super) chunks: Chunks<R>,
+    pub(super) preamble: Preamble,
+    pub(super) current: Option<Current>,
     /// Index of the next event.
-    next: u64,
-    end: End,
-    finished: bool,
-    loss: Option<Loss>,
-    facts: Facts,
-    stored: Vec<Chunk>,
+    pub(super) next: u64,
+    pub(super) end: End,
+    /// The last chunk was an index.
+    pub(super) closed: bool,
+    /// Nothing is read behind what ends a whole trace.
+    stops: bool,
+    pub(super) finished: bool,
+    pub(super) loss: Option<Loss>,
+    pub(super) facts: Facts,
+    /// Where the first chunk lies.
+    pub(super) beginning: u64,
+    /// All chunks of events and payloads, once somebody wanted to know.
+    pub(super) directory: Option<Vec<ChunkEntry>>,
+    /// Number of the first payload of each chunk of payloads, and where it lies.
+    pub(super) stored: Vec<(u64, u64)>,
     /// The payload chunk used last comes first.
     unpacked: VecDeque<Payloads>,
 }
@@ -150,14 +145,18 @@ impl<R: Read + Seek> Reader<R> {
     pub fn open(input: R) -> Result<Reader<R>, ReadError> {
         let (chunks, preamble) = Chunks::open(input)?;
         Ok(Reader {
-            chunks,
             preamble,
             current: None,
             next: 0,
             end: End::Missing,
+            closed: false,
+            stops: false,
             finished: false,
             loss: None,
             facts: Facts::default(),
+            beginning: chunks.next_offset(),
+            directory: None,
+            chunks,
             stored: Vec::new(),
             unpacked: VecDeque::new(),
         })
@@ -183,7 +182,7 @@ impl<R: Read + Seek> Reader<R> {
         self.loss
     }
 
-    /// Sums over the chunks that were walked.
+    /// Sums over the chunks that were walked, from the beginning on.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -191,6 +190,12 @@ impl<R: Read + Seek> Reader<R> {
     /// Whether the next event must be read from the file, which may have to grow first.
     pub fn is_between_chunks(&self) -> bool {
         self.current.as_ref().is_none_or(|current| current.decoder.is_done())
+    }
+
+    /// Reads nothing behind the end of a whole trace, not even to see that there is nothing: for files that grow and
+    /// streams that stay open.
+    pub fn stop_at_end(&mut self) {
+        self.stops = true;
     }
 
     /// The next event and its index; `None` at the end of what is whole. Indices have gaps where events
@@ -214,6 +219,7 @@ impl<R: Read + Seek> Reader<R> {
                     self.next += 1;
                     if let EventKind::End { status } = event.kind {
                         self.end = End::Said(status);
+                        self.finished = self.stops && !self.preamble.ends_with_index;
                     }
                     return Ok(Some((index, event)));
                 }
@@ -244,18 +250,18 @@ impl<R: Read + Seek> Reader<R> {
                     Err(damage) => self.lose(offset, LossKind::Damaged(damage))?,
                 }
             }
-            ChunkType::Payload => self.stored.push(chunk),
-            ChunkType::Other(_) => {}
+            ChunkType::Payload => self.stored.push((chunk.header.first, chunk.offset)),
+            ChunkType::Index | ChunkType::Other(_) => {}
         }
         Ok(())
     }
 
     /// Goes over one chunk: checks that it follows those before, and adds it to the facts. `None` if
     /// there is none, which ends the walk.
-    fn walk(&mut self) -> Result<Option<Chunk>, ReadError> {
+    pub(super) fn walk(&mut self) -> Result<Option<Chunk>, ReadError> {
         let offset = self.chunks.next_offset();
         let chunk = match self.chunks.step() {
-            Ok(Step::Chunk(chunk)) => chunk,
+            Ok(Step::Chunk(chunk)) => *chunk,
             Ok(Step::Done) => {
                 self.finish(offset)?;
                 return Ok(None);
@@ -269,7 +275,13 @@ impl<R: Read + Seek> Reader<R> {
                 return Err(error);
             }
         };
-        match self.facts.add(&chunk) {
+        self.closed = match chunk.header.holds {
+            ChunkType::Index => true,
+            ChunkType::Events | ChunkType::Payload => false,
+            ChunkType::Other(_) => self.closed,
+        };
+        self.finished = self.stops && self.closed && self.end != End::Missing;
+        match self.facts.add(&chunk.header, &chunk.summary) {
             Ok(facts) => self.facts = facts,
             Err(damage) => {
                 self.lose(offset, LossKind::Damaged(damage))?;
@@ -280,13 +292,19 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// The file ends here, after a whole chunk.
-    fn finish(&mut self, offset: u64) -> Result<(), ReadError> {
+    pub(super) fn finish(&mut self, offset: u64) -> Result<(), ReadError> {
         self.finished = true;
         self.facts.file_bytes = offset;
-        if self.end == End::Missing { self.lose(offset, LossKind::NoEnd) } else { Ok(()) }
+        if self.end == End::Missing {
+            self.lose(offset, LossKind::NoEnd)
+        } else if self.preamble.ends_with_index && !self.closed {
+            self.lose(offset, LossKind::NoIndex)
+        } else {
+            Ok(())
+        }
     }
 
-    fn lose(&mut self, offset: u64, kind: LossKind) -> Result<(), ReadError> {
+    pub(super) fn lose(&mut self, offset: u64, kind: LossKind) -> Result<(), ReadError> {
         self.finished = true;
         self.current = None;
         let length = self.chunks.file_len()?;
@@ -296,75 +314,38 @@ impl<R: Read + Seek> Reader<R> {
         Ok(())
     }
 
-    /// Walks the file without reading bodies, but for the last one with events, to see whether the
-    /// recording ended. Damage inside other bodies goes unnoticed.
-    pub fn survey(mut self) -> Result<Survey, ReadError> {
-        let mut last = None;
-        // The end is not known before the last body is read, so the walk may find it missing too early.
-        self.end = End::Said(None);
-        while let Some(chunk) = self.walk()? {
-            if chunk.header.holds == ChunkType::Events {
-                self.next = chunk.header.first + u64::from(chunk.header.count);
-                last = Some(chunk);
-            }
-        }
-        self.end = End::Missing;
-        if self.loss.is_none() {
-            self.read_last(last)?;
-        }
-        Ok(Survey {
-            header: self.preamble.header,
-            uuid: self.preamble.uuid,
-            facts: self.facts,
-            loss: self.loss,
-            status: match self.end {
-                End::Said(status) => status,
-                End::Missing => None,
-            },
-        })
-    }
-
-    /// Decodes the last chunk of events of a file that was walked to its end.
-    fn read_last(&mut self, last: Option<Chunk>) -> Result<(), ReadError> {
-        let offset = self.chunks.next_offset();
-        if let Some(chunk) = last {
-            self.next = chunk.header.first;
-            match self.chunks.body(&chunk)? {
-                Ok(body) => {
-                    self.finished = false;
-                    let decoder = decoder(&chunk.header, body);
-                    self.current = Some(Current { decoder, offset: chunk.offset });
-                    while self.next_event()?.is_some() {}
-                    return Ok(());
-                }
-                Err(damage) => return self.lose(chunk.offset, LossKind::Damaged(damage)),
-            }
-        }
-        self.lose(offset, LossKind::NoEnd)
-    }
-
     /// The bytes of a stored payload that an event named. Its digest is checked.
     pub fn payload(&mut self, id: PayloadId) -> Result<Bytes, ReadError> {
-        let after = self.stored.partition_point(|chunk| chunk.header.first <= id.0);
+        let after = self.stored.partition_point(|(first, _)| *first <= id.0);
         let missing = ReadError::PayloadMissing { id: id.0 };
         let Some(place) = after.checked_sub(1) else { return Err(missing) };
-        let (first, offset) = (self.stored[place].header.first, self.stored[place].offset);
+        let (first, offset) = self.stored[place];
         let lost = |damage| ReadError::PayloadLost { id: id.0, offset, damage };
         let kept = self.unpacked.iter().position(|payloads| payloads.first() == first);
         if let Some(at) = kept {
             self.unpacked.swap(0, at);
         } else {
-            let payloads = self.unpack(place)?.map_err(lost)?;
+            let payloads = self.unpack(offset, first)?.map_err(lost)?;
             self.unpacked.push_front(payloads);
             self.forget_oldest();
         }
         self.unpacked[0].get(id).map_err(|error| lost(error.into()))?.ok_or(missing)
     }
 
-    fn unpack(&mut self, place: usize) -> Result<Result<Payloads, Damage>, ReadError> {
-        let chunk = &self.stored[place];
+    fn unpack(&mut self, offset: u64, wanted: u64) -> Result<Result<Payloads, Damage>, ReadError> {
+        let chunk = match self.chunks.chunk_at(offset)? {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) | Err(LossKind::Cut | LossKind::NoEnd | LossKind::NoIndex) => {
+                return Ok(Err(Damage::Cut));
+            }
+            Err(LossKind::Damaged(damage)) => return Ok(Err(damage)),
+        };
         let (first, count) = (chunk.header.first, chunk.header.count);
-        let body = self.chunks.body(chunk)?;
+        if first != wanted {
+            // An index says otherwise.
+            return Ok(Err(Damage::Order { what: "the first payload", found: first, wanted }));
+        }
+        let body = self.chunks.body(&chunk)?;
         Ok(body.and_then(|body| Ok(Payloads::new(body, first, count)?)))
     }
 
@@ -379,6 +360,6 @@ impl<R: Read + Seek> Reader<R> {
     }
 }
 
-fn decoder(header: &ChunkHeader, body: Vec<u8>) -> Decoder {
+pub(super) fn decoder(header: &ChunkHeader, body: Vec<u8>) -> Decoder {
     Decoder::new(body, header.count, header.time_first, header.time_last)
 }

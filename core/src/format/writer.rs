@@ -7,17 +7,20 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 
+use super::counts::OperationCounts;
 use super::encode::{Encoder, Rows};
+use super::facts::Facts;
 use super::frame::{CHUNK_HEADER_BYTES, ChunkHeader, ChunkType, ENCODING_PLAIN};
 use super::header::Header;
-use super::marks::Marks;
+use super::index::{ChunkEntry, End, Index};
 use super::pack::{STORED, ZSTD, pack};
 use super::payload::{Sealed, Store};
 use super::preamble::{Preamble, PreambleError};
-use super::summary::OperationCounts;
+use super::summarize::Summarizer;
+use super::summary::Summary;
 use crate::event::{Event, EventKind, Payload};
 use crate::limits::{
-    CHUNK_AGE_NS, EVENTS_CHUNK_BYTES, PAYLOAD_CHUNK_BYTES, REQUEST_DATA_BYTES_MAX,
+    CHUNK_AGE_NS, EVENTS_CHUNK_BYTES, INDEX_CHUNKS, PAYLOAD_CHUNK_BYTES, REQUEST_DATA_BYTES_MAX,
 };
 use crate::units::Nanos;
 
@@ -65,18 +68,28 @@ pub struct Written {
     pub payload_bytes_file: u64,
 }
 
+/// What an index takes without its entries, at most, in bytes.
+const INDEX_BYTES: usize = 1 << 10;
+
+/// What an entry of an index takes, at most, in bytes: 13 numbers of up to ten.
+const INDEX_ENTRY_BYTES: usize = 131;
+
 /// A trace that is being written.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     out: W,
     salt: u64,
     events: Encoder,
-    counts: OperationCounts,
-    marks: Marks,
+    summarizer: Summarizer,
     store: Store,
     store_data_bytes: u64,
     time: Nanos,
-    written: Written,
+    /// End of the last whole chunk.
+    offset: u64,
+    facts: Facts,
+    payload_bytes_stored: u64,
+    /// What the next index will say, but for its sums.
+    index: Index,
 }
 
 impl<W: Write> Writer<W> {
@@ -87,18 +100,21 @@ impl<W: Write> Writer<W> {
         salt: u64,
         uuid: u128,
     ) -> Result<Writer<W>, WriteError> {
-        let bytes = Preamble { header: header.clone(), uuid, salt }.encode()?;
+        let bytes =
+            Preamble { header: header.clone(), uuid, salt, ends_with_index: true }.encode()?;
         out.write_all(&bytes).map_err(|source| WriteError::Io { offset: 0, source })?;
         Ok(Writer {
             out,
             salt,
             events: Encoder::default(),
-            counts: OperationCounts::default(),
-            marks: Marks::default(),
+            summarizer: Summarizer::new(),
             store: Store::new(),
             store_data_bytes: 0,
             time: Nanos(0),
-            written: Written { bytes: bytes.len() as u64, ..Written::default() },
+            offset: bytes.len() as u64,
+            facts: Facts::default(),
+            payload_bytes_stored: 0,
+            index: Index::default(),
         })
     }
 
@@ -112,13 +128,15 @@ impl<W: Write> Writer<W> {
         if let Some(data) = data {
             self.store_payload(&mut event, &data);
         }
-        self.counts.add(&event);
-        self.marks.add(&event);
+        if let EventKind::End { status } = event.kind {
+            self.index.end = End::Said(status);
+        }
+        self.summarizer.add(&event);
         self.events.add(&event);
         // Full payloads take their events along: data whose event is lost would be lost with it.
         let full = self.events.len() >= EVENTS_CHUNK_BYTES
             || self.store.len() >= PAYLOAD_CHUNK_BYTES
-            || self.marks.is_full();
+            || self.summarizer.is_full();
         if full { self.close() } else { Ok(()) }
     }
 
@@ -136,22 +154,33 @@ impl<W: Write> Writer<W> {
         self.close()
     }
 
-    /// Writes what was gathered and gives the output back.
+    /// Writes what was gathered and the closing index, and gives the output back.
     pub fn finish(mut self) -> Result<(W, Written), WriteError> {
         self.close()?;
-        let offset = self.written.bytes;
+        self.write_index()?;
+        let offset = self.offset;
         self.out.flush().map_err(|source| WriteError::Io { offset, source })?;
-        Ok((self.out, self.written))
+        let written = self.written();
+        Ok((self.out, written))
     }
 
     /// What was written so far. What is still gathered does not count.
     pub fn written(&self) -> Written {
-        self.written
+        Written {
+            bytes: self.offset,
+            chunks: self.facts.chunks,
+            events: self.facts.events,
+            operations: self.facts.operations,
+            payloads: self.facts.payloads,
+            payload_bytes_stored: self.payload_bytes_stored,
+            payload_bytes_file: self.facts.payload_bytes,
+        }
     }
 
-    /// What the trace would have at most if all that was gathered were written now, in bytes.
+    /// What the trace would have at most if all that was gathered and an index were written now, in bytes.
     pub fn size(&self) -> u64 {
-        self.written.bytes + (self.events.len() + self.store.len()) as u64
+        let index = INDEX_BYTES + self.index.entries.len() * INDEX_ENTRY_BYTES;
+        self.offset + (self.events.len() + self.store.len() + index) as u64
     }
 
     /// Whether events were gathered that are not written yet.
@@ -181,43 +210,39 @@ impl<W: Write> Writer<W> {
     fn close(&mut self) -> Result<(), WriteError> {
         self.write_payloads()?;
         let rows = self.events.take();
-        if rows.count > 0 { self.write_events(&rows) } else { Ok(()) }
+        if rows.count > 0 {
+            self.write_events(&rows)?;
+        }
+        if self.index.entries.len() >= INDEX_CHUNKS { self.write_index() } else { Ok(()) }
     }
 
     fn write_events(&mut self, rows: &Rows) -> Result<(), WriteError> {
-        let mut summary = self.counts.encode();
-        self.marks.take_into(&mut summary);
+        let summary = self.summarizer.take(self.index.previous);
+        let section = summary.encode();
         let header = ChunkHeader {
             count: rows.count,
-            first: self.written.events,
+            first: self.facts.events + self.facts.lost,
             time_first: rows.time_first,
             time_last: rows.time_last,
-            summary_len: length(summary.len()),
-            summary_crc: crc32c::crc32c(&summary),
+            summary_len: length(section.len()),
+            summary_crc: crc32c::crc32c(&section),
             raw_len: length(rows.body.len()),
             stored_len: length(rows.body.len()),
             body_crc: crc32c::crc32c(&rows.body),
             ..self.next_header(ChunkType::Events)
         };
-        self.write_chunk(&[&header.encode()[..], &summary, &rows.body].concat())?;
-        self.written.events += u64::from(rows.count);
-        self.written.operations.merge(&self.counts);
-        self.counts = OperationCounts::default();
-        Ok(())
+        self.write_chunk(&header, &summary, &[&header.encode()[..], &section, &rows.body].concat())
     }
 
     fn write_payloads(&mut self) -> Result<(), WriteError> {
         let Some(mut sealed) = self.store.seal() else { return Ok(()) };
-        let file_bytes = self.write_sealed(&mut sealed)?;
-        self.written.payloads += u64::from(sealed.count);
-        self.written.payload_bytes_stored += std::mem::take(&mut self.store_data_bytes);
-        self.written.payload_bytes_file += file_bytes;
+        self.write_sealed(&mut sealed)?;
+        self.payload_bytes_stored += std::mem::take(&mut self.store_data_bytes);
         self.store.keep(sealed);
         Ok(())
     }
 
-    /// Writes a chunk of payloads; gives its length.
-    fn write_sealed(&mut self, sealed: &mut Sealed) -> Result<u64, WriteError> {
+    fn write_sealed(&mut self, sealed: &mut Sealed) -> Result<(), WriteError> {
         let body = &sealed.chunk[CHUNK_HEADER_BYTES..];
         let packed = pack(body);
         let stored = packed.as_deref().unwrap_or(body);
@@ -232,13 +257,32 @@ impl<W: Write> Writer<W> {
             body_crc: crc32c::crc32c(stored),
             ..self.next_header(ChunkType::Payload)
         };
+        let none = Summary::default();
         if let Some(packed) = packed {
-            self.write_chunk(&[&header.encode()[..], &packed].concat())?;
-        } else {
-            sealed.chunk[..CHUNK_HEADER_BYTES].copy_from_slice(&header.encode());
-            self.write_chunk(&sealed.chunk)?;
+            return self.write_chunk(&header, &none, &[&header.encode()[..], &packed].concat());
         }
-        Ok(header.chunk_len())
+        sealed.chunk[..CHUNK_HEADER_BYTES].copy_from_slice(&header.encode());
+        self.write_chunk(&header, &none, &sealed.chunk)
+    }
+
+    /// Writes what there is to say of the chunks since the index before.
+    fn write_index(&mut self) -> Result<(), WriteError> {
+        let offset = self.offset;
+        self.index.totals = self.facts;
+        let body = self.index.encode(offset);
+        let header = ChunkHeader {
+            count: length(self.index.entries.len()),
+            time_first: self.facts.time_last.0,
+            time_last: self.facts.time_last.0,
+            raw_len: length(body.len()),
+            stored_len: length(body.len()),
+            body_crc: crc32c::crc32c(&body),
+            ..self.next_header(ChunkType::Index)
+        };
+        self.index.entries.clear();
+        self.index.previous = Some(offset);
+        let chunk = [&header.encode()[..], &body].concat();
+        self.write_chunk(&header, &Summary::default(), &chunk)
     }
 
     /// A header with what all chunks of this file share; empty otherwise.
@@ -250,7 +294,7 @@ impl<W: Write> Writer<W> {
             header_len: CHUNK_HEADER_BYTES.try_into().expect("84 fits"),
             summary_len: 0,
             salt: self.salt,
-            sequence: self.written.chunks,
+            sequence: self.facts.chunks,
             raw_len: 0,
             stored_len: 0,
             count: 0,
@@ -263,11 +307,17 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    fn write_chunk(&mut self, chunk: &[u8]) -> Result<(), WriteError> {
-        let offset = self.written.bytes;
+    fn write_chunk(
+        &mut self,
+        header: &ChunkHeader,
+        summary: &Summary,
+        chunk: &[u8],
+    ) -> Result<(), WriteError> {
+        let offset = self.offset;
         self.out.write_all(chunk).map_err(|source| WriteError::Io { offset, source })?;
-        self.written.bytes += chunk.len() as u64;
-        self.written.chunks += 1;
+        self.facts = self.facts.add(header, summary).expect("a writer keeps its chunks in order");
+        self.offset += chunk.len() as u64;
+        self.index.entries.extend(ChunkEntry::of(offset, header, summary));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use super::*;
 use crate::format::frame::{self, COMPATIBLE, ChunkHeader, ChunkType};
+use crate::format::index;
 use crate::format::preamble::FIXED_BYTES;
 use crate::limits::HEADER_BYTES_MAX;
 
@@ -27,13 +28,15 @@ fn every_truncation_gives_the_whole_chunks_and_says_what_is_lost() {
                 let loss = read.loss.unwrap();
                 assert_eq!(loss.events, read.events.len() as u64);
                 assert_eq!(loss.offset + loss.bytes_unread, end as u64);
-                assert!(matches!(loss.kind, LossKind::Cut | LossKind::NoEnd), "{loss}");
+                let kinds =
+                    matches!(loss.kind, LossKind::Cut | LossKind::NoEnd | LossKind::NoIndex);
+                assert!(kinds, "{loss}");
                 counts.push(read.events.len());
             }
         }
     }
     counts.dedup();
-    assert_eq!(counts, [0, 3, 5], "the whole chunks, one after another");
+    assert_eq!(counts, [0, 3, 5, 9], "the whole chunks, one after another");
 }
 
 #[test]
@@ -107,13 +110,15 @@ fn a_compatible_chunk_that_is_not_known_is_skipped_and_others_are_refused() {
     assert!(matches!(refused, Err(ReadError::UnknownChunk { number: 77, .. })));
 }
 
-/// The trace with its metadata and feature bits changed, and the checksum made right.
+/// The trace with its metadata and feature bits changed, and the checksum made right. It loses its index, whose
+/// places would be wrong.
 fn with_header(bytes: &[u8], incompatible: u32, metadata: &[u8]) -> Vec<u8> {
+    let bytes = &bytes[..usize::try_from(index::trailer(bytes).unwrap()).unwrap()];
     let chunks_at = frame::u32_at(bytes, 16) as usize;
     let mut changed = bytes[..FIXED_BYTES].to_vec();
     let length = u32::try_from(FIXED_BYTES + metadata.len() + 4).unwrap();
     changed[16..20].copy_from_slice(&length.to_le_bytes());
-    changed[20..24].copy_from_slice(&u32::MAX.to_le_bytes());
+    changed[20..24].copy_from_slice(&(u32::MAX - 1).to_le_bytes());
     changed[24..28].copy_from_slice(&incompatible.to_le_bytes());
     changed.extend(metadata);
     changed.extend(crc32c::crc32c(&changed).to_le_bytes());

@@ -92,6 +92,7 @@ fn example_entries() -> Vec<Entry> {
         plain(85_000, EventKind::Checkpoint(Checkpoint::Controller)),
         plain(85_000, block(0, Operation::Write)),
         plain(85_000, EventKind::Block(failed)),
+        plain(85_500, EventKind::Mark { name: "here".parse().unwrap() }),
         plain(85_900, EventKind::Disconnect { connection, reason: Disconnect::Asked }),
         plain(86_000, EventKind::Close { device }),
         plain(86_000, EventKind::End { status: Some(0) }),
@@ -133,6 +134,10 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         ("84 to 4,096", frame::CHUNK_HEADER_BYTES_MAX),
         ("number of extents, 1 to 4,096", limits::EXTENTS_MAX),
         ("length leb (at most 4,096)", limits::NBD_STRING_BYTES_MAX),
+        ("if there are at most 32,768", limits::OPEN_LISTED_MAX),
+        ("this one tracks 262,144", limits::OPEN_TRACKED_MAX),
+        ("it has 8,192", limits::CHUNK_EPOCHS_MAX),
+        ("after every 1,024", limits::INDEX_CHUNKS),
     ] {
         assert!(PAGE.contains(text), "{text}");
         let mut number = text.split(' ').map(|word| word.trim_matches(')').replace(',', ""));
