@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use blkreplay_core::event::Event;
-use blkreplay_core::format::{ReadError, Start, Target};
+use blkreplay_core::format::{Events, Loss, ReadError, Start, Target};
 use blkreplay_core::position::{Finder, Position, UnknownDevice};
 use blkreplay_core::rows::{Joiner, Row};
 
@@ -131,30 +131,30 @@ impl Lines {
     /// Tells requests.
     pub(crate) fn rows(
         &self,
-        trace: &mut Trace,
+        trace: Trace,
         out: &mut Output,
         mut print: impl FnMut(&Row, &mut Output) -> io::Result<()>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Loss>, Stop> {
         self.tell(trace, Joiner::new(), out, |row, out| print(row, out))
     }
 
     /// Tells events, with their indices.
     pub(crate) fn events(
         &self,
-        trace: &mut Trace,
+        trace: Trace,
         out: &mut Output,
         mut print: impl FnMut(u64, &Event, &mut Output) -> io::Result<()>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Loss>, Stop> {
         self.tell(trace, Plain::default(), out, |(index, event), out| print(*index, event, out))
     }
 
     fn tell<T: Teller>(
         &self,
-        trace: &mut Trace,
+        mut trace: Trace,
         mut teller: T,
         out: &mut Output,
         mut print: impl FnMut(&T::Item, &mut Output) -> io::Result<()>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Loss>, Stop> {
         let mut finder = match &self.at {
             Some(position) => Some(Finder::new(position.clone(), trace.header())?),
             None => None,
@@ -165,11 +165,13 @@ impl Lines {
         // A stream is not searched: what is wanted may have arrived already.
         if self.seeks {
             match (&mut finder, self.tail) {
-                (Some(finder), _) => teller.start(&finder.seek(trace)?),
+                (Some(finder), _) => teller.start(&finder.seek(&mut trace)?),
                 (None, Some(count)) => teller.start(&trace.seek(&T::last(count))?),
                 (None, None) => {}
             }
         }
+        let mut events: Box<dyn Events> =
+            if self.seeks { Box::new(trace.ahead()) } else { Box::new(trace) };
         let mut from = finder.is_none().then_some(0);
         let mut kept = Kept { limit: self.tail, items: VecDeque::new() };
         let mut left = self.limit.unwrap_or(u64::MAX);
@@ -181,7 +183,7 @@ impl Lines {
                 }
                 let Some(item) = kept.pass(item) else { continue };
                 if left == 0 {
-                    return Ok(());
+                    return Ok(None);
                 }
                 print(&item, out)?;
                 left -= 1;
@@ -189,10 +191,10 @@ impl Lines {
             if finished || left == 0 {
                 break;
             }
-            if self.until == Until::End && trace.is_between_chunks() {
+            if self.until == Until::End && events.may_wait() {
                 out.flush()?;
             }
-            let Some((index, event)) = trace.next_event()? else {
+            let Some((index, event)) = events.next_event()? else {
                 teller.finish();
                 finished = true;
                 continue;
@@ -206,7 +208,7 @@ impl Lines {
             (Some(position), None) => return Err(Stop::Nowhere(position.clone())),
             _ => kept.items.iter().try_for_each(|item| print(item, out))?,
         }
-        Ok(())
+        Ok(events.loss())
     }
 }
 

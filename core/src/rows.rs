@@ -4,10 +4,9 @@
 //! `ROWS_HELD_MAX` rows wait for a completion; beyond that the oldest is given out without one.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{Read, Seek};
 
 use crate::event::{Block, CompletionFlags, Event, EventKind, Issue, Payload};
-use crate::format::{ReadError, Reader, Start};
+use crate::format::{Events, Loss, ReadError, Start};
 use crate::limits::ROWS_HELD_MAX;
 use crate::request::{ConnectionId, DeviceId, Errno, Extent, Operation, Request, RequestId};
 use crate::units::Nanos;
@@ -142,18 +141,23 @@ impl Joiner {
 
 /// The rows of a trace that is being read.
 #[derive(Debug)]
-pub struct Rows<'r, R> {
-    reader: &'r mut Reader<R>,
+pub struct Rows<E> {
+    events: E,
     joiner: Joiner,
 }
 
-impl<'r, R: Read + Seek> Rows<'r, R> {
-    /// The rows from where `reader` stands, which must be the beginning.
-    pub fn new(reader: &'r mut Reader<R>) -> Rows<'r, R> {
-        Rows { reader, joiner: Joiner::new() }
+impl<E: Events> Rows<E> {
+    /// The rows of `events`, which must be all from the beginning on.
+    pub fn new(events: E) -> Rows<E> {
+        Rows { events, joiner: Joiner::new() }
     }
 
-    /// The next row; `None` after the last. What is lost of the trace is known to the reader then.
+    /// What is missing. Known once there was no next row.
+    pub fn loss(&mut self) -> Option<Loss> {
+        self.events.loss()
+    }
+
+    /// The next row; `None` after the last.
     pub fn next_row(&mut self) -> Result<Option<Row>, ReadError> {
         loop {
             if let Some(row) = self.joiner.pop() {
@@ -162,7 +166,7 @@ impl<'r, R: Read + Seek> Rows<'r, R> {
             if self.joiner.finished {
                 return Ok(None);
             }
-            match self.reader.next_event()? {
+            match self.events.next_event()? {
                 Some((index, event)) => self.joiner.push(index, event),
                 None => self.joiner.finish(),
             }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use blkreplay_core::format::Loss;
 use blkreplay_core::position::Position;
 use blkreplay_core::request::DeviceId;
 use blkreplay_core::rows::Rows;
@@ -99,17 +100,17 @@ impl PrintArgs {
             return Err(Failure::new(what)
                 .hint("blkreplay print TRACE --at POSITION  keeps the order of issue"));
         }
-        let mut trace =
+        let trace =
             if self.follow { trace::follow(&self.trace)? } else { trace::open(&self.trace)? };
         let mut out = printer.output();
-        let outcome = self.print(format, &mut trace, &mut out);
+        let outcome = self.print(format, trace, &mut out);
         out.finish()?;
         let name = input::name(&self.trace);
-        outcome.map_err(|stop| failure(stop, &name))?;
-        Ok(told_loss(&name, &trace, printer))
+        let loss = outcome.map_err(|stop| failure(stop, &name))?;
+        Ok(told_loss(&name, loss.as_ref(), printer))
     }
 
-    fn print(&self, format: Format, trace: &mut Trace, out: &mut Output) -> Result<(), Stop> {
+    fn print(&self, format: Format, trace: Trace, out: &mut Output) -> Result<Option<Loss>, Stop> {
         let lines = Lines {
             at: self.at.clone(),
             limit: self.limit,
@@ -131,7 +132,12 @@ impl PrintArgs {
         }
     }
 
-    fn print_text(&self, trace: &mut Trace, lines: &Lines, out: &mut Output) -> Result<(), Stop> {
+    fn print_text(
+        &self,
+        trace: Trace,
+        lines: &Lines,
+        out: &mut Output,
+    ) -> Result<Option<Loss>, Stop> {
         let devices = Devices::of(trace.header());
         let mut text = if out.is_colored() { Text::colored(devices) } else { Text::plain(devices) };
         if self.events {
@@ -145,8 +151,8 @@ impl PrintArgs {
 }
 
 /// Says what is lost of a trace that was read to its end.
-fn told_loss(path: &Path, trace: &Trace, printer: &Printer) -> ExitCode {
-    match trace.loss() {
+fn told_loss(path: &Path, loss: Option<&Loss>, printer: &Printer) -> ExitCode {
+    match loss {
         Some(loss) => {
             printer.warn(format_args!("{}: {loss}", path.display()));
             ExitCode::Loss
@@ -172,29 +178,30 @@ fn failure(stop: Stop, path: &Path) -> Failure {
 /// when another was busy, and memory holds one epoch of one device.
 fn print_canonical(
     path: &Path,
-    trace: &mut Trace,
+    trace: Trace,
     left: &mut u64,
     out: &mut Output,
-) -> Result<(), Stop> {
+) -> Result<Option<Loss>, Stop> {
     writeln!(out, "{}", canonical::FIRST_LINE)?;
     let devices = Devices::of(trace.header());
     let first = DeviceId(0);
-    let mut others = print_device(trace, Canonical::new(&devices, first), first, left, out)?;
+    let (mut others, loss) =
+        print_device(trace, Canonical::new(&devices, first), first, left, out)?;
     while let Some(device) = others.pop_first() {
-        let mut again = trace::open(path).map_err(Stop::Again)?;
-        print_device(&mut again, Canonical::new(&devices, device), device, left, out)?;
+        let again = trace::open(path).map_err(Stop::Again)?;
+        print_device(again, Canonical::new(&devices, device), device, left, out)?;
     }
-    Ok(())
+    Ok(loss)
 }
 
-/// Prints one device; gives the others that occur.
+/// Prints one device; gives the others that occur, and what is missing.
 fn print_device(
-    trace: &mut Trace,
+    trace: Trace,
     mut canonical: Canonical<'_>,
     device: DeviceId,
     left: &mut u64,
     out: &mut Output,
-) -> Result<BTreeSet<DeviceId>, Stop> {
+) -> Result<(BTreeSet<DeviceId>, Option<Loss>), Stop> {
     let mut others = BTreeSet::new();
     let mut rows = Rows::new(trace);
     let mut print = |epoch: Vec<String>, left: &mut u64| {
@@ -212,5 +219,5 @@ fn print_device(
         }
     }
     print(canonical.finish(), left)?;
-    Ok(others)
+    Ok((others, rows.loss()))
 }

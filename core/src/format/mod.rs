@@ -7,6 +7,7 @@
 //!
 //! Only `chunks`, `reader` and `writer` touch a file. Knows what an event is, not what it is for.
 
+mod ahead;
 mod before;
 mod chunks;
 mod counts;
@@ -35,6 +36,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{Ahead, Events};
 pub use counts::{OperationCount, OperationCounts};
 pub use decode::DecodeError;
 pub use facts::Facts;

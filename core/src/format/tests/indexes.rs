@@ -1,15 +1,9 @@
-//! Tests of indexes and summaries: what they say is what reading all of a trace says, and a wrong one costs nothing.
-
-use std::collections::{BTreeMap, BTreeSet};
-
-use proptest::collection::vec;
-use proptest::prelude::*;
+//! Tests of indexes: what they say is what reading all of a trace says, and a wrong one costs nothing.
 
 use super::*;
 use crate::format::frame::{self, CHUNK_HEADER_BYTES, ChunkHeader};
 use crate::format::index::{self, Index};
 use crate::limits::INDEX_CHUNKS;
-use crate::request::Errno;
 
 /// A file that counts what is read of it.
 struct Counting<'bytes> {
@@ -267,127 +261,24 @@ fn indexes_that_name_each_other_in_a_circle_are_no_index() {
     assert_eq!(found, events[events.len() - found.len()..]);
 }
 
-/// What summaries must say, computed from all events at once and in the obvious way.
-#[derive(Debug, Default, PartialEq)]
-struct Oracle {
-    open: BTreeSet<u64>,
-    flushes: BTreeMap<u16, u64>,
-    /// Requests by device and epoch: how many, and their digests.
-    epochs: BTreeMap<(u16, u64), (u64, u128)>,
-}
-
-fn oracle(entries: &[Entry]) -> Oracle {
-    let mut oracle = Oracle::default();
-    let mut asked = BTreeMap::new();
-    for entry in entries {
-        match &entry.event.kind {
-            EventKind::Issue(issue) => {
-                let epoch = oracle.flushes.get(&issue.device.0).copied().unwrap_or(0);
-                asked.insert(issue.id.0, (issue.clone(), epoch));
-                oracle.open.insert(issue.id.0);
-            }
-            EventKind::Block(block) => {
-                if block.operation == Operation::Flush {
-                    *oracle.flushes.entry(block.device.0).or_default() += 1;
-                }
-                let Some((issue, epoch)) = asked.remove(&block.id.0) else { continue };
-                oracle.open.remove(&block.id.0);
-                let Request { operation, range, flags } = issue.request;
-                let mut bytes = vec![operation as u8];
-                bytes.extend(range.offset.to_le_bytes());
-                bytes.extend(range.length.to_le_bytes());
-                bytes.push(flags.bits());
-                bytes.extend(match (block.payload, issue.payload) {
-                    (Payload::Absent, Payload::Absent) => [0; 16],
-                    (Payload::Zeroes, _) | (Payload::Absent, Payload::Zeroes) => {
-                        1_u128.to_le_bytes()
-                    }
-                    (Payload::Digest(digest) | Payload::Stored(digest, _), _)
-                    | (Payload::Absent, Payload::Digest(digest) | Payload::Stored(digest, _)) => {
-                        digest.0.to_le_bytes()
-                    }
-                });
-                bytes.extend(block.result.err().map_or(0, |errno| errno.0).to_le_bytes());
-                let (count, sum) = oracle.epochs.entry((issue.device.0, epoch)).or_default();
-                *count += 1;
-                *sum = sum.wrapping_add(Digest::of(&bytes).0);
-            }
-            _ => {}
+#[test]
+fn reading_ahead_gives_the_same_events_and_the_same_end() {
+    let (bytes, _) = many(2000);
+    let kind = bytes.len() - 200;
+    let mut damaged = bytes.clone();
+    damaged[kind / 2] ^= 1;
+    for bytes in [bytes.clone(), bytes[..kind].to_vec(), damaged] {
+        let mut reader = open(&bytes);
+        let events = rest(&mut reader);
+        let wanted = reader.into_loss().map(|loss| loss.to_string());
+        let mut ahead = Reader::open(Cursor::new(bytes)).unwrap().ahead();
+        for event in events {
+            assert_eq!(ahead.next_event().unwrap(), Some(event));
         }
+        assert_eq!(ahead.next_event().unwrap(), None);
+        assert_eq!(Events::loss(&mut ahead).map(|loss| loss.to_string()), wanted);
     }
-    oracle
-}
-
-/// What the summaries of a trace say, added up.
-fn summed(bytes: &[u8]) -> (Oracle, u64) {
-    let mut reader = open(bytes);
-    let chunks = reader.chunk_entries().unwrap().to_vec();
-    let mut sums = Oracle::default();
-    let mut issues = 0;
-    for chunk in chunks.iter().filter(|chunk| chunk.holds_events) {
-        let summary = reader.summary(chunk).unwrap();
-        issues += summary.operations.total().issues;
-        let state = summary.state.unwrap();
-        assert_eq!(state.open, state.open_ids.len() as u64);
-        sums.open = state.open_ids.iter().map(|id| id.0).collect();
-        sums.flushes = state.flushes.iter().map(|(device, count)| (device.0, *count)).collect();
-        for epoch in summary.epochs.unwrap() {
-            let (count, sum) = sums.epochs.entry((epoch.device.0, epoch.epoch)).or_default();
-            *count += epoch.count;
-            *sum = sum.wrapping_add(epoch.sum);
-        }
-    }
-    (sums, issues)
-}
-
-fn any_step() -> impl Strategy<Value = EventKind> {
-    let payload = prop_oneof![
-        Just(Payload::Absent),
-        Just(Payload::Zeroes),
-        (0..3_u128).prop_map(|digest| Payload::Digest(Digest(digest))),
-    ];
-    let names = (0..12_u64, 0..3_u16, 0..7_u8, any::<bool>());
-    (names, payload, 0..4_u64, any::<Option<u16>>()).prop_map(
-        |((id, device, operation, is_issue), payload, offset, errno)| {
-            let (id, device) = (RequestId(id), DeviceId(device));
-            let operation = Operation::from_number(operation).unwrap();
-            if is_issue {
-                let range = ByteRange::new(offset * 4096, 4096);
-                EventKind::Issue(Issue {
-                    id,
-                    device,
-                    connection: ConnectionId(0),
-                    cookie: 0,
-                    request: Request { operation, range, flags: Flags::NONE },
-                    payload,
-                })
-            } else {
-                EventKind::Block(Block {
-                    id,
-                    device,
-                    operation,
-                    result: errno.map_or(Ok(()), |errno| Err(Errno(errno.max(1)))),
-                    latency: Nanos(offset),
-                    hold: Nanos(0),
-                    flags: CompletionFlags::default(),
-                    payload,
-                    extents: Vec::new(),
-                })
-            }
-        },
-    )
-}
-
-proptest! {
-    #[test]
-    fn summaries_say_what_the_events_say_however_chunks_fall(
-        kinds in vec(any_step(), 1..80),
-        ticks in vec(0..80_usize, 0..8),
-    ) {
-        let entries: Vec<_> = (0..).zip(kinds).map(|(time, kind)| plain(time, kind)).collect();
-        let issues = entries.iter().filter(|entry| matches!(entry.event.kind, EventKind::Issue(_)));
-        let wanted = (oracle(&entries), issues.count() as u64);
-        prop_assert_eq!(&summed(&written(&entries, &ticks).0), &wanted);
-        prop_assert_eq!(&summed(&written(&entries, &[]).0), &wanted);
-    }
+    let mut ahead = Reader::open(Cursor::new(bytes)).unwrap().ahead();
+    assert_eq!(ahead.next_event().unwrap().unwrap().0, 0);
+    drop(ahead);
 }

@@ -4,6 +4,7 @@ mod damage;
 mod indexes;
 mod random;
 mod reference;
+mod summaries;
 
 use std::io::{self, Cursor, Write};
 
