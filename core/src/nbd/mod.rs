@@ -13,6 +13,8 @@
 
 mod client;
 mod connection;
+#[cfg(feature = "fuzz")]
+pub mod conversation;
 mod export;
 mod handshake;
 mod inbox;

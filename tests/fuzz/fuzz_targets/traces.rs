@@ -1,0 +1,156 @@
+//! Targets that take a trace: whatever it is, each way of reading it must agree with the others.
+//!
+//! Invariant: a failed assertion here is a bug of the reader, never of the input.
+
+use std::io::Cursor;
+
+use blkreplay_core::event::{Event, EventKind, Payload};
+use blkreplay_core::format::{Entry, Reader, Writer};
+use blkreplay_core::limits::REQUEST_DATA_BYTES_MAX;
+use blkreplay_core::rows::Rows;
+use bytes::Bytes;
+
+/// Bytes of a write that packs to almost nothing.
+const DENSE_BYTES: usize = 256 << 10;
+
+/// Native fixtures: everything that a trace can hold. And one that unpacks to much more than it is.
+pub(crate) fn seeds() -> Vec<Vec<u8>> {
+    let natives = blkreplay_fixtures::native::TRACES.iter().map(|(_, make)| make());
+    natives.chain([dense()]).collect()
+}
+
+/// A trace of one long write.
+fn dense() -> Vec<u8> {
+    let trace = blkreplay_fixtures::native::TRACES[0].1();
+    let mut reader = Reader::open(Cursor::new(&trace)).expect("it is a trace");
+    let mut writer =
+        Writer::create(Vec::new(), reader.header(), 1, 2).expect("a vector takes everything");
+    let data = Bytes::from(vec![7; DENSE_BYTES]);
+    while let Some((_, mut event)) = reader.next_event().expect("it is whole") {
+        let mut stored = None;
+        if let EventKind::Issue(issue) = &mut event.kind {
+            issue.payload = Payload::of(&data);
+            stored = Some(data.clone());
+        }
+        writer.append(Entry { event, data: stored }).expect("a vector takes everything");
+    }
+    writer.finish().expect("a vector takes everything").0
+}
+
+/// The beginning of each trace.
+pub(crate) fn header_seeds() -> Vec<Vec<u8>> {
+    let header_len = |trace: &[u8]| u32::from_le_bytes(trace[16..20].try_into().expect("4 bytes"));
+    let cut = |mut trace: Vec<u8>| {
+        trace.truncate(header_len(&trace) as usize);
+        trace
+    };
+    seeds().into_iter().map(cut).collect()
+}
+
+/// Opens it: the header is whole or refused with a reason.
+pub(crate) fn header(input: &[u8]) {
+    match Reader::open(Cursor::new(input)) {
+        Ok(reader) => assert!(!format!("{:?}", reader.header()).is_empty()),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// All events of a trace; `None` if it ends in an error. Checks what a reader promises on the way.
+fn events(input: &[u8]) -> Option<Vec<(u64, Event)>> {
+    let mut reader = Reader::open(Cursor::new(input)).ok()?;
+    let mut events: Vec<(u64, Event)> = Vec::new();
+    loop {
+        match reader.next_event() {
+            Ok(Some((index, event))) => {
+                if let Some((before, earlier)) = events.last() {
+                    assert!(index > *before, "indices go up");
+                    assert!(event.time >= earlier.time, "time never goes back");
+                }
+                events.push((index, event));
+            }
+            Ok(None) => break,
+            Err(_) => return None,
+        }
+    }
+    let ended = matches!(events.last(), Some((_, Event { kind: EventKind::End { .. }, .. })));
+    match reader.loss() {
+        None => assert!(ended, "nothing is lost of what ends in order"),
+        Some(loss) => {
+            assert!(!loss.to_string().is_empty());
+            assert_eq!(loss.offset + loss.bytes_unread, input.len() as u64);
+        }
+    }
+    Some(events)
+}
+
+/// Reads it to its end.
+pub(crate) fn read(input: &[u8]) {
+    events(input);
+}
+
+/// Walks over its headers and summaries: what is said agrees with what reading gives.
+pub(crate) fn survey(input: &[u8]) {
+    let Ok(reader) = Reader::open(Cursor::new(input)) else { return };
+    let Ok(survey) = reader.survey() else { return };
+    let Some(events) = events(input) else { return };
+    let status = events.last().and_then(|(_, event)| match event.kind {
+        EventKind::End { status } => status,
+        _ => None,
+    });
+    if survey.loss.is_none() {
+        assert_eq!(survey.facts.file_bytes, input.len() as u64);
+        assert!(events.len() as u64 <= survey.facts.events, "a survey counts all events");
+        let whole =
+            matches!(events.last(), Some((_, last)) if matches!(last.kind, EventKind::End { .. }));
+        assert!(!whole || survey.status == status, "both say how it ended");
+    }
+}
+
+/// Asks for every payload that an event names, and for some that none names.
+pub(crate) fn payloads(input: &[u8]) {
+    let Ok(mut reader) = Reader::open(Cursor::new(input)) else { return };
+    while let Ok(Some((index, event))) = reader.next_event() {
+        let payload = match event.kind {
+            EventKind::Issue(issue) => issue.payload,
+            EventKind::Block(block) => block.payload,
+            _ => continue,
+        };
+        if let Payload::Stored(_, id) = payload {
+            if let Ok(data) = reader.payload(id) {
+                assert!(data.len() <= 2 * REQUEST_DATA_BYTES_MAX as usize, "{}", data.len());
+            }
+            let _ = reader.payload(blkreplay_core::event::PayloadId(id.0 ^ index));
+        }
+    }
+}
+
+/// Joins its events into requests: one row for each issue.
+pub(crate) fn rows(input: &[u8]) {
+    let Ok(mut reader) = Reader::open(Cursor::new(input)) else { return };
+    let mut rows = Rows::new(&mut reader);
+    let mut count = 0;
+    while let Ok(Some(row)) = rows.next_row() {
+        assert!(!format!("{row:?} {}", row.payload).is_empty());
+        count += 1;
+    }
+    if let Some(events) = events(input) {
+        let issues = events.iter().filter(|(_, event)| matches!(event.kind, EventKind::Issue(_)));
+        assert_eq!(count, issues.count(), "each issue gives one row");
+    }
+}
+
+/// Writes its events anew: they read back as they were.
+pub(crate) fn rewrite(input: &[u8]) {
+    let Ok(reader) = Reader::open(Cursor::new(input)) else { return };
+    let header = reader.header().clone();
+    let Some(before) = events(input) else { return };
+    let Ok(mut writer) = Writer::create(Vec::new(), &header, 1, 2) else { return };
+    for (_, event) in &before {
+        let entry = Entry { event: event.clone(), data: None };
+        writer.append(entry).expect("a vector takes everything");
+    }
+    let (bytes, _) = writer.finish().expect("a vector takes everything");
+    let after = events(&bytes).expect("what we write can be read");
+    let plain = |events: Vec<(u64, Event)>| events.into_iter().map(|(_, event)| event);
+    assert!(plain(before).eq(plain(after)), "events read back as they were written");
+}
