@@ -8,12 +8,16 @@ mod bad_input;
 mod clients;
 /// What holds for every command: help, streams, exit codes, closed pipes.
 mod command_line;
+/// Traces of later versions: what is skipped, and what is refused by name.
+mod compat;
 /// README and book: what they show is run, where they link to is looked up.
 mod docs;
 /// Marks, the socket they come through, and the positions that name them.
 mod marks;
 /// The native fixtures, and the commands that read a trace.
 mod native;
+/// A reader written from the page on the format prints what the program prints.
+mod second_reader;
 /// Traces that come out of a pipe or still grow.
 mod streams;
 /// What tests run in: a directory, an environment, a time limit, tools.

@@ -1,7 +1,8 @@
-//! The native fixtures: what they say is what their generator makes, and what `print` makes of them.
+//! The native fixtures: traces that are kept for ever, what `print` makes of them, and what our writer makes today.
 //!
-//! `BLKREPLAY_BLESS=1` writes the expected texts anew, and files that are not there; it never changes a trace
-//! that is. Invariant: a trace of an earlier version of the format stays as it was written.
+//! `BLKREPLAY_BLESS=1` writes the expected texts anew, and traces that are not there; it never changes a trace
+//! that is. Invariants: the bytes that were committed read as their texts, whatever version reads them; what the
+//! writer makes today says the same, in whatever bytes.
 
 use std::fs;
 use std::io::Cursor;
@@ -11,6 +12,35 @@ use std::process::{Command, Output};
 use blkreplay_core::event::{Event, EventKind, Payload};
 use blkreplay_core::format::Reader;
 use blkreplay_fixtures::{bytes, native, path};
+
+/// What is expected of a trace: its name, the options of `print`, the file with its text, the exit code.
+type Expected = (&'static str, &'static [&'static str], &'static str, i32);
+
+const CANONICAL: &[&str] = &["--format", "canonical"];
+const EVENTS_JSON: &[&str] = &["--events", "--json"];
+
+#[rustfmt::skip]
+const EXPECTED: [Expected; 19] = [
+    ("native/operations.blkr", &[], "native/operations.txt", 0),
+    ("native/operations.blkr", &["--events"], "native/operations.events.txt", 0),
+    ("native/operations.blkr", &["--json"], "native/operations.jsonl", 0),
+    ("native/operations.blkr", EVENTS_JSON, "native/operations.events.jsonl", 0),
+    ("native/operations.blkr", CANONICAL, "native/operations.canonical.txt", 0),
+    ("native/two-devices.blkr", &[], "native/two-devices.txt", 0),
+    ("native/two-devices.blkr", &["--json"], "native/two-devices.jsonl", 0),
+    ("native/two-devices.blkr", EVENTS_JSON, "native/two-devices.events.jsonl", 0),
+    ("native/two-devices.blkr", CANONICAL, "native/two-devices.canonical.txt", 0),
+    ("native/cut.blkr", &[], "native/cut.txt", 3),
+    ("native/cut.blkr", EVENTS_JSON, "native/cut.events.jsonl", 3),
+    ("native/sessions.blkr", &[], "native/sessions.txt", 0),
+    ("native/sessions.blkr", &["--events"], "native/sessions.events.txt", 0),
+    ("native/sessions.blkr", &["--json"], "native/sessions.jsonl", 0),
+    ("native/sessions.blkr", EVENTS_JSON, "native/sessions.events.jsonl", 0),
+    ("native/sessions.blkr", CANONICAL, "native/sessions.canonical.txt", 0),
+    ("native/later.blkr", &[], "native/later.txt", 0),
+    ("native/later.blkr", &["--json"], "native/later.jsonl", 0),
+    ("native/later.blkr", EVENTS_JSON, "native/later.events.jsonl", 0),
+];
 
 fn blkreplay(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_blkreplay"));
@@ -38,7 +68,7 @@ fn contents(bytes: &[u8]) -> (String, Vec<Event>, Vec<Vec<u8>>) {
 }
 
 #[test]
-fn the_native_traces_say_what_their_generator_makes() {
+fn what_the_writer_makes_today_says_what_the_kept_traces_say() {
     for (name, make) in native::TRACES {
         let path = path(name);
         if bless() && !path.exists() {
@@ -52,9 +82,6 @@ fn the_native_traces_say_what_their_generator_makes() {
 #[track_caller]
 fn check(trace: &str, options: &[&str], expected: &str, code: i32) {
     let output = blkreplay(&[&["print", trace], options].concat());
-    if bless() {
-        fs::write(path(expected), &output.stdout).expect("fixtures are writable");
-    }
     let text = String::from_utf8_lossy(&output.stdout);
     let expected = bytes(expected);
     assert_eq!(text, String::from_utf8_lossy(&expected), "{trace} {options:?}");
@@ -62,20 +89,38 @@ fn check(trace: &str, options: &[&str], expected: &str, code: i32) {
 }
 
 #[test]
-fn print_gives_the_expected_text_of_each_native_trace() {
-    check("native/operations.blkr", &[], "native/operations.txt", 0);
-    check("native/two-devices.blkr", &[], "native/two-devices.txt", 0);
-    check("native/cut.blkr", &[], "native/cut.txt", 3);
+fn the_kept_traces_still_print_as_their_texts() {
+    for (trace, options, expected, code) in EXPECTED {
+        if bless() {
+            let output = blkreplay(&[&["print", trace], options].concat());
+            fs::write(path(expected), &output.stdout).expect("fixtures are writable");
+        }
+        check(trace, options, expected, code);
+    }
 }
 
 #[test]
-fn print_gives_the_expected_events_json_and_canonical_lines() {
-    check("native/operations.blkr", &["--events"], "native/operations.events.txt", 0);
-    check("native/operations.blkr", &["--json"], "native/operations.jsonl", 0);
-    check("native/operations.blkr", &["--events", "--json"], "native/operations.events.jsonl", 0);
-    let canonical = ["--format", "canonical"];
-    check("native/operations.blkr", &canonical, "native/operations.canonical.txt", 0);
-    check("native/two-devices.blkr", &canonical, "native/two-devices.canonical.txt", 0);
+fn what_the_writer_makes_today_prints_as_the_same_texts() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = directory.path().join("made.blkr");
+    for (name, make) in native::TRACES {
+        fs::write(&made, make()).unwrap();
+        for (_, options, expected, code) in EXPECTED.iter().filter(|(trace, ..)| *trace == name) {
+            check(made.to_str().unwrap(), options, expected, *code);
+        }
+    }
+}
+
+#[test]
+fn every_kept_trace_is_as_it_was_committed() {
+    let readme = fs::read_to_string(path("../README.md")).unwrap();
+    for (name, _) in native::TRACES {
+        let output = Command::new("sha256sum").arg(path(name)).output().unwrap();
+        let sum = String::from_utf8(output.stdout).unwrap();
+        let sum = sum.split(' ').next().unwrap();
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap();
+        assert!(row.contains(sum), "{name} was changed, which it never may be: its sum is {sum}");
+    }
 }
 
 #[test]

@@ -1,0 +1,544 @@
+#!/usr/bin/env python3
+"""A second reader of traces, written from book/src/reference/format.md and nothing else.
+
+    second_reader.py TRACE              what `blkreplay print --json TRACE` prints
+    second_reader.py TRACE --events     what `blkreplay print --events --json TRACE` prints
+    second_reader.py TRACE --payload N  the bytes of payload N
+
+It shows that the page is enough to read a trace. It does not verify digests and holds the whole trace in
+memory. Exit codes are those of blkreplay: 2 refused, 3 not whole.
+
+Needs the Python standard library and the module zstandard.
+"""
+
+import json
+import struct
+import sys
+import unicodedata
+
+import zstandard
+
+# Header and Chunks: limits and numbers of the page.
+MAGIC = bytes.fromhex("89424c4b520d0a1a0a000000")
+HEADER_LEN_MAX = 1_048_576
+CHUNK_HEADER_LEN = 84
+CHUNK_HEADER_LEN_MAX = 4_096
+SUMMARY_LEN_MAX = 1_048_576
+BODY_LEN_MAX = 76_546_048
+TYPE_EVENTS, TYPE_PAYLOADS, TYPE_MAY_BE_SKIPPED = 1, 2, 0x8000
+CODEC_STORED, CODEC_ZSTD = 0, 1
+
+OPERATIONS = ["read", "write", "write_zeroes", "discard", "flush", "block_status", "cache"]
+FLAGS = ["fua", "no_hole", "fast_zero", "req_one"]
+COMPLETION_FLAGS = ["undelivered", "refused"]
+CHECKPOINTS = ["controller"]
+DISCONNECTS = ["asked", "closed", "protocol", "shutdown"]
+
+# Errors that have a name when they are printed (Linux numbers); the others are errno-N.
+ERRNO = {
+    1: "EPERM", 2: "ENOENT", 4: "EINTR", 5: "EIO", 6: "ENXIO", 9: "EBADF", 11: "EAGAIN", 12: "ENOMEM",
+    13: "EACCES", 16: "EBUSY", 19: "ENODEV", 22: "EINVAL", 27: "EFBIG", 28: "ENOSPC", 30: "EROFS",
+    61: "ENODATA", 75: "EOVERFLOW", 95: "ENOTSUP", 108: "ESHUTDOWN", 110: "ETIMEDOUT", 116: "ESTALE",
+    122: "EDQUOT",
+}  # fmt: skip
+
+
+class Refused(Exception):
+    """The page says that a reader must refuse this."""
+
+
+class Lost(Exception):
+    """From here on the trace is not whole."""
+
+
+def crc32c_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+CRC32C = crc32c_table()
+
+
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value = value >> 8 ^ CRC32C[(value ^ byte) & 0xFF]
+    return value ^ 0xFFFFFFFF
+
+
+class Source:
+    """Takes numbers from the front of bytes."""
+
+    def __init__(self, data):
+        self.data = data
+        self.at = 0
+
+    def left(self):
+        return len(self.data) - self.at
+
+    def bytes(self, count):
+        if count > self.left():
+            raise Lost(f"byte {self.at}: {count} bytes are wanted, {self.left()} are left")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def u8(self):
+        return self.bytes(1)[0]
+
+    def leb(self, limit=2**64 - 1):
+        value = 0
+        for place in range(10):
+            byte = self.u8()
+            value |= (byte & 0x7F) << 7 * place
+            if byte < 0x80:
+                break
+        else:
+            raise Lost(f"byte {self.at}: a number of more than ten bytes")
+        if value > limit:
+            raise Lost(f"byte {self.at}: {value} is more than {limit}")
+        return value
+
+    def dif(self, expected):
+        way = self.leb()
+        way = -(way + 1 >> 1) if way & 1 else way >> 1
+        return (expected + way) % 2**64
+
+    def bits(self, names):
+        """A byte of flags: the names of those that are set. Bits without a name are zero."""
+        byte = self.u8()
+        if byte >> len(names):
+            raise Lost(f"byte {self.at}: unknown bits in {byte:#x}")
+        return [name for place, name in enumerate(names) if byte >> place & 1]
+
+    def one_of(self, names):
+        number = self.u8()
+        if number >= len(names):
+            raise Lost(f"byte {self.at}: {number} is none of {names}")
+        return names[number]
+
+    def text(self, limit):
+        try:
+            return self.bytes(self.leb(limit)).decode()
+        except UnicodeDecodeError as error:
+            raise Lost(f"byte {self.at}: {error}") from error
+
+
+# ---------------------------------------------------------------- the file
+
+
+class Trace:
+    """A trace: its metadata, then its chunks."""
+
+    def __init__(self, data):
+        self.data = data
+        if len(data) < 52 or data[:12] != MAGIC:
+            raise Refused("no trace begins here")
+        major, _minor, header_len, _compat, incompat = struct.unpack_from("<HHIII", data, 12)
+        if major != 1:
+            raise Refused(f"major version {major}")
+        if not 56 <= header_len <= HEADER_LEN_MAX or header_len > len(data):
+            raise Refused(f"header_len {header_len}")
+        header = data[:header_len]
+        if crc32c(header[:-4]) != struct.unpack("<I", header[-4:])[0]:
+            raise Refused("the checksum of the header is wrong")
+        self.metadata = json.loads(header[52:-4])
+        if incompat:
+            names = self.metadata.get("features", {})
+            bits = [bit for bit in range(32) if incompat >> bit & 1]
+            raise Refused("features " + ", ".join(f"{bit} {names.get(str(bit), '')}" for bit in bits))
+        (self.salt,) = struct.unpack_from("<Q", data, 44)
+        self.at = header_len
+
+    def chunks(self):
+        """Headers and bodies of the chunks of known types, as they lie in the file."""
+        sequence = 0
+        while self.at < len(self.data):
+            chunk = Chunk(self.data, self.at, self.salt, sequence)
+            self.at += chunk.length
+            sequence += 1
+            if chunk.type in (TYPE_EVENTS, TYPE_PAYLOADS):
+                yield chunk
+
+    def device(self, number):
+        devices = self.metadata["devices"]
+        return devices[number]["name"] if number < len(devices) else f"device-{number}"
+
+
+class Chunk:
+    """A chunk whose header and summary are whole."""
+
+    def __init__(self, data, at, salt, sequence):
+        self.data, self.start = data, at
+        if len(data) - at < CHUNK_HEADER_LEN:
+            raise Lost("cut")
+        if data[at : at + 4] != b"BLKC":
+            raise Lost("damaged: no chunk begins here")
+        (
+            self.type, self.encoding, self.codec, self.header_len, self.summary_len, found_salt,
+            found_sequence, self.raw_len, self.stored_len, self.count, self.lost, self.first,
+            self.time_first, self.time_last, summary_crc, self.body_crc,
+        ) = struct.unpack_from("<HBBHxxIQQIIIIQQQII", data, at + 4)  # fmt: skip
+        if not CHUNK_HEADER_LEN <= self.header_len <= CHUNK_HEADER_LEN_MAX:
+            raise Lost("damaged: header_len")
+        header = data[at : at + self.header_len]
+        if len(header) < self.header_len:
+            raise Lost("cut")
+        # What a later minor version put between byte 80 and the checksum is skipped.
+        if crc32c(header[:-4]) != struct.unpack("<I", header[-4:])[0]:
+            raise Lost("damaged: the checksum of the chunk header is wrong")
+        if self.summary_len > SUMMARY_LEN_MAX or max(self.raw_len, self.stored_len) > BODY_LEN_MAX:
+            raise Lost("damaged: a length is beyond its limit")
+        self.check_known()
+        if (found_salt, found_sequence) != (salt, sequence):
+            raise Lost("damaged: the chunk is not the next one of this file")
+        self.body_at = at + self.header_len + self.summary_len
+        self.length = self.header_len + self.summary_len + self.stored_len
+        if at + self.length > len(data):
+            raise Lost("cut")
+        if crc32c(data[at + self.header_len : self.body_at]) != summary_crc:
+            raise Lost("damaged: the checksum of the summary is wrong")
+
+    def check_known(self):
+        if self.type not in (TYPE_EVENTS, TYPE_PAYLOADS):
+            if not self.type & TYPE_MAY_BE_SKIPPED:
+                raise Refused(f"a chunk of type {self.type:#06x} at byte {self.start}")
+        elif self.encoding not in (BODIES if self.type == TYPE_EVENTS else [0]):
+            raise Refused(f"encoding {self.encoding} of the chunk at byte {self.start}")
+        elif self.codec not in (CODEC_STORED, CODEC_ZSTD):
+            raise Refused(f"codec {self.codec} of the chunk at byte {self.start}")
+
+    def body(self):
+        stored = self.data[self.body_at : self.body_at + self.stored_len]
+        if crc32c(stored) != self.body_crc:
+            raise Lost("damaged: the checksum of the body is wrong")
+        if self.codec == CODEC_ZSTD:
+            stored = unpack(stored, self.raw_len)
+        if len(stored) != self.raw_len:
+            raise Lost("damaged: the body does not have raw_len bytes")
+        return stored
+
+
+def unpack(stored, raw_len):
+    """One zstd frame, but never more than raw_len bytes of it."""
+    try:
+        if zstandard.frame_content_size(stored) not in (-1, raw_len):
+            raise Lost("damaged: the frame does not hold raw_len bytes")
+        return zstandard.ZstdDecompressor().decompress(stored, max_output_size=raw_len)
+    except zstandard.ZstdError as error:
+        raise Lost(f"damaged: {error}") from error
+
+
+# ---------------------------------------------------------------- events
+
+
+def events(trace):
+    """(index, event) of all chunks that are whole. An event is a dictionary as it is printed."""
+    next_first, time_before, ended = 0, 0, False
+    for chunk in trace.chunks():
+        if chunk.type != TYPE_EVENTS:
+            continue
+        if chunk.first != next_first + chunk.lost:
+            raise Lost("damaged: first is not what follows")
+        if chunk.time_first < time_before:
+            raise Lost("damaged: time_first is before time_last of the chunk before")
+        next_first, time_before = chunk.first + chunk.count, chunk.time_last
+        for place, event in enumerate(BODIES[chunk.encoding](chunk)):
+            if ended:
+                raise Lost("damaged: an event follows the end")
+            if event is not None:
+                ended = event["kind"] == "end"
+                yield chunk.first + place, event
+    if not ended:
+        raise Lost("no end")
+
+
+def rows(chunk):
+    """The events of a chunk in encoding 0, `None` for one that is skipped."""
+    source, before, time = Source(chunk.body()), Before(), chunk.time_first
+    for _ in range(chunk.count):
+        kind = source.u8()
+        time += source.leb()
+        if kind < 0x80:
+            if kind not in KINDS:
+                raise Refused(f"an event of kind {kind:#04x} in the chunk at byte {chunk.start}")
+            fields = KINDS[kind](source, before)
+        else:
+            own = Source(source.bytes(source.leb()))
+            fields = NOTES[kind](own) if kind in NOTES else None
+        if time >= 2**64:
+            raise Lost("damaged: a time of more than 64 bits")
+        yield fields and {**fields, "t": time}
+    if source.left():
+        raise Lost("damaged: bytes are left behind the last event")
+    if time != chunk.time_last:
+        raise Lost("damaged: time_last is not that of the last event")
+
+
+# How the body of a chunk of events is laid out, by its encoding: a new one is added here.
+BODIES = {0: rows}
+
+
+class Before:
+    """What the next event of a chunk is told relative to."""
+
+    def __init__(self):
+        self.issue_id = self.cookie = self.offset = self.block_id = self.payload = 0
+        self.device = self.connection = self.block_device = 0
+
+
+def operation(shape):
+    if shape & 7 == 7:
+        raise Lost("damaged: operation 7")
+    return OPERATIONS[shape & 7]
+
+
+def payload(source, before, shape):
+    """The payload as it is printed, and its number if it is stored."""
+    known = shape >> 3 & 3
+    if known < 2:
+        return [None, "zeroes"][known], None
+    shown = digest(source.bytes(16))
+    if known == 2:
+        return shown, None
+    number = source.dif(before.payload)
+    before.payload = (number + 1) % 2**64
+    return shown, number
+
+
+def digest(little_endian):
+    return "xxh3:" + little_endian[::-1].hex()
+
+
+def issue(source, before):
+    identity = source.dif(before.issue_id)
+    shape = source.u8()
+    if shape & 0xC0:
+        raise Lost("damaged: the shape of an issue")
+    op = operation(shape)
+    flags = source.bits(FLAGS)
+    if shape & 0x20:
+        before.device, before.connection = source.leb(2**16 - 1), source.leb(2**32 - 1)
+    before.cookie = source.dif(before.cookie)
+    offset = source.dif(before.offset)
+    length = source.leb()
+    shown, number = payload(source, before, shape)
+    before.issue_id = (identity + 1) % 2**64
+    before.offset = (offset + length) % 2**64
+    return {
+        "kind": "issue", "id": identity, "device": before.device, "conn": before.connection,
+        "cookie": before.cookie, "op": op, "off": offset, "len": length, "flags": flags,
+        "payload": shown, "number": number,
+    }  # fmt: skip
+
+
+def block(source, before):
+    identity = source.dif(before.block_id)
+    shape = source.u8()
+    op = operation(shape)
+    flags = source.bits(COMPLETION_FLAGS)
+    if shape & 0x20:
+        before.block_device = source.leb(2**16 - 1)
+    latency, hold = source.leb(), source.leb()
+    result = "ok"
+    if shape & 0x40:
+        errno = source.leb(2**16 - 1)
+        result = ERRNO.get(errno, f"errno-{errno}")
+    shown, number = payload(source, before, shape)
+    extents = []
+    if shape & 0x80:
+        for _ in range(count_of_extents(source)):
+            length, state = source.leb(), source.bits(["hole", "zero"])
+            if not length:
+                raise Lost("damaged: an extent of length 0")
+            extents.append({"len": length, "hole": "hole" in state, "zero": "zero" in state})
+    before.block_id = (identity + 1) % 2**64
+    return {
+        "kind": "block", "id": identity, "device": before.block_device, "op": op, "flags": flags,
+        "lat": latency, "hold": hold, "payload": shown, "number": number, "result": result,
+        "extents": extents,
+    }  # fmt: skip
+
+
+def count_of_extents(source):
+    count = source.leb(4096)
+    if count == 0:
+        raise Lost("damaged: no extents")
+    return count
+
+
+def end(source, _before):
+    status = source.leb(256)
+    return {"kind": "end", "status": status - 1 if status else None}
+
+
+def connect(source):
+    connection, device, negotiated = source.leb(2**32 - 1), source.leb(2**16 - 1), source.u8()
+    return {
+        "kind": "connect", "conn": connection, "device": device, "export": source.text(4096),
+        "structured_replies": bool(negotiated & 1), "block_status": bool(negotiated & 2),
+    }  # fmt: skip
+
+
+def mark(source):
+    name = source.text(255)
+    if not name or any(unicodedata.category(character) == "Cc" for character in name):
+        raise Lost("damaged: the name of a mark")
+    return {"kind": "mark", "name": name}
+
+
+def disconnect(source):
+    connection = source.leb(2**32 - 1)
+    return {"kind": "disconnect", "conn": connection, "reason": source.one_of(DISCONNECTS)}
+
+
+def length(source):
+    return {"kind": "length", "device": source.leb(2**16 - 1), "len": source.leb()}
+
+
+KINDS = {
+    1: issue,
+    2: block,
+    3: lambda source, _: {"kind": "checkpoint", "checkpoint": source.one_of(CHECKPOINTS)},
+    4: end,
+}
+NOTES = {
+    0x80: lambda source: {"kind": "open", "device": source.leb(2**16 - 1)},
+    0x81: length,
+    0x82: lambda source: {"kind": "close", "device": source.leb(2**16 - 1)},
+    0x83: connect,
+    0x84: disconnect,
+    0x85: mark,
+}
+
+
+# ---------------------------------------------------------------- payloads
+
+
+def payloads(trace):
+    """(digest, bytes) of all payloads, in the order of their numbers."""
+    for chunk in trace.chunks():
+        if chunk.type != TYPE_PAYLOADS:
+            continue
+        body = chunk.body()
+        table_at = len(body) - 20 * chunk.count
+        at = 0
+        for entry in range(table_at, len(body), 20):
+            (size,) = struct.unpack_from("<I", body, entry)
+            yield digest(body[entry + 4 : entry + 20]), body[at : at + size]
+            at += size
+        if at != table_at:
+            raise Lost("damaged: the lengths of payloads do not add up")
+
+
+def check_payloads(data):
+    """Every stored payload that an event names is there, before it, with that digest."""
+    stored = [shown for shown, _ in payloads(Trace(data))]
+    for index, event in events(Trace(data)):
+        number = event.get("number")
+        if number is not None and stored[number] != event["payload"]:
+            raise Lost(f"damaged: event {index} names payload {number} by another digest")
+
+
+# ---------------------------------------------------------------- printing
+
+
+def show(fields):
+    """One line: what is absent is left out."""
+    kept = {name: value for name, value in fields.items() if value is not None and value != []}
+    print(json.dumps(kept, ensure_ascii=False, separators=(",", ":")))
+
+
+# The order in which the fields of an event are printed.
+EVENT_FIELDS = [
+    "schema", "seq", "kind", "t", "id", "dev", "conn", "cookie", "op", "off", "len", "flags", "lat", "hold",
+    "payload", "result", "extents", "checkpoint", "export", "structured_replies", "block_status", "reason",
+    "name", "status",
+]  # fmt: skip
+
+
+def print_events(trace):
+    for index, event in events(trace):
+        fields = {**event, "schema": "blkreplay.event/1", "seq": index}
+        if "device" in event:
+            fields["dev"] = trace.device(event["device"])
+        if event.get("op") == "flush":
+            fields["off"] = fields["len"] = None
+        show({name: fields[name] for name in EVENT_FIELDS if name in fields})
+
+
+def print_requests(trace):
+    """One line an issue, in their order, joined with its completion."""
+    requests, waiting, flushes = [], {}, {}
+    refused = False
+    try:
+        for _, event in events(trace):
+            device = event.get("device")
+            if event["kind"] == "issue":
+                waiting[event["id"]] = event
+                event["epoch"] = flushes.get(device, 0)
+                requests.append(event)
+            elif event["kind"] == "block":
+                if event["op"] == "flush":
+                    flushes[device] = flushes.get(device, 0) + 1
+                if event["id"] in waiting:
+                    waiting.pop(event["id"])["block"] = event
+    except Refused:
+        refused = True
+        raise
+    finally:
+        for request in requests:
+            # Those behind a refused event may have completions that nobody can read.
+            if refused and "block" not in request:
+                break
+            show_request(trace, request)
+
+
+def show_request(trace, issue):
+    block = issue.get("block", {})
+    has_range = issue["op"] != "flush"
+    show({
+        "schema": "blkreplay.request/1",
+        "id": issue["id"],
+        "dev": trace.device(issue["device"]),
+        "conn": issue["conn"],
+        "op": issue["op"],
+        "off": issue["off"] if has_range else None,
+        "len": issue["len"] if has_range else None,
+        "flags": issue["flags"] + block.get("flags", []),
+        "t": issue["t"],
+        "lat": block.get("lat"),
+        "hold": block.get("hold"),
+        "epoch": issue["epoch"],
+        "payload": block.get("payload") or issue["payload"],
+        "result": block.get("result"),
+    })  # fmt: skip
+
+
+def main():
+    path, *options = sys.argv[1:]
+    with open(path, "rb") as file:
+        data = file.read()
+    trace = None
+    try:
+        trace = Trace(data)
+        if options[:1] == ["--payload"]:
+            found = [data for _, data in payloads(trace)]
+            sys.stdout.buffer.write(found[int(options[1])])
+            return 0
+        (print_events if options == ["--events"] else print_requests)(trace)
+        check_payloads(data)
+        return 0
+    except Refused as refusal:
+        print(f"{path}: refused: {refusal}", file=sys.stderr)
+        return 2
+    except Lost as loss:
+        print(f"{path}: not whole at byte {trace.at if trace else 0}: {loss}", file=sys.stderr)
+        return 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())
