@@ -2,16 +2,16 @@
 # Installs what the tests need (only where it is missing) and runs every check of this repository.
 #
 #   tests/run.sh                 everything, in the order below
-#   tests/run.sh STEP...         only these steps: tools fmt lint test doc
+#   tests/run.sh STEP...         only these steps: tools fmt lint doc test fuzz
 #
 # Reads nothing from standard input. Ends with the test runner's closing counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-STEPS=(tools fmt lint doc test)
+STEPS=(tools fmt lint doc test fuzz)
 
-# A command the tests use, and the Debian packages to try for it, best first. No package here may pull in
-# qemu-system: on some systems that removes qemu-utils.
+# A command the tests use, or after "py:" a module of Python, and the Debian packages to try for it, best
+# first. No package here may pull in qemu-system: on some systems that removes qemu-utils.
 TOOLS=(
     "qemu-img    qemu-utils"
     "qemu-io     qemu-utils"
@@ -24,6 +24,7 @@ TOOLS=(
     "e2fsck      e2fsprogs"
     "zstd        zstd"
     "python3     python3"
+    "py:zstandard python3-zstandard"
     "cmp         diffutils"
     "mount       mount"
     "losetup     mount"
@@ -33,11 +34,20 @@ TOOLS=(
 
 say() { printf '== %s\n' "$*" >&2; }
 
+# Whether a Python has the module: the one in PATH, or that of the system, for which packages are.
+has_module() {
+    python3 -c "import $1" 2>/dev/null || /usr/bin/python3 -c "import $1" 2>/dev/null
+}
+
 # Prints "COMMAND PACKAGE..." for each command that is not there. mkfs and e2fsck are often outside PATH.
 missing_tools() {
     local row command
     for row in "${TOOLS[@]}"; do
         read -r command _ <<<"$row"
+        if [[ $command == py:* ]]; then
+            has_module "${command#py:}" || echo "$row"
+            continue
+        fi
         PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || echo "$row"
     done
 }
@@ -65,7 +75,7 @@ step_tools() {
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
         say "tools: these are missing, and only root on a system with apt-get can have them installed here:"
         printf '     %s\n' "${rows[@]}" >&2
-        say "each line is a command and the Debian package that has it"
+        say "each line is a command (after py: a module of Python) and the Debian package that has it"
         exit 1
     fi
     apt-get update -q </dev/null
@@ -85,9 +95,16 @@ step_tools() {
     fi
 }
 
-step_fmt() { cargo fmt --all --check; }
+step_fmt() {
+    cargo fmt --all --check
+    cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
+}
 
-step_lint() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+step_lint() {
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    # What only the fuzzer sees, and its tests.
+    cargo clippy -p blkreplay-core --all-targets --features fuzz --locked -- -D warnings
+}
 
 step_doc() {
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
@@ -109,6 +126,9 @@ step_test() {
         sort -u "$LEFT_OUT" | sed 's/^/     /' >&2
     fi
 }
+
+# A short run, to see that no target broke; CONTRIBUTING.md has the long one.
+step_fuzz() { tests/fuzz/run.sh --inputs 5000; }
 
 if [ $# -eq 0 ]; then
     set -- "${STEPS[@]}"
