@@ -25,7 +25,8 @@ CHUNK_HEADER_LEN = 84
 CHUNK_HEADER_LEN_MAX = 4_096
 SUMMARY_LEN_MAX = 1_048_576
 BODY_LEN_MAX = 76_546_048
-TYPE_EVENTS, TYPE_PAYLOADS, TYPE_MAY_BE_SKIPPED = 1, 2, 0x8000
+TYPE_EVENTS, TYPE_PAYLOADS, TYPE_INDEX, TYPE_MAY_BE_SKIPPED = 1, 2, 0x8001, 0x8000
+COMPAT_INDEX_AT_END = 1
 CODEC_STORED, CODEC_ZSTD = 0, 1
 
 OPERATIONS = ["read", "write", "write_zeroes", "discard", "flush", "block_status", "cache"]
@@ -137,7 +138,7 @@ class Trace:
         self.data = data
         if len(data) < 52 or data[:12] != MAGIC:
             raise Refused("no trace begins here")
-        major, _minor, header_len, _compat, incompat = struct.unpack_from("<HHIII", data, 12)
+        major, _minor, header_len, self.compat, incompat = struct.unpack_from("<HHIII", data, 12)
         if major != 1:
             raise Refused(f"major version {major}")
         if not 56 <= header_len <= HEADER_LEN_MAX or header_len > len(data):
@@ -155,13 +156,16 @@ class Trace:
 
     def chunks(self):
         """Headers and bodies of the chunks of known types, as they lie in the file."""
-        sequence = 0
+        sequence, ends_in_index = 0, False
         while self.at < len(self.data):
             chunk = Chunk(self.data, self.at, self.salt, sequence)
             self.at += chunk.length
             sequence += 1
-            if chunk.type in (TYPE_EVENTS, TYPE_PAYLOADS):
+            if chunk.type in (TYPE_EVENTS, TYPE_PAYLOADS, TYPE_INDEX):
+                ends_in_index = chunk.type == TYPE_INDEX
                 yield chunk
+        if self.compat & COMPAT_INDEX_AT_END and not ends_in_index:
+            raise Lost("no index")
 
     def device(self, number):
         devices = self.metadata["devices"]

@@ -20,7 +20,7 @@ const CANONICAL: &[&str] = &["--format", "canonical"];
 const EVENTS_JSON: &[&str] = &["--events", "--json"];
 
 #[rustfmt::skip]
-const EXPECTED: [Expected; 19] = [
+const EXPECTED: [Expected; 21] = [
     ("native/operations.blkr", &[], "native/operations.txt", 0),
     ("native/operations.blkr", &["--events"], "native/operations.events.txt", 0),
     ("native/operations.blkr", &["--json"], "native/operations.jsonl", 0),
@@ -40,6 +40,8 @@ const EXPECTED: [Expected; 19] = [
     ("native/later.blkr", &[], "native/later.txt", 0),
     ("native/later.blkr", &["--json"], "native/later.jsonl", 0),
     ("native/later.blkr", EVENTS_JSON, "native/later.events.jsonl", 0),
+    ("native/indexed.blkr", &["--json"], "native/sessions.jsonl", 0),
+    ("native/indexed.blkr", EVENTS_JSON, "native/sessions.events.jsonl", 0),
 ];
 
 fn blkreplay(arguments: &[&str]) -> Output {
