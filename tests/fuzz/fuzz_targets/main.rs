@@ -55,6 +55,7 @@ const TARGETS: &[Target] = &[
     trace("read", traces::read, traces::seeds),
     trace("survey", traces::survey, traces::seeds),
     trace("payloads", traces::payloads, traces::seeds),
+    trace("seek", traces::seek, traces::seeds),
     trace("rows", traces::rows, traces::seeds),
     trace("rewrite", traces::rewrite, traces::seeds),
     peer("server", clients::server, clients::server_seeds),
