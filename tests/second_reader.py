@@ -4,9 +4,10 @@
     second_reader.py TRACE              what `blkreplay print --json TRACE` prints
     second_reader.py TRACE --events     what `blkreplay print --events --json TRACE` prints
     second_reader.py TRACE --payload N  the bytes of payload N
+    second_reader.py TRACE --check      nothing, if summaries and indexes say what the events say
 
 It shows that the page is enough to read a trace. It does not verify digests and holds the whole trace in
-memory. Exit codes are those of blkreplay: 2 refused, 3 not whole.
+memory. Exit codes are those of blkreplay: 2 refused, 3 not whole; and 1 if --check finds a fault.
 
 Needs the Python standard library and the module zstandard.
 """
@@ -199,6 +200,7 @@ class Chunk:
         self.check_known()
         if (found_salt, found_sequence) != (salt, sequence):
             raise Lost("damaged: the chunk is not the next one of this file")
+        self.sequence = sequence
         self.body_at = at + self.header_len + self.summary_len
         self.length = self.header_len + self.summary_len + self.stored_len
         if at + self.length > len(data):
@@ -447,6 +449,213 @@ def check_payloads(data):
             raise Lost(f"damaged: event {index} names payload {number} by another digest")
 
 
+# ---------------------------------------------------------------- summaries and indexes
+
+
+class Fault(Exception):
+    """A summary or an index says something else than the events."""
+
+
+def agree(what, said, found):
+    if said != found:
+        raise Fault(f"{what}: {said} is said, {found} is found")
+
+
+def tags(data):
+    source, found = Source(data), {}
+    while source.left():
+        tag = source.leb()
+        found[tag] = source.bytes(source.leb())
+    return found
+
+
+def lebs(source, count):
+    return [source.leb() for _ in range(count)]
+
+
+def said_operations(value):
+    source, counts = Source(value), {}
+    while source.left():
+        operation = source.u8()
+        counts[OPERATIONS[operation]] = lebs(source, 4)
+    return counts
+
+
+def said_marks(value):
+    source, marks, place = Source(value), [], -1
+    while source.left():
+        place += 1 + source.leb()
+        marks.append((place, source.text(255)))
+    return marks
+
+
+def said_state(value):
+    """Ids of open requests, and flushes by device."""
+    source = Source(value)
+    ids, flushes, identity, device = [], {}, -1, -1
+    for _ in range(source.leb()):
+        identity = source.dif(identity + 1)
+        ids.append(identity)
+    while source.left():
+        device += 1 + source.leb()
+        flushes[device] = source.leb()
+    return ids, flushes
+
+
+def said_latencies(value):
+    source, sketches = Source(value), {}
+    while source.left():
+        buckets = sketches.setdefault(OPERATIONS[source.u8()], {})
+        bucket = -1
+        for _ in range(source.leb()):
+            bucket += 1 + source.leb()
+            buckets[bucket] = source.leb()
+    return sketches
+
+
+def said_epochs(value):
+    """Number of requests by device and epoch; the sums of their digests are not looked at."""
+    source, epochs = Source(value), {}
+    while source.left():
+        device, count, epoch = source.leb(), source.leb(), -1
+        for _ in range(count):
+            epoch += 1 + source.leb()
+            epochs[device, epoch] = source.leb()
+            source.bytes(16)
+    return epochs
+
+
+def bucket_of(duration):
+    if duration < 16:
+        return duration
+    shift = duration.bit_length() - 5
+    return (shift + 1) * 16 + (duration >> shift) - 16
+
+
+class Sums:
+    """What all events so far come to, counted from the events themselves."""
+
+    def __init__(self):
+        self.issued, self.flushes, self.operations, self.status = {}, {}, {}, None
+        self.numbers = [0] * 13
+
+    def chunk_of_events(self, chunk, index_at):
+        """Counts the events of a chunk, and holds its summary against them."""
+        events = list(BODIES[chunk.encoding](chunk))
+        operations, marks, latencies, epochs, ids, ranges = {}, [], {}, {}, [], []
+        for place, event in enumerate(events):
+            kind = event and event["kind"]
+            if kind == "issue":
+                count = operations.setdefault(event["op"], [0] * 4)
+                count[0] += 1
+                count[3] = min(count[3] + event["len"], 2**64 - 1)
+                ids.append(event["id"])
+                if event["len"]:
+                    ranges.append((event["off"], min(event["off"] + event["len"], 2**64 - 1)))
+                self.issued[event["id"]] = event["device"], self.flushes.get(event["device"], 0)
+            elif kind == "block":
+                count = operations.setdefault(event["op"], [0] * 4)
+                count[1] += 1
+                count[2] += event["result"] != "ok"
+                latencies.setdefault(event["op"], []).append(event["lat"])
+                if event["id"] in self.issued:
+                    epoch = self.issued.pop(event["id"])
+                    epochs[epoch] = epochs.get(epoch, 0) + 1
+                if event["op"] == "flush":
+                    self.flushes[event["device"]] = self.flushes.get(event["device"], 0) + 1
+            elif kind == "mark":
+                marks.append((place, event["name"]))
+            elif kind == "end":
+                self.status = event["status"]
+        said = tags(chunk.data[chunk.start + chunk.header_len : chunk.body_at])
+        agree("operations", said_operations(said.get(1, b"")), operations)
+        agree("marks", said_marks(said.get(6, b"")), marks)
+        if 2 in said:
+            low, extent, first, way = lebs(Source(said[2]), 4)
+            found = (min(low for low, _ in ranges), max(end for _, end in ranges)) if ranges else (0, 0)
+            agree("ranges", (low, low + extent), found)
+            agree("ids", (first, first + way), (min(ids), max(ids)))
+        if 3 in said:
+            for operation, buckets in said_latencies(said[3]).items():
+                found = {}
+                for latency in latencies[operation]:
+                    found[bucket_of(latency)] = found.get(bucket_of(latency), 0) + 1
+                agree(f"latencies of {operation}", buckets, found)
+        if 4 in said:
+            agree("state", said_state(said[4]), (sorted(self.issued), self.flushes))
+            agree("epochs", said_epochs(said.get(5, b"")), epochs)
+        agree("index", Source(said[7]).leb() if 7 in said else None, index_at)
+        for operation, count in operations.items():
+            before = self.operations.get(operation, [0] * 4)
+            self.operations[operation] = [min(a + b, 2**64 - 1) for a, b in zip(before, count)]
+        return len(marks), ids
+
+    def add(self, chunk, marks):
+        numbers = self.numbers
+        numbers[0] = chunk.sequence + 1
+        if chunk.type == TYPE_EVENTS:
+            found = [chunk.count, chunk.lost, 0, marks, 1, chunk.length, chunk.summary_len]
+            numbers[1:8] = [a + b for a, b in zip(numbers[1:8], found)]
+            numbers[3] = chunk.time_last
+        elif chunk.type == TYPE_PAYLOADS:
+            found = [chunk.count, 1, chunk.raw_len, chunk.length]
+            numbers[9:13] = [a + b for a, b in zip(numbers[9:13], found)]
+        else:
+            numbers[8] += chunk.length
+
+
+def check_summaries(data):
+    """Holds all summaries and indexes against the events; gives how many indexes there are."""
+    trace, sums, listed, index_at, indexes = Trace(data), Sums(), [], None, 0
+    for chunk in trace.chunks():
+        marks, ids = 0, []
+        if chunk.type == TYPE_EVENTS:
+            marks, ids = sums.chunk_of_events(chunk, index_at)
+        if chunk.type == TYPE_INDEX:
+            check_index(chunk, index_at or 0, listed, sums)
+            listed, index_at, indexes = [], chunk.start, indexes + 1
+        else:
+            listed.append((chunk, marks, ids))
+        sums.add(chunk, marks)
+    return indexes
+
+
+def check_index(chunk, index_before, listed, sums):
+    source = Source(chunk.body())
+    agree("index before", struct.unpack("<Q", source.bytes(8))[0], index_before)
+    said = tags(source.bytes(source.leb()))
+    agree("sums of operations", said_operations(said.get(1, b"")), sums.operations)
+    numbers = [chunk.sequence, *sums.numbers[1:]]
+    agree("sums", lebs(Source(said[2]), 13), numbers)
+    if 3 in said:
+        agree("status", Source(said[3]).leb(), 0 if sums.status is None else sums.status + 1)
+    agree("count", chunk.count, len(listed))
+    at = sequence = time = identity = 0
+    first = {}
+    for entry, marks, ids in listed:
+        fields = Source(source.bytes(source.leb()))
+        kind = fields.leb()
+        at = fields.dif(at)
+        agree("entry", (kind, at, fields.leb()), (entry.type, entry.start, entry.length))
+        at += entry.length
+        sequence = fields.dif(sequence) + 1
+        agree("sequence", sequence - 1, entry.sequence)
+        found = fields.dif(first.get(kind, 0)), fields.leb(), fields.leb()
+        agree("place", found, (entry.first, entry.count, entry.lost))
+        first[kind] = entry.first + entry.count
+        start = fields.dif(time)
+        time = fields.dif(start)
+        agree("times", (start, time), (entry.time_first, entry.time_last))
+        agree("marks and issues", lebs(fields, 2), [marks, len(ids)])
+        if ids:
+            low = fields.dif(identity)
+            identity = fields.dif(low)
+            agree("ids", (low, identity), (min(ids), max(ids)))
+            identity += 1
+    agree("trailer", source.bytes(16), struct.pack("<Q", chunk.start) + b"BLKINDEX")
+    agree("bytes left", source.left(), 0)
+
+
 # ---------------------------------------------------------------- printing
 
 
@@ -533,12 +742,18 @@ def main():
             found = [data for _, data in payloads(trace)]
             sys.stdout.buffer.write(found[int(options[1])])
             return 0
+        if options == ["--check"]:
+            print(f"{check_summaries(data)} indexes", file=sys.stderr)
+            return 0
         (print_events if options == ["--events"] else print_requests)(trace)
         check_payloads(data)
         return 0
     except Refused as refusal:
         print(f"{path}: refused: {refusal}", file=sys.stderr)
         return 2
+    except Fault as fault:
+        print(f"{path}: the chunk before byte {trace.at}: {fault}", file=sys.stderr)
+        return 1
     except Lost as loss:
         print(f"{path}: not whole at byte {trace.at if trace else 0}: {loss}", file=sys.stderr)
         return 3
