@@ -170,8 +170,8 @@ pub(crate) fn payloads(input: &[u8]) {
 
 /// Joins its events into requests: one row for each issue.
 pub(crate) fn rows(input: &[u8]) {
-    let Ok(mut reader) = Reader::open(Cursor::new(input)) else { return };
-    let mut rows = Rows::new(&mut reader);
+    let Ok(reader) = Reader::open(Cursor::new(input)) else { return };
+    let mut rows = Rows::new(reader);
     let mut count = 0;
     while let Ok(Some(row)) = rows.next_row() {
         assert!(!format!("{row:?} {}", row.payload).is_empty());
