@@ -54,13 +54,15 @@ for target in "${chosen[@]}"; do
         continue
     fi
     # A new directory each time: the same seed then makes the same inputs.
-    corpus=$(mktemp -d "$HOUSE/corpus-XXXXXX")
-    log="$HOUSE/$target.log"
+    run=$(mktemp -d "$HOUSE/run-XXXXXX")
+    trap 'rm -rf "$run"' EXIT
+    corpus=$run/corpus log=$run/log
+    mkdir "$corpus"
     started=$SECONDS
     if BLKREPLAY_FUZZ_SEEDS=$corpus "${fuzz[@]}" -runs="$inputs" -seed="$seed" -max_len=8192 \
         -len_control=0 -print_final_stats=1 "$corpus" >"$log" 2>&1; then
-        covered=$(grep -oE 'cov: [0-9]+' "$log" | tail -1 || true)
-        memory=$(grep -oE '^MEMORY [0-9]+' "$log" | tail -1 || true)
+        covered=$(grep -aoE 'cov: [0-9]+' "$log" | tail -1 || true)
+        memory=$(grep -aoE '^MEMORY [0-9]+' "$log" | tail -1 || true)
         done=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
         printf '%-10s %s inputs in %s s, seed %s, %s, %s bytes at most\n' "$target" "$done" \
             $((SECONDS - started)) "$seed" "${covered:-cov: ?}" "${memory:-MEMORY under 1048576}"
@@ -70,6 +72,6 @@ for target in "${chosen[@]}"; do
         printf '%s FAILED with seed %s; again: tests/fuzz/run.sh %s --file %s\n' "$target" "$seed" \
             "$target" "$(ls -t "$HOUSE/found/$target-"* 2>/dev/null | head -n 1)"
     fi
-    rm -rf "$corpus"
+    rm -rf "$run"
 done
 exit $failed
