@@ -63,12 +63,13 @@ for target in "${chosen[@]}"; do
         -len_control=0 -print_final_stats=1 "$corpus" >"$log" 2>&1; then
         covered=$(grep -aoE 'cov: [0-9]+' "$log" | tail -1 || true)
         memory=$(grep -aoE '^MEMORY [0-9]+' "$log" | tail -1 || true)
-        done=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
-        printf '%-10s %s inputs in %s s, seed %s, %s, %s bytes at most\n' "$target" "$done" \
+        count=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        printf '%-10s %s inputs in %s s, seed %s, %s, %s bytes at most\n' "$target" "$count" \
             $((SECONDS - started)) "$seed" "${covered:-cov: ?}" "${memory:-MEMORY under 1048576}"
     else
         failed=1
-        tail -n 40 "$log"
+        grep -a -A 3 'panicked at' "$log" | cut -c 1-2000 || true
+        tail -n 12 "$log"
         printf '%s FAILED with seed %s; again: tests/fuzz/run.sh %s --file %s\n' "$target" "$seed" \
             "$target" "$(ls -t "$HOUSE/found/$target-"* 2>/dev/null | head -n 1)"
     fi
