@@ -201,6 +201,7 @@ fn header(plan: &Plan, images: &[OpenedImage], clock: &MonotonicClock) -> Result
             request_data_bytes: limits::REQUEST_DATA_BYTES_MAX,
             connection_requests: limits::CONNECTION_REQUESTS_MAX,
         },
+        recovered: None,
     })
 }
 

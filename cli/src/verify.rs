@@ -152,6 +152,7 @@ mod tests {
             devices: names.iter().map(device).collect(),
             exports: Vec::new(),
             limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
+            recovered: None,
         }
     }
 

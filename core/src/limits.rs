@@ -87,6 +87,21 @@ pub const INDEXED_CHUNKS_MAX: usize = 4 << 20;
 /// Requests that `rows` holds back while an earlier one has no completion yet.
 pub const ROWS_HELD_MAX: usize = 1 << 20;
 
+/// Bytes that are read ahead when the next whole chunk of a damaged trace is looked for.
+pub const RESCUE_WINDOW_BYTES: usize = 1 << 20;
+
+/// Chunks that are looked at to learn the salt of a trace whose header is damaged.
+pub const RESCUE_SALTS_MAX: usize = 1024;
+
+/// How far into a file whose header is damaged its first chunk is looked for, in bytes.
+pub const RESCUE_SEARCH_BYTES: u64 = 256 << 20;
+
+/// Requests without a completion that a check keeps in mind.
+pub const CHECK_OPEN_MAX: usize = 1 << 20;
+
+/// Chunks that a check keeps in mind to hold the next index against.
+pub const CHECK_ENTRIES_MAX: usize = 1 << 16;
+
 /// Requests of a replay that may be in flight together: more than all connections of a recording allow.
 pub const REPLAY_REQUESTS_MAX: usize = 1 << 20;
 
@@ -108,6 +123,9 @@ const _: () = assert!(
         + 7 * 976 * 11
         < SUMMARY_BYTES_MAX
 );
+const _: () = assert!(RESCUE_SEARCH_BYTES > (HEADER_BYTES_MAX + CHUNK_BODY_BYTES_MAX) as u64);
+const _: () = assert!(CHECK_OPEN_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
+const _: () = assert!(CHECK_ENTRIES_MAX > INDEX_CHUNKS);
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
 const _: () = assert!(EVENTS_CHUNK_BYTES < CHUNK_BODY_BYTES_MAX);
 const _: () = assert!(CHUNK_BODY_BYTES_MAX < u32::MAX as usize);

@@ -54,6 +54,7 @@ pub(super) fn header(payload: PayloadPolicy, devices: usize) -> Header {
         devices: vec![device; devices],
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
+        recovered: None,
     }
 }
 

@@ -58,23 +58,39 @@ pub(super) struct Chunks<R> {
 
 impl<R: Read + Seek> Chunks<R> {
     /// Reads the beginning of a file.
-    pub(super) fn open(mut input: R) -> Result<(Chunks<R>, Preamble), ReadError> {
-        let io = |source| ReadError::Io { offset: 0, source };
-        let at = input.stream_position().map_err(io)?;
-        let mut chunks = Chunks { input, at, next: 0, sequence: 0, salt: 0, reaches: 0 };
-        let start = chunks.read(0, FIXED_BYTES as u64)?;
+    pub(super) fn open(input: R) -> Result<(Chunks<R>, Preamble), ReadError> {
+        let mut chunks = Chunks::new(input)?;
+        let preamble = chunks.preamble()?;
+        Ok((chunks, preamble))
+    }
+
+    /// A file of which nothing was read.
+    pub(super) fn new(mut input: R) -> Result<Chunks<R>, ReadError> {
+        let at = input.stream_position();
+        let at = at.map_err(|source| ReadError::Io { offset: 0, source })?;
+        Ok(Chunks { input, at, next: 0, sequence: 0, salt: 0, reaches: 0 })
+    }
+
+    /// Reads the beginning of the file; the first chunk is next.
+    pub(super) fn preamble(&mut self) -> Result<Preamble, ReadError> {
+        let start = self.read(0, FIXED_BYTES as u64)?;
         if !start.starts_with(&MAGIC) {
             return Err(ReadError::NotATrace { origin: Origin::of(&start) });
         }
         let wanted = Preamble::length(&start)?;
-        let bytes = chunks.read(0, wanted as u64)?;
+        let bytes = self.read(0, wanted as u64)?;
         if bytes.len() < wanted {
             return Err(super::PreambleError::Cut { wanted, found: bytes.len() }.into());
         }
         let preamble = Preamble::decode(&bytes)?;
-        chunks.next = wanted as u64;
-        chunks.salt = preamble.salt;
-        Ok((chunks, preamble))
+        self.next = wanted as u64;
+        self.salt = preamble.salt;
+        Ok(preamble)
+    }
+
+    /// The salt of a file whose beginning cannot be read.
+    pub(super) fn set_salt(&mut self, salt: u64) {
+        self.salt = salt;
     }
 
     /// Where the next chunk begins.
@@ -172,7 +188,10 @@ impl<R: Read + Seek> Chunks<R> {
     }
 
     /// Reads the header of the chunk at `offset`; `None` at the end of the file.
-    fn header(&mut self, offset: u64) -> Result<Result<Option<ChunkHeader>, LossKind>, ReadError> {
+    pub(super) fn header(
+        &mut self,
+        offset: u64,
+    ) -> Result<Result<Option<ChunkHeader>, LossKind>, ReadError> {
         let start = self.read(offset, CHUNK_HEADER_BYTES as u64)?;
         if start.is_empty() {
             return Ok(Ok(None));
@@ -192,17 +211,24 @@ impl<R: Read + Seek> Chunks<R> {
         Ok(header.map(Some).map_err(|error| LossKind::Damaged(error.into())))
     }
 
-    /// The body of `chunk`, checked and unpacked.
-    pub(super) fn body(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
+    /// The body of `chunk` as it lies in the file, checked.
+    pub(super) fn stored(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
         let header = &chunk.header;
         let before = u64::from(header.header_len) + u64::from(header.summary_len);
         let stored = self.read(chunk.offset + before, u64::from(header.stored_len))?;
         if stored.len() < header.stored_len as usize {
             return Ok(Err(Damage::Cut));
         }
-        if let Err(damage) = check_sum("body", header.body_crc, &stored) {
-            return Ok(Err(damage));
-        }
+        Ok(check_sum("body", header.body_crc, &stored).map(|()| stored))
+    }
+
+    /// The body of `chunk`, checked and unpacked.
+    pub(super) fn body(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
+        let header = &chunk.header;
+        let stored = match self.stored(chunk)? {
+            Ok(stored) => stored,
+            Err(damage) => return Ok(Err(damage)),
+        };
         let wanted = header.raw_len as usize;
         if header.codec == ZSTD {
             return Ok(unpack(&stored, wanted).map_err(Damage::from));
@@ -230,7 +256,7 @@ impl<R: Read + Seek> Chunks<R> {
 }
 
 /// Refuses a chunk that must be understood and is not.
-fn check_known(header: &ChunkHeader, offset: u64) -> Result<(), ReadError> {
+pub(super) fn check_known(header: &ChunkHeader, offset: u64) -> Result<(), ReadError> {
     match header.holds {
         ChunkType::Other(number) if number & COMPATIBLE != 0 => Ok(()),
         ChunkType::Other(number) => Err(ReadError::UnknownChunk { number, offset }),
@@ -244,7 +270,7 @@ fn check_known(header: &ChunkHeader, offset: u64) -> Result<(), ReadError> {
     }
 }
 
-fn check_sum(what: &'static str, found: u32, bytes: &[u8]) -> Result<(), Damage> {
+pub(super) fn check_sum(what: &'static str, found: u32, bytes: &[u8]) -> Result<(), Damage> {
     let computed = crc32c::crc32c(bytes);
     if found == computed { Ok(()) } else { Err(Damage::Checksum { what, found, computed }) }
 }

@@ -24,6 +24,46 @@ pub struct Header {
     pub exports: Vec<ExportHeader>,
     /// The limits in force while recording.
     pub limits: LimitsHeader,
+    /// Said of a trace that was put together from a damaged one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered: Option<RecoveredHeader>,
+}
+
+/// That a trace is what was left of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveredHeader {
+    /// Program and version that did it.
+    pub tool: String,
+    /// What the other metadata are worth.
+    pub header: HeaderWorth,
+    /// Length of the file that it was made from.
+    pub bytes: u64,
+}
+
+/// What the header of a damaged trace is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeaderWorth {
+    /// Its checksum was right.
+    Whole,
+    /// Its metadata could be read, but its checksum was wrong: a letter or a digit may be another.
+    Unverified,
+    /// It could not be read. The metadata are what the events tell.
+    Rebuilt,
+}
+
+impl HeaderWorth {
+    /// All of them with their printed names.
+    pub const NAMES: [(HeaderWorth, &'static str); 3] = [
+        (HeaderWorth::Whole, "whole"),
+        (HeaderWorth::Unverified, "unverified"),
+        (HeaderWorth::Rebuilt, "rebuilt"),
+    ];
+
+    /// The printed name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
 }
 
 /// What `--payload` asked for.

@@ -110,6 +110,27 @@ pub enum Damage {
     Payload(#[from] PayloadError),
 }
 
+/// What is wrong at a place that is named elsewhere.
+impl fmt::Display for LossKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LossKind::Cut => f.write_str("the file ends inside the chunk there"),
+            LossKind::NoEnd => f.write_str("the file ends without saying that the recording ended"),
+            LossKind::NoIndex => f.write_str("the file ends without the index that is to end it"),
+            LossKind::Damaged(damage) => damage.fmt(f),
+        }
+    }
+}
+
+impl From<Damage> for LossKind {
+    fn from(damage: Damage) -> LossKind {
+        match damage {
+            Damage::Cut => LossKind::Cut,
+            damage => LossKind::Damaged(damage),
+        }
+    }
+}
+
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Loss { offset, kind, events, bytes_unread } = self;

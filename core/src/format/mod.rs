@@ -9,6 +9,7 @@
 
 mod ahead;
 mod before;
+mod beginning;
 mod chunks;
 mod counts;
 mod decode;
@@ -25,12 +26,17 @@ mod pack;
 mod payload;
 mod preamble;
 mod reader;
+mod rebuilt;
+mod recover;
+mod recovery;
 mod seek;
+mod shelf;
 mod sketch;
 mod summarize;
 mod summary;
 mod survey;
 mod varint;
+mod walk;
 mod writer;
 
 #[cfg(test)]
@@ -42,7 +48,8 @@ pub use decode::DecodeError;
 pub use facts::Facts;
 pub use frame::FrameError;
 pub use header::{
-    DeviceHeader, ExportHeader, Fingerprint, FingerprintMethod, Header, LimitsHeader, PayloadPolicy,
+    DeviceHeader, ExportHeader, Fingerprint, FingerprintMethod, Header, HeaderWorth, LimitsHeader,
+    PayloadPolicy, RecoveredHeader,
 };
 pub use index::ChunkEntry;
 pub use loss::{Damage, Loss, LossKind};
@@ -51,6 +58,8 @@ pub use pack::UnpackError;
 pub use payload::PayloadError;
 pub use preamble::{Feature, PreambleError};
 pub use reader::{ReadError, Reader};
+pub use recover::{Fresh, Observer, RecoverError, recover};
+pub use recovery::{Amount, Gap, Recovery};
 pub use seek::{Start, Target};
 pub use sketch::Sketch;
 pub use summarize::Summarizer;

@@ -216,7 +216,7 @@ impl Payloads {
     }
 
     /// The bytes of a payload, its digest unchecked; `None` if it is not in this chunk.
-    fn unchecked(&self, id: PayloadId) -> Option<(Bytes, Digest)> {
+    pub(super) fn unchecked(&self, id: PayloadId) -> Option<(Bytes, Digest)> {
         let place = usize::try_from(id.0.checked_sub(self.first)?).ok()?;
         let (end, digest) = *self.table.get(place)?;
         let start = place.checked_sub(1).map_or(0, |before| self.table[before].0);

@@ -3,7 +3,6 @@
 //! File in, events out. Knows nothing of what events are for. Invariant: what it gives out was covered by a
 //! checksum that was right; at the first byte that is not whole it stops and says what is lost.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Seek};
 
 use bytes::Bytes;
@@ -16,10 +15,9 @@ use super::header::Header;
 use super::index::{ChunkEntry, End};
 use super::loss::{Damage, Loss, LossKind};
 use super::origin::Origin;
-use super::payload::Payloads;
 use super::preamble::{Preamble, PreambleError};
+use super::shelf::Shelf;
 use crate::event::{Event, EventKind, PayloadId};
-use crate::limits::UNPACKED_BYTES;
 
 /// Why a trace cannot be read at all, or not further.
 #[derive(Debug, thiserror::Error)]
@@ -134,10 +132,7 @@ pub struct Reader<R> {
     pub(super) beginning: u64,
     /// All chunks of events and payloads, once somebody wanted to know.
     pub(super) directory: Option<Vec<ChunkEntry>>,
-    /// Number of the first payload of each chunk of payloads, and where it lies.
-    pub(super) stored: Vec<(u64, u64)>,
-    /// The payload chunk used last comes first.
-    unpacked: VecDeque<Payloads>,
+    pub(super) shelf: Shelf,
 }
 
 impl<R: Read + Seek> Reader<R> {
@@ -157,8 +152,7 @@ impl<R: Read + Seek> Reader<R> {
             beginning: chunks.next_offset(),
             directory: None,
             chunks,
-            stored: Vec::new(),
-            unpacked: VecDeque::new(),
+            shelf: Shelf::default(),
         })
     }
 
@@ -250,7 +244,7 @@ impl<R: Read + Seek> Reader<R> {
                     Err(damage) => self.lose(offset, LossKind::Damaged(damage))?,
                 }
             }
-            ChunkType::Payload => self.stored.push((chunk.header.first, chunk.offset)),
+            ChunkType::Payload => self.shelf.add(chunk.header.first, chunk.offset),
             ChunkType::Index | ChunkType::Other(_) => {}
         }
         Ok(())
@@ -316,47 +310,7 @@ impl<R: Read + Seek> Reader<R> {
 
     /// The bytes of a stored payload that an event named. Its digest is checked.
     pub fn payload(&mut self, id: PayloadId) -> Result<Bytes, ReadError> {
-        let after = self.stored.partition_point(|(first, _)| *first <= id.0);
-        let missing = ReadError::PayloadMissing { id: id.0 };
-        let Some(place) = after.checked_sub(1) else { return Err(missing) };
-        let (first, offset) = self.stored[place];
-        let lost = |damage| ReadError::PayloadLost { id: id.0, offset, damage };
-        let kept = self.unpacked.iter().position(|payloads| payloads.first() == first);
-        if let Some(at) = kept {
-            self.unpacked.swap(0, at);
-        } else {
-            let payloads = self.unpack(offset, first)?.map_err(lost)?;
-            self.unpacked.push_front(payloads);
-            self.forget_oldest();
-        }
-        self.unpacked[0].get(id).map_err(|error| lost(error.into()))?.ok_or(missing)
-    }
-
-    fn unpack(&mut self, offset: u64, wanted: u64) -> Result<Result<Payloads, Damage>, ReadError> {
-        let chunk = match self.chunks.chunk_at(offset)? {
-            Ok(Some(chunk)) => chunk,
-            Ok(None) | Err(LossKind::Cut | LossKind::NoEnd | LossKind::NoIndex) => {
-                return Ok(Err(Damage::Cut));
-            }
-            Err(LossKind::Damaged(damage)) => return Ok(Err(damage)),
-        };
-        let (first, count) = (chunk.header.first, chunk.header.count);
-        if first != wanted {
-            // An index says otherwise.
-            return Ok(Err(Damage::Order { what: "the first payload", found: first, wanted }));
-        }
-        let body = self.chunks.body(&chunk)?;
-        Ok(body.and_then(|body| Ok(Payloads::new(body, first, count)?)))
-    }
-
-    fn forget_oldest(&mut self) {
-        let mut bytes = 0;
-        let keep = self.unpacked.iter().take_while(|payloads| {
-            bytes += payloads.bytes();
-            bytes <= UNPACKED_BYTES
-        });
-        let keep = keep.count().max(1);
-        self.unpacked.truncate(keep);
+        self.shelf.get(&mut self.chunks, id)
     }
 }
 

@@ -141,7 +141,7 @@ impl<R: Read + Seek> Reader<R> {
     /// Goes back to the beginning.
     pub fn rewind(&mut self) -> Result<Start, ReadError> {
         self.chunks.resume(self.beginning, 0);
-        self.stored.clear();
+        self.shelf.clear();
         self.restart(0, &Facts::default());
         Ok(Start::default())
     }
@@ -153,9 +153,9 @@ impl<R: Read + Seek> Reader<R> {
         let before = entries.iter().take_while(|other| other.offset < entry.offset);
         let payloads = before.filter(|other| !other.holds_events);
         let mut facts = Facts { chunks: entry.sequence, ..Facts::default() };
-        self.stored.clear();
+        self.shelf.clear();
         for chunk in payloads {
-            self.stored.push((chunk.first, chunk.offset));
+            self.shelf.add(chunk.first, chunk.offset);
             facts.payloads = chunk.next();
         }
         facts.events = entry.first.saturating_sub(entry.lost);

@@ -58,6 +58,8 @@ pub struct Written {
     pub chunks: u64,
     /// Events.
     pub events: u64,
+    /// Events that are missing between them.
+    pub lost: u64,
     /// Requests by operation.
     pub operations: OperationCounts,
     /// Payloads that are stored; equal ones count once.
@@ -88,6 +90,8 @@ pub struct Writer<W: Write> {
     offset: u64,
     facts: Facts,
     payload_bytes_stored: u64,
+    /// Events missing before the chunk that is being filled.
+    lost: u32,
     /// What the next index will say, but for its sums.
     index: Index,
 }
@@ -114,6 +118,7 @@ impl<W: Write> Writer<W> {
             offset: bytes.len() as u64,
             facts: Facts::default(),
             payload_bytes_stored: 0,
+            lost: 0,
             index: Index::default(),
         })
     }
@@ -138,6 +143,16 @@ impl<W: Write> Writer<W> {
             || self.store.len() >= PAYLOAD_CHUNK_BYTES
             || self.summarizer.is_full();
         if full { self.close() } else { Ok(()) }
+    }
+
+    /// Says that so many events are missing between those so far and the next, whose index counts them. It
+    /// begins a chunk. Of more than 2^32 - 1 before one chunk, the rest is not counted.
+    pub fn lose(&mut self, events: u32) -> Result<(), WriteError> {
+        if events > 0 && self.has_open_chunk() {
+            self.close()?;
+        }
+        self.lost = self.lost.saturating_add(events);
+        Ok(())
     }
 
     /// Writes what was gathered if its first event is `CHUNK_AGE_NS` old. `now` is on the clock of the
@@ -170,6 +185,7 @@ impl<W: Write> Writer<W> {
             bytes: self.offset,
             chunks: self.facts.chunks,
             events: self.facts.events,
+            lost: self.facts.lost,
             operations: self.facts.operations,
             payloads: self.facts.payloads,
             payload_bytes_stored: self.payload_bytes_stored,
@@ -221,7 +237,8 @@ impl<W: Write> Writer<W> {
         let section = summary.encode();
         let header = ChunkHeader {
             count: rows.count,
-            first: self.facts.events + self.facts.lost,
+            lost: self.lost,
+            first: self.facts.events + self.facts.lost + u64::from(self.lost),
             time_first: rows.time_first,
             time_last: rows.time_last,
             summary_len: length(section.len()),
@@ -231,6 +248,7 @@ impl<W: Write> Writer<W> {
             body_crc: crc32c::crc32c(&rows.body),
             ..self.next_header(ChunkType::Events)
         };
+        self.lost = 0;
         self.write_chunk(&header, &summary, &[&header.encode()[..], &section, &rows.body].concat())
     }
 

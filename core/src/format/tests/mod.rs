@@ -4,6 +4,7 @@ mod damage;
 mod indexes;
 mod random;
 mod reference;
+mod rescue;
 mod summaries;
 
 use std::io::{self, Cursor, Write};
@@ -30,6 +31,7 @@ fn header() -> Header {
         devices: Vec::new(),
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
+        recovered: None,
     }
 }
 
@@ -64,7 +66,10 @@ fn plain(time: u64, kind: EventKind) -> Entry {
 
 /// A write with its data, as an engine would hand it over.
 fn write(time: u64, id: u64, data: &[u8]) -> Entry {
-    let kind = issue(id, Operation::Write, Payload::of(data));
+    let mut kind = issue(id, Operation::Write, Payload::of(data));
+    if let EventKind::Issue(issue) = &mut kind {
+        issue.request.range.length = data.len() as u64;
+    }
     Entry { data: Some(Bytes::copy_from_slice(data)), ..plain(time, kind) }
 }
 

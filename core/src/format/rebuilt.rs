@@ -1,0 +1,113 @@
+//! The metadata of a trace whose header cannot be read: what its events tell, and nothing else.
+//!
+//! Chunks in, a [`Header`] out. Invariant: no more devices than `DEVICES_MAX`, whatever events name.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Seek};
+
+use super::decode::Decoded;
+use super::frame::ChunkType;
+use super::header::{
+    DeviceHeader, Fingerprint, FingerprintMethod, Header, LimitsHeader, PayloadPolicy,
+};
+use super::reader::{ReadError, decoder};
+use super::walk::{Piece, Walk};
+use crate::event::{Event, EventKind, Payload};
+use crate::limits::{CONNECTION_REQUESTS_MAX, DEVICES_MAX, REQUEST_DATA_BYTES_MAX};
+use crate::request::DeviceId;
+
+/// What events tell of the devices and of the data kept.
+#[derive(Debug, Default)]
+struct Told {
+    /// Sizes in bytes by number; the last byte touched, if no event says the size.
+    devices: BTreeMap<u16, u64>,
+    digests: bool,
+    data_written: bool,
+    data_read: bool,
+}
+
+/// Walks the whole file for its events, and back to its first chunk at `begin`.
+pub(super) fn header<R: Read + Seek>(walk: &mut Walk<R>, begin: u64) -> Result<Header, ReadError> {
+    let mut told = Told::default();
+    while let Some(piece) = walk.next()? {
+        let Piece::Chunk(found) = piece else { continue };
+        let (ChunkType::Events, Ok(body)) = (found.chunk.header.holds, found.body) else {
+            continue;
+        };
+        let mut decoder = decoder(&found.chunk.header, body);
+        while let Ok(decoded) = decoder.next() {
+            match decoded {
+                Decoded::Event(event) => told.take(&event),
+                Decoded::Skipped => {}
+                Decoded::Unknown(_) | Decoded::Done => break,
+            }
+        }
+    }
+    walk.rewind(begin);
+    Ok(told.header())
+}
+
+impl Told {
+    fn take(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::Length { device, length } => self.device(*device, *length),
+            EventKind::Open { device } => self.device(*device, 0),
+            EventKind::Issue(issue) => {
+                self.device(issue.device, 0);
+                self.payload(issue.payload, true);
+            }
+            EventKind::Block(block) => self.payload(block.payload, false),
+            _ => {}
+        }
+    }
+
+    fn device(&mut self, device: DeviceId, size: u64) {
+        if usize::from(device.0) < DEVICES_MAX {
+            let known = self.devices.entry(device.0).or_default();
+            *known = size.max(*known);
+        }
+    }
+
+    fn payload(&mut self, payload: Payload, written: bool) {
+        match payload {
+            Payload::Absent => {}
+            Payload::Zeroes | Payload::Digest(_) => self.digests = true,
+            Payload::Stored(..) if written => self.data_written = true,
+            Payload::Stored(..) => self.data_read = true,
+        }
+    }
+
+    fn header(self) -> Header {
+        let payload = match (self.data_read, self.data_written, self.digests) {
+            (true, ..) => PayloadPolicy::All,
+            (_, true, _) => PayloadPolicy::Write,
+            (_, _, true) => PayloadPolicy::Hash,
+            _ => PayloadPolicy::None,
+        };
+        let count = self.devices.last_key_value().map_or(0, |(last, _)| last + 1);
+        let device = |number| DeviceHeader {
+            name: format!("device-{number}"),
+            image: String::new(),
+            format: "raw".to_owned(),
+            size: self.devices.get(&number).copied().unwrap_or(0),
+            block_min: 1,
+            block_preferred: 4096,
+            read_only: false,
+            discard: false,
+            fingerprint: Fingerprint { method: FingerprintMethod::None, digest: None },
+        };
+        Header {
+            tool: "unknown".to_owned(),
+            command: Vec::new(),
+            wall_clock_ns: 0,
+            payload,
+            devices: (0..count).map(device).collect(),
+            exports: Vec::new(),
+            limits: LimitsHeader {
+                request_data_bytes: REQUEST_DATA_BYTES_MAX,
+                connection_requests: CONNECTION_REQUESTS_MAX,
+            },
+            recovered: None,
+        }
+    }
+}
