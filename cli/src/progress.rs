@@ -15,7 +15,8 @@ const DELAY: Duration = Duration::from_millis(500);
 /// How often a bar without an end moves.
 const TICK: Duration = Duration::from_millis(100);
 
-const WITH_END: &str = "replaying  {bar:30} {human_pos} of {human_len} requests  {elapsed}";
+const REPLAYING: &str = "replaying  {bar:30} {human_pos} of {human_len} requests  {elapsed}";
+const READING: &str = "reading  {bar:30} {binary_bytes} of {binary_total_bytes}  {elapsed}";
 const WITHOUT_END: &str = "{spinner} {human_pos} requests  {elapsed}  Ctrl-C ends the recording";
 
 /// A bar, once it is worth drawing.
@@ -23,6 +24,7 @@ const WITHOUT_END: &str = "{spinner} {human_pos} requests  {elapsed}  Ctrl-C end
 pub(crate) struct Progress {
     bars: Option<MultiProgress>,
     began: Instant,
+    template: &'static str,
     total: Option<u64>,
     bar: Option<ProgressBar>,
 }
@@ -30,16 +32,27 @@ pub(crate) struct Progress {
 impl Progress {
     /// Work on so many requests; on nobody knows how many, if `total` is `None`.
     pub(crate) fn new(printer: &Printer, total: Option<u64>) -> Progress {
-        Progress { bars: printer.bars().cloned(), began: Instant::now(), total, bar: None }
+        let template = total.map_or(WITHOUT_END, |_| REPLAYING);
+        Progress::drawn(printer, template, total)
     }
 
-    /// `done` requests are complete.
+    /// Reading a file of so many bytes.
+    pub(crate) fn reading(printer: &Printer, bytes: u64) -> Progress {
+        Progress::drawn(printer, READING, Some(bytes))
+    }
+
+    fn drawn(printer: &Printer, template: &'static str, total: Option<u64>) -> Progress {
+        let (bars, began) = (printer.bars().cloned(), Instant::now());
+        Progress { bars, began, template, total, bar: None }
+    }
+
+    /// So many requests are complete, or bytes are read.
     pub(crate) fn update(&mut self, done: u64) {
         let Some(bars) = &self.bars else { return };
         if let Some(bar) = &self.bar {
             bar.set_position(done);
         } else if self.began.elapsed() >= DELAY {
-            self.bar = Some(bars.add(new_bar(self.total)));
+            self.bar = Some(bars.add(new_bar(self.template, self.total)));
         }
     }
 
@@ -57,8 +70,7 @@ impl Drop for Progress {
     }
 }
 
-fn new_bar(total: Option<u64>) -> ProgressBar {
-    let template = total.map_or(WITHOUT_END, |_| WITH_END);
+fn new_bar(template: &str, total: Option<u64>) -> ProgressBar {
     let style = ProgressStyle::with_template(template);
     let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

@@ -28,6 +28,9 @@ use crate::trace_file::{self, Destination, Overwrite, TraceFile};
 /// Threads of one image that wait for its disk.
 const POOL_THREADS: usize = 8;
 
+/// Program and version, as headers of traces have it.
+pub(crate) const TOOL: &str = concat!("blkreplay ", env!("CARGO_PKG_VERSION"));
+
 /// What to record, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -167,8 +170,8 @@ fn start_recorder(
     })
 }
 
-/// What makes this recording different from all others.
-fn identity() -> io::Result<Identity> {
+/// What makes a trace different from all others.
+pub(crate) fn identity() -> io::Result<Identity> {
     let mut random = [0; 24];
     fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
     let (salt, uuid) = random.split_at(8);
@@ -191,7 +194,7 @@ fn header(plan: &Plan, images: &[OpenedImage], clock: &MonotonicClock) -> Result
         }
     });
     Ok(Header {
-        tool: concat!("blkreplay ", env!("CARGO_PKG_VERSION")).to_owned(),
+        tool: TOOL.to_owned(),
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
         wall_clock_ns: clock.wall_clock_ns(),
         payload: plan.payload,

@@ -57,7 +57,8 @@ fn may_grow(error: &OpenTraceError) -> bool {
     }
 }
 
-fn explained(error: OpenTraceError) -> Failure {
+/// An error with what to try next.
+pub(crate) fn explained(error: OpenTraceError) -> Failure {
     let hint = error.hint();
     let failure = Failure::of(error);
     hint.into_iter().fold(failure, Failure::hint)

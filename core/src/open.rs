@@ -49,9 +49,14 @@ impl OpenTraceError {
             OpenTraceError::Open { .. } | OpenTraceError::Kind { .. } => None,
             OpenTraceError::Read { source, .. } => match source {
                 ReadError::NotATrace { origin } => origin_hint(*origin),
-                ReadError::Preamble(PreambleError::Cut { .. } | PreambleError::Checksum { .. }) => {
-                    Some("nothing can be read without a whole header: record again")
+                ReadError::Preamble(PreambleError::Cut { .. }) => {
+                    Some("nothing was recorded before its header was written: record again")
                 }
+                ReadError::Preamble(
+                    PreambleError::Checksum { .. }
+                    | PreambleError::Length { .. }
+                    | PreambleError::Metadata(_),
+                ) => Some("blkreplay recover TRACE -o NEW  rebuilds what can be rebuilt"),
                 ReadError::Preamble(
                     PreambleError::Version { .. } | PreambleError::Feature { .. },
                 ) => Some("a later blkreplay wrote it and can read it"),

@@ -6,6 +6,7 @@ mod info;
 pub(crate) mod mark;
 mod print;
 mod record;
+mod recover;
 mod replay;
 
 use crate::exit::ExitCode;
@@ -35,6 +36,7 @@ commands! {
     Replay(replay::ReplayArgs),
     Print(print::PrintArgs),
     Info(info::InfoArgs),
+    Recover(recover::RecoverArgs),
     Mark(mark::MarkArgs),
     Demo(demo::DemoArgs),
     Completions(generate::CompletionsArgs),

@@ -9,6 +9,8 @@ pub(crate) mod canonical;
 pub(crate) mod facts;
 /// One JSON object a line, for programs.
 pub(crate) mod json;
+/// What became of a damaged trace.
+pub(crate) mod recovery;
 /// Columns, for people.
 pub(crate) mod text;
 

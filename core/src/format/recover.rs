@@ -5,7 +5,7 @@
 //! missing between them is counted in the chunk behind.
 
 use std::io::{Read, Seek, Write};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use bytes::Bytes;
 
@@ -39,14 +39,17 @@ pub enum RecoverError {
     /// The new trace cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// The observer wanted no more.
+    #[error("it was stopped")]
+    Stopped,
 }
 
 /// Who is told what happens on the way.
 pub trait Observer {
     /// Something is wrong.
     fn gap(&mut self, gap: &Gap);
-    /// So many bytes of the file were walked.
-    fn walked(&mut self, bytes: u64, of: u64);
+    /// So many bytes of the file were walked. Says whether to go on.
+    fn walked(&mut self, bytes: u64, of: u64) -> ControlFlow<()>;
 }
 
 /// What the new trace needs that is not in the old one.
@@ -163,7 +166,9 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
                 }
                 Piece::Chunk(found) => self.chunk(*found)?,
             }
-            self.observer.walked(self.walk.at(), length);
+            if self.observer.walked(self.walk.at(), length).is_break() {
+                return Err(RecoverError::Stopped);
+            }
         }
         self.finish()
     }
