@@ -10,6 +10,7 @@
 mod ahead;
 mod before;
 mod beginning;
+mod check;
 mod chunks;
 mod counts;
 mod decode;
@@ -43,6 +44,9 @@ mod writer;
 mod tests;
 
 pub use ahead::{Ahead, Events};
+pub use check::{
+    CheckError, Checked, Depth, Fault, Finding, Inspector, Level, Place, check,
+};
 pub use counts::{OperationCount, OperationCounts};
 pub use decode::DecodeError;
 pub use facts::Facts;

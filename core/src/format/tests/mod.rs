@@ -2,6 +2,7 @@
 
 mod damage;
 mod indexes;
+mod inspection;
 mod random;
 mod reference;
 mod rescue;
