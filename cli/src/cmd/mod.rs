@@ -1,5 +1,6 @@
 //! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
 
+mod check;
 mod demo;
 mod generate;
 mod info;
@@ -36,6 +37,7 @@ commands! {
     Replay(replay::ReplayArgs),
     Print(print::PrintArgs),
     Info(info::InfoArgs),
+    Check(check::CheckArgs),
     Recover(recover::RecoverArgs),
     Mark(mark::MarkArgs),
     Demo(demo::DemoArgs),

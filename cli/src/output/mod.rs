@@ -7,6 +7,8 @@
 pub(crate) mod canonical;
 /// What a trace is and holds.
 pub(crate) mod facts;
+/// What is wrong with a trace.
+pub(crate) mod findings;
 /// One JSON object a line, for programs.
 pub(crate) mod json;
 /// What became of a damaged trace.

@@ -5,7 +5,7 @@
 //! missing between them is counted in the chunk behind.
 
 use std::io::{Read, Seek, Write};
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -17,10 +17,10 @@ use super::loss::{Damage, LossKind};
 use super::payload::Payloads;
 use super::reader::{ReadError, decoder};
 use super::rebuilt;
-use super::recovery::{Amount, Gap, Recovery};
+use super::recovery::{Amount, Fresh, Gap, Observer, RecoverError, Recovery};
 use super::shelf::Shelf;
 use super::walk::{Found, Piece, Walk};
-use super::writer::{Entry, WriteError, Writer, Written};
+use super::writer::{Entry, Writer, Written};
 use crate::event::{Event, EventKind, Payload, PayloadId, is_zero};
 use crate::limits::REQUEST_DATA_BYTES_MAX;
 use crate::request::Digest;
@@ -29,39 +29,6 @@ use crate::units::Nanos;
 /// Events that may be missing in a row. The header of a chunk has 32 bits for them; half of what these can
 /// say is kept for events of a chunk that are not known.
 const MISSING_MAX: u64 = 1 << 31;
-
-/// Why a trace cannot be recovered.
-#[derive(Debug, thiserror::Error)]
-pub enum RecoverError {
-    /// It cannot be read, or is of a later version, or is none.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The new trace cannot be written.
-    #[error(transparent)]
-    Write(#[from] WriteError),
-    /// The observer wanted no more.
-    #[error("it was stopped")]
-    Stopped,
-}
-
-/// Who is told what happens on the way.
-pub trait Observer {
-    /// Something is wrong.
-    fn gap(&mut self, gap: &Gap);
-    /// So many bytes of the file were walked. Says whether to go on.
-    fn walked(&mut self, bytes: u64, of: u64) -> ControlFlow<()>;
-}
-
-/// What the new trace needs that is not in the old one.
-#[derive(Debug, Clone, Copy)]
-pub struct Fresh<'a> {
-    /// Random, for its chunks.
-    pub salt: u64,
-    /// Random, names the recording if its own name is lost.
-    pub uuid: u128,
-    /// Program and version that recovers.
-    pub tool: &'a str,
-}
 
 /// Writes to `out` what is left of the trace `input`.
 pub fn recover<R: Read + Seek, W: Write>(

@@ -1,14 +1,48 @@
-//! What became of a damaged trace: what was kept, and what was lost where.
+//! What a recovery needs and says: who watches it, what was kept, and what was lost where.
 //!
 //! Knows no files. Invariant: a number that is not known is never told as if it were.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use super::header::HeaderWorth;
 use super::loss::LossKind;
 use super::reader::ReadError;
-use super::writer::Written;
+use super::writer::{WriteError, Written};
 use crate::units::Nanos;
+
+/// Why a trace cannot be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// It cannot be read, or is of a later version, or is none.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The new trace cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The observer wanted no more.
+    #[error("it was stopped")]
+    Stopped,
+}
+
+/// Who is told what happens on the way.
+pub trait Observer {
+    /// Something is wrong.
+    fn gap(&mut self, gap: &Gap);
+    /// So many bytes of the file were walked. Says whether to go on.
+    fn walked(&mut self, bytes: u64, of: u64) -> ControlFlow<()>;
+}
+
+/// What the new trace needs that is not in the old one.
+#[derive(Debug, Clone, Copy)]
+pub struct Fresh<'a> {
+    /// Random, for its chunks.
+    pub salt: u64,
+    /// Random, names the recording if its own name is lost.
+    pub uuid: u128,
+    /// Program and version that recovers.
+    pub tool: &'a str,
+}
 
 /// How many of something, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -161,8 +161,8 @@ fn chunks_that_do_not_follow_each_other_are_found() {
     assert_eq!(codes(&forge(|header| header.first += 1)), ["order", "order"]);
     assert_eq!(codes(&forge(|header| header.first = u64::MAX)), ["order", "order"]);
     assert_eq!(codes(&forge(|header| header.sequence = 0)), ["order", "order"]);
-    let last = codes(&forge(|header| header.sequence = u64::MAX));
-    assert_eq!(last, ["order", "order", "no-end"], "nothing can follow it");
+    let highest = codes(&forge(|header| header.sequence = u64::MAX));
+    assert_eq!(highest, ["order", "order", "no-end"], "nothing can follow it");
     assert_eq!(codes(&forge(|header| header.time_first = 0)), ["time", "event"]);
     let lost = inspected(&forge(|header| header.lost = 3)).unwrap();
     assert_eq!(lost.notes, ["dropped"]);

@@ -1,0 +1,194 @@
+//! What is wrong with a trace, as lines and as JSON, while it is being checked. Findings come in, text goes out.
+//!
+//! Invariants: nothing is gathered, however many findings there are; the JSON object is closed whatever happens.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::Path;
+
+use blkreplay_core::format::{Checked, Finding};
+use blkreplay_core::units::Size;
+use serde::Serialize;
+
+use super::printable;
+use crate::words::counted;
+
+const SCHEMA: &str = "blkreplay.check/1";
+
+/// Writes the findings about one trace.
+#[derive(Debug)]
+pub(crate) struct Findings {
+    path: String,
+    json: bool,
+    deep: bool,
+    begun: bool,
+    /// Hints that were given: one is enough.
+    hints: BTreeSet<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingJson<'finding> {
+    level: &'static str,
+    code: &'static str,
+    offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chunk: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<u64>,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'finding str>,
+}
+
+#[derive(Debug, Serialize)]
+struct SumsJson {
+    faults: u64,
+    notes: u64,
+    file_bytes: u64,
+    chunks: u64,
+    events: u64,
+    requests: u64,
+    payloads: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct TroubleJson<'text> {
+    trouble: &'text str,
+}
+
+impl Findings {
+    /// Findings about the trace at `path`.
+    pub(crate) fn new(path: &Path, json: bool, deep: bool) -> Findings {
+        let path = path.display().to_string();
+        Findings { path, json, deep, begun: false, hints: BTreeSet::new() }
+    }
+
+    /// Writes a finding.
+    pub(crate) fn finding(&mut self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+        let Finding { place, fault } = finding;
+        let (level, code, hint) = (fault.level().name(), fault.code(), fault.hint());
+        if self.json {
+            let text = fault.to_string();
+            let (offset, chunk, event) = (place.offset, place.chunk, place.event);
+            if !self.begin(out)? {
+                out.write_all(b",")?;
+            }
+            let finding = FindingJson { level, code, offset, chunk, event, text, hint };
+            return Ok(serde_json::to_writer(out, &finding)?);
+        }
+        let path = printable(&self.path);
+        writeln!(out, "{path}: {level} {code} at {place}: {}", printable(&fault.to_string()))?;
+        match hint {
+            Some(hint) if self.hints.insert(hint) => writeln!(out, "  hint: {hint}"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins the JSON object, unless that was done.
+    fn begin(&mut self, out: &mut impl Write) -> io::Result<bool> {
+        if self.begun {
+            return Ok(false);
+        }
+        self.begun = true;
+        write!(out, "{{\"schema\":\"{SCHEMA}\",\"path\":")?;
+        serde_json::to_writer(&mut *out, &self.path)?;
+        write!(out, ",\"deep\":{},\"findings\":[", self.deep)?;
+        Ok(true)
+    }
+
+    /// Writes what was checked.
+    pub(crate) fn sums(mut self, checked: &Checked, out: &mut impl Write) -> io::Result<()> {
+        if self.json {
+            let sums = SumsJson {
+                faults: checked.faults,
+                notes: checked.notes,
+                file_bytes: checked.bytes,
+                chunks: checked.chunks,
+                events: checked.events,
+                requests: checked.requests,
+                payloads: checked.payloads,
+            };
+            self.begin(out)?;
+            return close(&sums, out);
+        }
+        let verdict = match (checked.faults, checked.notes) {
+            (0, 0) => "ok".to_owned(),
+            (0, notes) => format!("ok  {}", counted(notes, "note")),
+            (faults, 0) => counted(faults, "fault"),
+            (faults, notes) => format!("{}  {}", counted(faults, "fault"), counted(notes, "note")),
+        };
+        writeln!(
+            out,
+            "{}  {verdict}  {}  {}  {}  {}  {}",
+            printable(&self.path),
+            Size(checked.bytes),
+            counted(checked.chunks, "chunk"),
+            counted(checked.events, "event"),
+            counted(checked.requests, "request"),
+            counted(checked.payloads, "payload"),
+        )
+    }
+
+    /// Closes the object of a trace that could not be checked to its end, if it was begun.
+    pub(crate) fn abandon(self, trouble: &str, out: &mut impl Write) -> io::Result<()> {
+        if self.begun { close(&TroubleJson { trouble }, out) } else { Ok(()) }
+    }
+}
+
+/// Ends the list of findings and the object, with the members of `rest`.
+fn close(rest: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    let members = serde_json::to_string(rest)?;
+    writeln!(out, "],{}", members.trim_start_matches('{'))
+}
+
+#[cfg(test)]
+mod tests {
+    use blkreplay_core::format::{Fault, Place};
+
+    use super::*;
+
+    fn finding() -> Finding {
+        let place = Place { offset: 300, chunk: Some(2), event: Some(17) };
+        Finding { place, fault: Fault::BlockTwice { id: 4 } }
+    }
+
+    #[test]
+    fn json_is_one_object_however_it_ends() {
+        for findings in 0..3 {
+            let mut out = Vec::new();
+            let mut json = Findings::new(Path::new("a \"b\""), true, false);
+            for _ in 0..findings {
+                json.finding(&finding(), &mut out).unwrap();
+            }
+            let mut cut = out.clone();
+            json.sums(&Checked { faults: findings, ..Checked::default() }, &mut out).unwrap();
+            let object: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(object["schema"], "blkreplay.check/1");
+            assert_eq!(object["path"], "a \"b\"");
+            assert_eq!(object["findings"].as_array().unwrap().len() as u64, findings);
+            assert_eq!(object["faults"], findings);
+            if findings > 0 {
+                assert_eq!(object["findings"][0]["code"], "block-twice");
+                let mut json = Findings::new(Path::new("a"), true, false);
+                json.begun = true;
+                json.abandon("no more", &mut cut).unwrap();
+                let object: serde_json::Value = serde_json::from_slice(&cut).unwrap();
+                assert_eq!(object["trouble"], "no more");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_is_given_once() {
+        let mut out = Vec::new();
+        let mut text = Findings::new(Path::new("t.blkr"), false, false);
+        text.finding(&finding(), &mut out).unwrap();
+        text.finding(&finding(), &mut out).unwrap();
+        text.sums(&Checked { faults: 2, notes: 1, ..Checked::default() }, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches("hint:").count(), 1, "{text}");
+        let line = "t.blkr: fault block-twice at byte 300, chunk 2, event 17: request 4 is completed a second time";
+        assert_eq!(text.lines().next(), Some(line));
+        assert!(text.contains("t.blkr  2 faults  1 note  0 B  0 chunks"), "{text}");
+    }
+}
