@@ -23,7 +23,7 @@ use crate::clock::MonotonicClock;
 use crate::failure::{self, Failure};
 use crate::images::{self, OpenedImage, Writes};
 use crate::printer::Printer;
-use crate::trace_file::{self, Destination, Overwrite, TraceFile};
+use crate::trace_file::{self, Destination, Overwrite, SyncWhen, TraceFile};
 
 /// Threads of one image that wait for its disk.
 const POOL_THREADS: usize = 8;
@@ -50,6 +50,8 @@ pub(crate) struct Plan {
     pub(crate) max_size: Option<u64>,
     /// Whether it may exist.
     pub(crate) overwrite: Overwrite,
+    /// When a chunk of it counts as written.
+    pub(crate) sync: SyncWhen,
 }
 
 /// A recording under way.
@@ -147,7 +149,7 @@ fn start_recorder(
     let cannot_begin = || format!("cannot begin the trace {}", plan.output);
     let identity = identity().map_err(|error| Failure::because(cannot_begin(), error))?;
     let out: Box<dyn Write + Send> = match plan.output.path() {
-        Some(path) => Box::new(TraceFile::create(path, plan.overwrite)?),
+        Some(path) => Box::new(TraceFile::create(path, plan.overwrite)?.synced(path, plan.sync)?),
         None => Box::new(trace_file::standard_output()?),
     };
     let (printer, output) = (printer.clone(), plan.output.clone());

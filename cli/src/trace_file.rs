@@ -66,10 +66,38 @@ pub(crate) fn standard_output() -> Result<File, Failure> {
         .map_err(|error| Failure::because("cannot write to standard output", error))
 }
 
+/// When a chunk counts as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum SyncWhen {
+    // No help texts here: they would make `--help` of record twice as long.
+    #[default]
+    None,
+    Chunk,
+}
+
+/// What a trace is written to.
+pub(crate) trait Medium: Write {
+    /// Cuts it.
+    fn set_len(&self, length: u64) -> io::Result<()>;
+    /// Waits until all that was written would survive a power cut.
+    fn sync_data(&self) -> io::Result<()>;
+}
+
+impl Medium for File {
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        File::set_len(self, length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(self)
+    }
+}
+
 /// A trace being recorded.
 #[derive(Debug)]
-pub(crate) struct TraceFile {
-    file: File,
+pub(crate) struct TraceFile<M = File> {
+    file: M,
+    sync: SyncWhen,
     whole_bytes: u64,
     failed: bool,
 }
@@ -82,11 +110,35 @@ impl TraceFile {
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| cannot_create(path, error))?;
-        Ok(TraceFile { file, whole_bytes: 0, failed: false })
+        Ok(TraceFile::on(file, SyncWhen::None))
+    }
+
+    /// The file that was just created at `path`, with each chunk synced as asked. Its name is made to last, too.
+    pub(crate) fn synced(self, path: &Path, sync: SyncWhen) -> Result<TraceFile, Failure> {
+        if sync == SyncWhen::Chunk {
+            let directory = File::open(directory_of(path)).and_then(|place| place.sync_all());
+            directory.map_err(|error| cannot_create(path, error))?;
+        }
+        Ok(TraceFile { sync, ..self })
     }
 }
 
-impl Write for TraceFile {
+impl<M: Medium> TraceFile<M> {
+    fn on(file: M, sync: SyncWhen) -> TraceFile<M> {
+        TraceFile { file, sync, whole_bytes: 0, failed: false }
+    }
+
+    /// Writes a chunk, and waits for the disk if that was asked.
+    fn put(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.file.write_all(chunk)?;
+        match self.sync {
+            SyncWhen::None => Ok(()),
+            SyncWhen::Chunk => self.file.sync_data(),
+        }
+    }
+}
+
+impl<M: Medium> Write for TraceFile<M> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_all(bytes)?;
         Ok(bytes.len())
@@ -97,7 +149,7 @@ impl Write for TraceFile {
         if self.failed {
             return Err(io::Error::other("an earlier chunk could not be written"));
         }
-        match self.file.write_all(chunk) {
+        match self.put(chunk) {
             Ok(()) => {
                 self.whole_bytes += chunk.len() as u64;
                 Ok(())
@@ -189,10 +241,76 @@ mod tests {
     #[test]
     fn a_chunk_that_does_not_fit_leaves_nothing_and_ends_the_file() {
         let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut trace = TraceFile { file, whole_bytes: 0, failed: false };
+        let mut trace = TraceFile::on(file, SyncWhen::None);
         let error = trace.write_all(b"chunk").unwrap_err();
         assert_eq!(error.raw_os_error(), Some(28));
         assert!(trace.write_all(b"chunk").is_err());
         assert_eq!(trace.whole_bytes, 0);
+    }
+
+    /// A disk that a power cut takes everything from that was not synced.
+    #[derive(Default)]
+    struct Volatile {
+        written: Vec<u8>,
+        safe: std::cell::RefCell<Vec<usize>>,
+        room: Option<usize>,
+    }
+
+    impl Write for Volatile {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.written.extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Medium for Volatile {
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            if self.room.is_some_and(|room| self.written.len() > room) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.safe.borrow_mut().push(self.written.len());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn with_sync_chunk_every_chunk_is_on_the_disk_before_it_counts_as_written() {
+        let mut trace = TraceFile::on(Volatile::default(), SyncWhen::Chunk);
+        for chunk in [&b"header"[..], b"one", b"two"] {
+            trace.write_all(chunk).unwrap();
+            assert_eq!(trace.file.safe.borrow().last(), Some(&trace.file.written.len()));
+        }
+        assert_eq!(*trace.file.safe.borrow(), [6, 9, 12], "once a chunk");
+        assert_eq!(trace.whole_bytes, 12);
+        let mut trace = TraceFile::on(Volatile::default(), SyncWhen::None);
+        trace.write_all(b"header").unwrap();
+        assert!(trace.file.safe.borrow().is_empty(), "nobody waits for the disk unasked");
+    }
+
+    #[test]
+    fn a_chunk_that_could_not_be_synced_does_not_count_as_written() {
+        let disk = Volatile { room: Some(8), ..Volatile::default() };
+        let mut trace = TraceFile::on(disk, SyncWhen::Chunk);
+        trace.write_all(b"header").unwrap();
+        assert!(trace.write_all(b"chunk").is_err());
+        assert_eq!(trace.whole_bytes, 6);
+        assert!(trace.write_all(b"chunk").is_err(), "nothing follows what is not there");
+    }
+
+    #[test]
+    fn a_synced_trace_is_made_with_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.blkr");
+        let trace = TraceFile::create(&path, Overwrite::No).unwrap();
+        trace.synced(&path, SyncWhen::Chunk).unwrap().write_all(b"one").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
     }
 }

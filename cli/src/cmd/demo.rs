@@ -22,7 +22,7 @@ use crate::printer::Printer;
 use crate::session::{Finished, Plan, Session};
 use crate::socket::{Endpoint, Reach};
 use crate::summary;
-use crate::trace_file::{Destination, Overwrite};
+use crate::trace_file::{Destination, Overwrite, SyncWhen};
 use crate::words::{program, shell_word};
 use crate::workload;
 
@@ -140,6 +140,7 @@ impl Files {
             output: Destination::File(self.trace.clone()),
             max_size: None,
             overwrite: Overwrite::No,
+            sync: SyncWhen::None,
         }
     }
 

@@ -27,7 +27,7 @@ use crate::session::{Finished, Plan, Session};
 use crate::signals::{Signal, Signals};
 use crate::socket::{Endpoint, ListenAddress, Reach};
 use crate::summary;
-use crate::trace_file::{self, Destination, Overwrite};
+use crate::trace_file::{self, Destination, Overwrite, SyncWhen};
 use crate::words::{self, shell_word};
 
 const HELP: &str = "\
@@ -101,6 +101,10 @@ pub(crate) struct RecordArgs {
     /// Overwrite TRACE if it exists
     #[arg(long)]
     force: bool,
+
+    /// With chunk, what is in the trace survives a power cut: the disk is waited for at each chunk
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "none")]
+    sync: SyncWhen,
 
     /// The client to run; the recording ends with it
     #[arg(value_name = "COMMAND", last = true)]
@@ -212,6 +216,10 @@ impl RecordArgs {
         }
         self.bounds.check()?;
         match self.output {
+            Destination::Nowhere | Destination::Stdout if self.sync == SyncWhen::Chunk => {
+                Err(Failure::new("--sync chunk needs a trace in a file of its own")
+                    .hint("blkreplay record IMAGE -o t.blkr --sync chunk"))
+            }
             Destination::Nowhere if self.bounds.are_given() => {
                 Err(Failure::new("-o none records nothing that --max-size or --duration could end"))
             }
@@ -237,6 +245,7 @@ impl RecordArgs {
             output: self.output,
             max_size: self.bounds.size(),
             overwrite: if self.force { Overwrite::Yes } else { Overwrite::No },
+            sync: self.sync,
         }
     }
 }

@@ -351,6 +351,7 @@ fn give_room(shared: &Shared, written_bytes: &mut u64, trace_bytes: u64) {
 #[cfg(test)]
 mod tests {
     use std::io::{self, Cursor};
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::mpsc;
 
     use bytes::Bytes;
@@ -361,7 +362,8 @@ mod tests {
     use crate::engine::{Arrival, Engine, Negotiated, Port};
     use crate::event::{Disconnect, Event, EventKind, Payload};
     use crate::format::{PayloadPolicy, Reader};
-    use crate::request::{Errno, Flags, Operation, Request};
+    use crate::limits::CHUNK_AGE_NS;
+    use crate::request::{DeviceId, Errno, Flags, Operation, Request};
     use crate::units::ByteRange;
 
     /// A file in memory that takes `room` bytes and then is full.
@@ -383,6 +385,14 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    impl Disk {
+        /// How many events the file has in whole chunks.
+        fn events(&self) -> u64 {
+            let bytes = self.bytes.lock().unwrap().clone();
+            Reader::open(Cursor::new(bytes)).unwrap().survey().unwrap().facts.events
         }
     }
 
@@ -498,6 +508,43 @@ mod tests {
         assert_eq!(reader.facts().marks, 1);
         engine.finish(None).unwrap().unwrap();
         assert_eq!(engine.mark("after".parse().unwrap()), Err(MarkError::NotRecording));
+    }
+
+    /// A clock that stands where it is put.
+    #[derive(Default)]
+    struct Put(AtomicU64);
+
+    impl Clock for Put {
+        fn now(&self) -> Nanos {
+            Nanos(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    #[test]
+    fn an_event_is_in_the_file_before_it_is_250_ms_old_and_nobody_has_to_ask() {
+        let disk = Disk { bytes: Arc::default(), room: 1 << 20 };
+        let clock = Arc::new(Put::default());
+        let (log, trouble) = (Box::new(disk.clone()), Box::new(|_: &WriteError| {}));
+        let header = header(PayloadPolicy::None, 1);
+        let identity = Identity { salt: 1, uuid: 2 };
+        let recorder = Recorder::start(log, &header, identity, clock.clone(), trouble).unwrap();
+        let begun = disk.bytes.lock().unwrap().len();
+        for event in 0..4 {
+            let time = Nanos(event * CHUNK_AGE_NS);
+            clock.0.store(time.0, Ordering::SeqCst);
+            let kind = EventKind::Open { device: DeviceId(0) };
+            recorder.write(vec![Entry { event: Event { time, kind }, data: None }]);
+            // The clock passes, but not so far that the event is as old as it may become.
+            let late = Nanos::from(NAP);
+            clock.0.store(time.after(Nanos(CHUNK_AGE_NS)).since(late).0, Ordering::SeqCst);
+            let started = std::time::Instant::now();
+            while disk.events() <= event {
+                assert!(started.elapsed() < Duration::from_mins(1), "event {event} is not written");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        assert!(disk.bytes.lock().unwrap().len() > begun);
+        recorder.finish().unwrap();
     }
 
     #[test]

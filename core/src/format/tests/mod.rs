@@ -1,6 +1,7 @@
 //! Tests of the whole format: what was written is read.
 
 mod damage;
+mod durability;
 mod indexes;
 mod inspection;
 mod random;
