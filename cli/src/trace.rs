@@ -64,6 +64,11 @@ pub(crate) fn explained(error: OpenTraceError) -> Failure {
     hint.into_iter().fold(failure, Failure::hint)
 }
 
+/// What to try with a trace of which something is lost.
+pub(crate) fn recover_hint(path: &Path) -> String {
+    format!("blkreplay recover {} -o NEW  makes a whole trace of what is left", shell_word(path))
+}
+
 /// Reads the trace at `path` once, and says what a replay of it needs. The reader that is returned stands at
 /// its end.
 pub(crate) fn plan(
@@ -73,14 +78,17 @@ pub(crate) fn plan(
 ) -> Result<(Trace, Plan), Failure> {
     let mut trace = open(path)?;
     let plan = Plan::of(&mut trace).map_err(|error| cannot_replay(path, error))?;
-    if let Some(loss) = trace.loss() {
-        let what = format!("{} is not whole: {loss}", path.display());
+    let missing = match (trace.loss(), trace.facts().lost) {
+        (Some(loss), _) => Some(format!("{} is not whole: {loss}", path.display())),
+        (None, 0) => None,
+        // Of what comes behind a hole nobody knows what it should read.
+        (None, lost) => Some(format!("{lost} events are missing in {}", path.display())),
+    };
+    if let Some(what) = missing {
         match damage {
             Damage::Allowed => printer.warn(what),
             Damage::Refused => {
-                return Err(
-                    Failure::new(what).hint("--allow-truncated replays it as far as it goes")
-                );
+                return Err(Failure::new(what).hint("--allow-truncated replays what there is"));
             }
         }
     }

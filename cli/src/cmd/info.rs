@@ -60,6 +60,7 @@ impl InfoArgs {
             if let Some(loss) = &survey.loss {
                 out.flush().map_err(Failure::output)?;
                 printer.warn(format_args!("{}: {loss}", path.display()));
+                printer.hint(trace::recover_hint(path));
                 code = if code == ExitCode::Done { ExitCode::Loss } else { code };
             }
         }

@@ -155,6 +155,7 @@ fn told_loss(path: &Path, loss: Option<&Loss>, printer: &Printer) -> ExitCode {
     match loss {
         Some(loss) => {
             printer.warn(format_args!("{}: {loss}", path.display()));
+            printer.hint(trace::recover_hint(path));
             ExitCode::Loss
         }
         None => ExitCode::Done,

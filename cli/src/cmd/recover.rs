@@ -31,7 +31,7 @@ are whole, too; what is missing between them is counted in it. Requests whose co
 
 Examples:
   blkreplay recover killed.blkr -o t.blkr       after a kill, a full disk, a cut transfer
-  blkreplay check hurt.blkr; blkreplay recover hurt.blkr -o t.blkr && blkreplay replay t.blkr disk.img
+  blkreplay recover hurt.blkr -o t.blkr; blkreplay print t.blkr
   blkreplay recover hurt.blkr -o t.blkr --json | jq .gaps
 
 Exit codes: 0 nothing was lost, 2 trouble: no trace, or NEW cannot be written, 3 something was lost;

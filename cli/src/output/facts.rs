@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use blkreplay_core::format::{
-    DeviceHeader, ExportHeader, FingerprintMethod, LimitsHeader, PayloadPolicy, Survey,
+    DeviceHeader, ExportHeader, FingerprintMethod, HeaderWorth, LimitsHeader, PayloadPolicy,
+    RecoveredHeader, Survey,
 };
 use blkreplay_core::units::Size;
 use jiff::Timestamp;
@@ -44,6 +45,9 @@ fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     let when = recorded_at(header.wall_clock_ns).unwrap_or_else(|| "at an unknown time".to_owned());
     lines.push(("recorded", format!("{when} by {}", printable(&header.tool))));
+    if let Some(recovered) = &header.recovered {
+        lines.push(("recovered", describe_recovered(recovered)));
+    }
     let words: Vec<_> = header.command.iter().map(shell_word).collect();
     lines.push(("command", printable(&words.join(" ")).into_owned()));
     if let Some(status) = survey.status {
@@ -68,7 +72,7 @@ fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
     if facts.lost > 0 {
         lines.push((
             "dropped",
-            format!("{} that the recorder had no room for", counted(facts.lost, "event")),
+            format!("{} that are missing between the others", counted(facts.lost, "event")),
         ));
     }
     if facts.marks > 0 {
@@ -96,6 +100,15 @@ fn describe_device(device: &DeviceHeader) -> String {
         |digest| format!("{} {digest}", method_name(device.fingerprint.method)),
     );
     format!("{name}  {}  {format} image {image}{access}  {fingerprint}", Size(device.size))
+}
+
+fn describe_recovered(recovered: &RecoveredHeader) -> String {
+    let worth = match recovered.header {
+        HeaderWorth::Whole => "",
+        HeaderWorth::Unverified => "; what is said here is not verified",
+        HeaderWorth::Rebuilt => "; what is said here was made from the events",
+    };
+    format!("from {} by {}{worth}", Size(recovered.bytes), printable(&recovered.tool))
 }
 
 fn method_name(method: FingerprintMethod) -> &'static str {
@@ -175,6 +188,8 @@ struct InfoJson<'survey> {
     devices: &'survey [DeviceHeader],
     exports: &'survey [ExportHeader],
     limits: LimitsHeader,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovered: Option<&'survey RecoveredHeader>,
     requests: u64,
     events: u64,
     events_lost: u64,
@@ -234,6 +249,7 @@ pub(crate) fn write_json(path: &Path, survey: &Survey, out: &mut impl Write) -> 
         devices: &header.devices,
         exports: &header.exports,
         limits: header.limits,
+        recovered: header.recovered.as_ref(),
         requests: facts.operations.total().issues,
         events: facts.events,
         events_lost: facts.lost,

@@ -11,7 +11,7 @@ use blkreplay_core::units::Size;
 use serde::Serialize;
 
 use super::printable;
-use crate::words::counted;
+use crate::words::{counted, shell_word};
 
 const SCHEMA: &str = "blkreplay.check/1";
 
@@ -79,7 +79,10 @@ impl Findings {
         let path = printable(&self.path);
         writeln!(out, "{path}: {level} {code} at {place}: {}", printable(&fault.to_string()))?;
         match hint {
-            Some(hint) if self.hints.insert(hint) => writeln!(out, "  hint: {hint}"),
+            Some(hint) if self.hints.insert(hint) => {
+                // The path takes its place as it can be typed.
+                writeln!(out, "  hint: {}", hint.replace("TRACE", &shell_word(&self.path)))
+            }
             _ => Ok(()),
         }
     }
