@@ -44,9 +44,7 @@ mod writer;
 mod tests;
 
 pub use ahead::{Ahead, Events};
-pub use check::{
-    CheckError, Checked, Depth, Fault, Finding, Inspector, Level, Place, check,
-};
+pub use check::{CheckError, Checked, Depth, Fault, Finding, Inspector, Level, Place, check};
 pub use counts::{OperationCount, OperationCounts};
 pub use decode::DecodeError;
 pub use facts::Facts;

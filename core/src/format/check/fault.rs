@@ -87,6 +87,9 @@ pub enum Fault {
         /// Which value of it.
         tag: u64,
     },
+    /// An index says something else than the chunks.
+    #[error("the index there does not say what the chunks before it say")]
+    Index,
     /// The recorder dropped events.
     #[error("{events} events are missing before that chunk; whoever wrote it knew")]
     Dropped {
@@ -178,10 +181,12 @@ impl Fault {
             Fault::Chunk { kind, .. } => match kind {
                 LossKind::Cut => "cut",
                 LossKind::NoEnd => "no-end",
+                LossKind::NoIndex => "no-index",
                 LossKind::Damaged(damage) => damage_code(damage),
             },
             Fault::Empty => "empty-chunk",
             Fault::Summary { .. } => "summary",
+            Fault::Index => "index",
             Fault::Dropped { .. } => "dropped",
             Fault::RequestId { .. } => "request-id",
             Fault::BlockWithoutIssue { .. } => "block-without-issue",
@@ -215,6 +220,7 @@ impl Fault {
             Fault::Chunk { kind, .. } => match kind {
                 LossKind::Cut => Some("it was cut, or its recorder was killed or has not finished"),
                 LossKind::NoEnd => Some("its recorder was killed, or has not finished"),
+                LossKind::NoIndex => Some("blkreplay recover TRACE -o NEW makes a new one"),
                 LossKind::Damaged(Damage::Salt { .. }) => {
                     Some("a part of another trace lies in it; blkreplay recover leaves it out")
                 }
@@ -242,7 +248,8 @@ fn damage_code(damage: &Damage) -> &'static str {
         Damage::Checksum { what: "summary", .. } => "summary-checksum",
         Damage::Checksum { .. } => "chunk-checksum",
         Damage::Cut => "cut",
-        Damage::Summary(_) | Damage::Marks(_) => "summary",
+        Damage::Summary(_) => "summary",
+        Damage::Index(_) => "index",
         Damage::Unpack(_) => "unpack",
         Damage::Event { .. } => "event",
         Damage::AfterEnd { .. } => "after-end",

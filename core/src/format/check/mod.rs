@@ -20,6 +20,7 @@ use super::frame::{ChunkHeader, ChunkType};
 use super::loss::{Damage, LossKind};
 use super::reader::{ReadError, decoder};
 use super::shelf::Shelf;
+use super::summary::Summary;
 use super::walk::{Found, Piece, Walk};
 use crate::event::{Event, EventKind};
 
@@ -85,16 +86,18 @@ pub fn check<R: Read + Seek>(
         checked: Checked::default(),
         shelf: Shelf::default(),
         pairing: Pairing::default(),
-        recount: Recount::default(),
+        recount: Recount::new(),
         expected: Expected::default(),
         time: 0,
         ended: false,
         end_unknown: false,
+        closing: if beginning.ends_with_index { Closing::Missing } else { Closing::NotWanted },
     };
     if let Some(damage) = beginning.damage {
         check.tell(Place::default(), Fault::Header(damage))?;
         // Where the first chunk should begin is not known either.
         check.expected.after_damage();
+        check.recount.missing();
     }
     check.run()
 }
@@ -117,6 +120,15 @@ impl Expected {
     }
 }
 
+/// Whether the chunk that was walked last is the index that is to end the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// The header does not say that there is one.
+    NotWanted,
+    Missing,
+    There,
+}
+
 struct Check<'a, R> {
     walk: Walk<R>,
     depth: Depth,
@@ -131,6 +143,7 @@ struct Check<'a, R> {
     ended: bool,
     /// Nothing whole with events lies behind what is damaged: it may have held the end.
     end_unknown: bool,
+    closing: Closing,
 }
 
 impl<R: Read + Seek> Check<'_, R> {
@@ -144,10 +157,10 @@ impl<R: Read + Seek> Check<'_, R> {
                     let bytes = Some(hole.bytes.end - hole.bytes.start);
                     self.tell(place, Fault::Chunk { kind: hole.kind, bytes })?;
                     self.expected.after_damage();
-                    self.pairing.missing();
+                    self.missing();
                     self.end_unknown = true;
                 }
-                Piece::Chunk(found) => self.chunk(found)?,
+                Piece::Chunk(found) => self.chunk(*found)?,
             }
             if self.inspector.walked(self.walk.at(), length).is_break() {
                 return Err(CheckError::Stopped);
@@ -156,6 +169,10 @@ impl<R: Read + Seek> Check<'_, R> {
         if self.ended {
             for (place, fault) in self.pairing.left_open() {
                 self.tell(place, fault)?;
+            }
+            if self.closing == Closing::Missing && !self.end_unknown {
+                let place = Place { offset: length, ..Place::default() };
+                self.tell(place, Fault::Chunk { kind: LossKind::NoIndex, bytes: None })?;
             }
         } else if !self.end_unknown {
             let place = Place { offset: length, ..Place::default() };
@@ -177,7 +194,7 @@ impl<R: Read + Seek> Check<'_, R> {
     }
 
     fn chunk(&mut self, found: Found) -> Result<(), CheckError> {
-        let Found { chunk, summary, body } = found;
+        let Found { chunk, section, summary, body } = found;
         let header = chunk.header;
         let place = Place { offset: chunk.offset, chunk: Some(header.sequence), event: None };
         self.checked.chunks += 1;
@@ -190,6 +207,10 @@ impl<R: Read + Seek> Check<'_, R> {
         if known && header.count == 0 {
             self.tell(place, Fault::Empty)?;
         }
+        if self.closing != Closing::NotWanted {
+            let is_index = header.holds == ChunkType::Index && body.is_ok();
+            self.closing = if is_index { Closing::There } else { Closing::Missing };
+        }
         let body = match body {
             Ok(body) => body,
             Err(damage) => {
@@ -200,18 +221,34 @@ impl<R: Read + Seek> Check<'_, R> {
                 return Ok(());
             }
         };
+        if !is_next {
+            return Ok(());
+        }
+        let mut faults = Vec::new();
         match header.holds {
-            _ if !is_next => Ok(()),
             ChunkType::Events => {
                 self.first_event(&header, place)?;
-                self.events(&header, place, body)?;
-                let mut faults = Vec::new();
-                self.recount.compare(&chunk.summary, &mut faults);
-                self.tell_all(place, faults.into_iter().filter(|_| summary_is_whole))
+                if !self.events(&header, place, body)? || !summary_is_whole {
+                    self.recount.drop_chunk();
+                    return Ok(());
+                }
+                let summary = self.recount.compare(&section, &mut faults);
+                self.recount.chunk(&chunk, &summary);
             }
-            ChunkType::Payload => self.payloads(chunk, place, body),
-            ChunkType::Other(_) => Ok(()),
+            ChunkType::Payload => {
+                self.payloads(&header, place, body)?;
+                self.recount.chunk(&chunk, &Summary::default());
+            }
+            ChunkType::Index => self.recount.index(&chunk, &body, &mut faults),
+            ChunkType::Other(_) => self.recount.chunk(&chunk, &Summary::default()),
         }
+        self.tell_all(place, faults)
+    }
+
+    /// Something is missing here.
+    fn missing(&mut self) {
+        self.pairing.missing();
+        self.recount.missing();
     }
 
     fn tell_all(
@@ -233,7 +270,7 @@ impl<R: Read + Seek> Check<'_, R> {
         }
         if header.sequence > wanted {
             self.expected.after_damage();
-            self.pairing.missing();
+            self.missing();
         }
         self.expected.any_chunk = false;
         self.expected.sequence = header.sequence.saturating_add(1);
@@ -243,14 +280,15 @@ impl<R: Read + Seek> Check<'_, R> {
     /// Goes on behind a chunk whose header is all that is whole.
     fn expect_behind(&mut self, header: &ChunkHeader) {
         self.end_unknown = true;
+        self.recount.missing();
         let end = header.first.saturating_add(u64::from(header.count));
         match header.holds {
             ChunkType::Events => {
                 self.expected.event = self.expected.event.max(end);
-                self.pairing.missing();
+                self.missing();
             }
             ChunkType::Payload => self.expected.payload = self.expected.payload.max(end),
-            ChunkType::Other(_) => {}
+            ChunkType::Index | ChunkType::Other(_) => {}
         }
     }
 
@@ -260,11 +298,11 @@ impl<R: Read + Seek> Check<'_, R> {
         let allowed = self.expected.any_event && header.first > wanted;
         if header.first != wanted && !allowed {
             self.tell(place, order("the first event", header.first, wanted))?;
-            self.pairing.missing();
+            self.missing();
         }
         if header.lost > 0 {
             self.tell(place, Fault::Dropped { events: u64::from(header.lost) })?;
-            self.pairing.missing();
+            self.missing();
         }
         if header.time_first < self.time {
             let damage = Damage::Time { found: header.time_first, before: self.time };
@@ -277,18 +315,19 @@ impl<R: Read + Seek> Check<'_, R> {
         Ok(())
     }
 
+    /// Checks the events of a chunk. Gives whether all of them could be decoded.
     fn events(
         &mut self,
         header: &ChunkHeader,
         place: Place,
         body: Vec<u8>,
-    ) -> Result<(), CheckError> {
+    ) -> Result<bool, CheckError> {
         let mut decoder = decoder(header, body);
         let mut index = header.first;
         loop {
             let place = Place { event: Some(index), ..place };
             match decoder.next() {
-                Ok(Decoded::Done) => return Ok(()),
+                Ok(Decoded::Done) => return Ok(true),
                 Ok(one) => {
                     if self.ended {
                         self.tell(place, Damage::AfterEnd { event: index }.into())?;
@@ -305,8 +344,9 @@ impl<R: Read + Seek> Check<'_, R> {
                     index = index.saturating_add(1);
                 }
                 Err(source) => {
-                    self.pairing.missing();
-                    return self.tell(place, Damage::Event { event: index, source }.into());
+                    self.missing();
+                    self.tell(place, Damage::Event { event: index, source }.into())?;
+                    return Ok(false);
                 }
             }
         }

@@ -8,7 +8,6 @@ use std::io::{Read, Seek};
 use super::fault::{Fault, Place};
 use super::{Check, CheckError, Depth, order};
 use crate::event::{Payload, PayloadId, is_zero};
-use crate::format::chunks::Chunk;
 use crate::format::frame::ChunkHeader;
 use crate::format::loss::Damage;
 use crate::format::payload::Payloads;
@@ -43,11 +42,10 @@ impl<R: Read + Seek> Check<'_, R> {
 
     pub(super) fn payloads(
         &mut self,
-        chunk: Chunk,
+        header: &ChunkHeader,
         place: Place,
         body: Vec<u8>,
     ) -> Result<(), CheckError> {
-        let header = chunk.header;
         let wanted = self.expected.payload;
         let allowed = self.expected.any_payload && header.first > wanted;
         if header.first != wanted && !allowed {
@@ -61,13 +59,13 @@ impl<R: Read + Seek> Check<'_, R> {
         };
         self.checked.payloads += u64::from(header.count);
         if self.depth == Depth::Data {
-            self.data(&payloads, &header, place)?;
+            self.data(&payloads, header, place)?;
         }
         if header.first < wanted {
             // Its numbers are taken; who names one means the chunk before.
             return Ok(());
         }
-        self.shelf.add_unpacked(chunk, payloads);
+        self.shelf.add_unpacked(place.offset, payloads);
         Ok(())
     }
 

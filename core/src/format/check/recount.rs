@@ -1,65 +1,140 @@
-//! Whether the summary of a chunk says what its events say: it is made again, as the writer made it.
+//! Whether summaries and indexes say what the chunks say: they are made again, as the writer made them.
 //!
-//! Events in, a fault for each value that differs. Invariant: values that this version does not know are
-//! passed over.
+//! Events and chunks in, a fault for each thing that differs. Invariant: after damage, only what does not
+//! depend on what is missing is compared; no more than `CHECK_ENTRIES_MAX` chunks are kept in mind.
 
 use std::collections::BTreeMap;
 
 use super::fault::Fault;
-use crate::event::Event;
+use crate::event::{Event, EventKind};
+use crate::format::chunks::Chunk;
+use crate::format::decode::DecodeError;
+use crate::format::index::{ChunkEntry, End, Index};
 use crate::format::loss::Damage;
-use crate::format::marks::Marks;
-use crate::format::summary::OperationCounts;
-use crate::format::varint::{Source, SourceError};
+use crate::format::summarize::Summarizer;
+use crate::format::summary::{Summary, for_each_tag};
+use crate::limits::CHECK_ENTRIES_MAX;
 
-/// The tags that [`Recount`] makes: whatever else a summary has is passed over.
-const KNOWN: [u64; 2] = [1, 6];
+/// The tags that depend on all events before the chunk: what is open at its end, and epochs.
+const STATE: u64 = 4;
+const EPOCHS: u64 = 5;
 
-/// The summary of a chunk, made again.
-#[derive(Debug, Default)]
+/// The tag that depends on the index before.
+const INDEX: u64 = 7;
+
+/// All tags that this version makes; others are passed over.
+const TAGS: std::ops::RangeInclusive<u64> = 1..=INDEX;
+
+/// Makes again what the writer of a trace made beside its events.
+#[derive(Debug)]
 pub(super) struct Recount {
-    counts: OperationCounts,
-    marks: Marks,
+    summarizer: Summarizer,
+    /// No event is missing so far.
+    sure: bool,
+    /// Where the last index lies, if there is one.
+    previous: Option<u64>,
+    /// There may be a later one.
+    lost_previous: bool,
+    /// The next index; `None` if something is missing that it should tell of.
+    next: Option<Index>,
 }
 
 impl Recount {
-    /// Takes the next event of the chunk.
+    pub(super) fn new() -> Recount {
+        Recount {
+            summarizer: Summarizer::new(),
+            sure: true,
+            previous: None,
+            lost_previous: false,
+            next: Some(Index::default()),
+        }
+    }
+
+    /// Something is missing here.
+    pub(super) fn missing(&mut self) {
+        self.sure = false;
+        self.lost_previous = true;
+        self.next = None;
+    }
+
+    /// Takes the next event of a chunk.
     pub(super) fn add(&mut self, event: &Event) {
-        self.counts.add(event);
-        self.marks.add(event);
+        self.summarizer.add(event);
+        if let (EventKind::End { status }, Some(next)) = (&event.kind, &mut self.next) {
+            next.end = End::Said(*status);
+        }
     }
 
     /// An event that is not known takes its place in the chunk.
     pub(super) fn skip(&mut self) {
-        self.marks.skip();
+        self.summarizer.skip();
     }
 
-    /// Compares with what the chunk says, and begins the next one.
-    pub(super) fn compare(&mut self, summary: &[u8], faults: &mut Vec<Fault>) {
-        let mut made = std::mem::take(&mut self.counts).encode();
-        self.marks.take_into(&mut made);
-        let said = match values(summary) {
-            Ok(said) => said,
-            Err(error) => {
-                faults.push(Damage::Summary(error).into());
-                return;
-            }
-        };
-        // What was just made can be read.
+    /// Forgets the events of a chunk that could not be decoded to its end.
+    pub(super) fn drop_chunk(&mut self) {
+        self.summarizer.take(None);
+        self.missing();
+    }
+
+    /// Compares a chunk's events with its summary, and begins the next one. Gives what the summary should be.
+    pub(super) fn compare(&mut self, section: &[u8], faults: &mut Vec<Fault>) -> Summary {
+        let summary = self.summarizer.take(self.previous);
+        let made = summary.encode();
+        // Both can be read: one was just made, of the other its reader told before.
+        let said = values(section).unwrap_or_default();
         let made = values(&made).unwrap_or_default();
-        let differs = KNOWN.into_iter().filter(|tag| said.get(tag) != made.get(tag));
+        // A writer that lost track of what is open leaves both out.
+        let tracks = self.sure && said.contains_key(&STATE);
+        let compared = TAGS.filter(|tag| match *tag {
+            STATE | EPOCHS => tracks,
+            INDEX => !self.lost_previous,
+            _ => true,
+        });
+        let differs = compared.filter(|tag| said.get(tag) != made.get(tag));
         faults.extend(differs.map(|tag| Fault::Summary { tag }));
+        summary
+    }
+
+    /// Takes a whole chunk that is no index, and what its summary should be.
+    pub(super) fn chunk(&mut self, chunk: &Chunk, summary: &Summary) {
+        let Some(next) = &mut self.next else { return };
+        match next.totals.add(&chunk.header, summary) {
+            Ok(totals) if next.entries.len() < CHECK_ENTRIES_MAX => {
+                next.totals = totals;
+                next.entries.extend(ChunkEntry::of(chunk.offset, &chunk.header, summary));
+            }
+            // A fault of its own was told, or nobody writes an index.
+            _ => self.next = None,
+        }
+    }
+
+    /// Compares an index with the chunks before it.
+    pub(super) fn index(&mut self, chunk: &Chunk, body: &[u8], faults: &mut Vec<Fault>) {
+        match (Index::decode(body, chunk.offset, chunk.header.count), &self.next) {
+            (Err(error), _) => faults.push(Damage::Index(error).into()),
+            (Ok(said), Some(made)) if said != *made => faults.push(Fault::Index),
+            (Ok(_), _) => {}
+        }
+        self.previous = Some(chunk.offset);
+        self.lost_previous = false;
+        if let Some(next) = &mut self.next {
+            next.previous = Some(chunk.offset);
+            next.entries.clear();
+            // It counts itself among the chunks that the next one sums up.
+            match next.totals.add(&chunk.header, &chunk.summary) {
+                Ok(totals) => next.totals = totals,
+                Err(_) => self.next = None,
+            }
+        }
     }
 }
 
 /// The values of a summary by their tags.
-fn values(summary: &[u8]) -> Result<BTreeMap<u64, &[u8]>, SourceError> {
+fn values(section: &[u8]) -> Result<BTreeMap<u64, Vec<u8>>, DecodeError> {
     let mut values = BTreeMap::new();
-    let mut source = Source::new(summary, 0);
-    while source.left() > 0 {
-        let tag = source.number()?;
-        let length = source.number()?;
-        values.insert(tag, source.slice(length)?);
-    }
+    for_each_tag(section, |tag, value| {
+        values.insert(tag, value.to_vec());
+        Ok::<(), DecodeError>(())
+    })?;
     Ok(values)
 }
