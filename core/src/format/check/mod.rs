@@ -86,7 +86,7 @@ pub fn check<R: Read + Seek>(
         checked: Checked::default(),
         shelf: Shelf::default(),
         pairing: Pairing::default(),
-        recount: Recount::new(),
+        recount: Recount::new(beginning.ends_with_index),
         expected: Expected::default(),
         time: 0,
         ended: false,

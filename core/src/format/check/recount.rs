@@ -15,6 +15,10 @@ use crate::format::summarize::Summarizer;
 use crate::format::summary::{Summary, for_each_tag};
 use crate::limits::CHECK_ENTRIES_MAX;
 
+/// The tags that every summary has, unless they are empty.
+const OPERATIONS: u64 = 1;
+const MARKS: u64 = 6;
+
 /// The tags that depend on all events before the chunk: what is open at its end, and epochs.
 const STATE: u64 = 4;
 const EPOCHS: u64 = 5;
@@ -29,6 +33,8 @@ const TAGS: std::ops::RangeInclusive<u64> = 1..=INDEX;
 #[derive(Debug)]
 pub(super) struct Recount {
     summarizer: Summarizer,
+    /// The summaries have all that this version makes; others have operations and marks.
+    has_all: bool,
     /// No event is missing so far.
     sure: bool,
     /// Where the last index lies, if there is one.
@@ -40,9 +46,11 @@ pub(super) struct Recount {
 }
 
 impl Recount {
-    pub(super) fn new() -> Recount {
+    /// Stands at the beginning. A file that does not end with an index need not have all that summaries may have.
+    pub(super) fn new(ends_with_index: bool) -> Recount {
         Recount {
             summarizer: Summarizer::new(),
+            has_all: ends_with_index,
             sure: true,
             previous: None,
             lost_previous: false,
@@ -86,9 +94,10 @@ impl Recount {
         // A writer that lost track of what is open leaves both out.
         let tracks = self.sure && said.contains_key(&STATE);
         let compared = TAGS.filter(|tag| match *tag {
+            OPERATIONS | MARKS => true,
             STATE | EPOCHS => tracks,
-            INDEX => !self.lost_previous,
-            _ => true,
+            INDEX if self.lost_previous => false,
+            _ => self.has_all || said.contains_key(tag),
         });
         let differs = compared.filter(|tag| said.get(tag) != made.get(tag));
         faults.extend(differs.map(|tag| Fault::Summary { tag }));
@@ -129,11 +138,13 @@ impl Recount {
     }
 }
 
-/// The values of a summary by their tags.
+/// The values of a summary by their tags. One that is empty says nothing.
 fn values(section: &[u8]) -> Result<BTreeMap<u64, Vec<u8>>, DecodeError> {
     let mut values = BTreeMap::new();
     for_each_tag(section, |tag, value| {
-        values.insert(tag, value.to_vec());
+        if !value.is_empty() {
+            values.insert(tag, value.to_vec());
+        }
         Ok::<(), DecodeError>(())
     })?;
     Ok(values)
