@@ -28,7 +28,7 @@ All commands and options: blkreplay --help
 
 /// The end of the general help.
 const AFTER_HELP: &str = "\
-Exit codes: 0 done or same, 1 different or diverged, 2 trouble, 3 done with loss, 130 interrupted.
+Exit codes: 0 done or same, 1 different, diverged or faults, 2 trouble, 3 done with loss, 130 interrupted.
 A command's own help has examples: blkreplay record --help";
 
 const STYLES: Styles = Styles::styled()

@@ -9,7 +9,7 @@ use std::process;
 pub(crate) enum ExitCode {
     /// 0: done, same, no divergence.
     Done,
-    /// 1: different, diverged.
+    /// 1: different, diverged, faults.
     Different,
     /// 2: the command could not do its job: nothing readable, refused, bad usage.
     Trouble,

@@ -18,3 +18,13 @@ mod marks;
 mod native;
 /// Traces that are hurt: `check`, `recover`, and what a kill leaves.
 mod rescue;
+/// A reader written from the page on the format prints what the program prints.
+mod second_reader;
+/// Traces that come out of a pipe or still grow.
+mod streams;
+/// What tests run in: a directory, an environment, a time limit, tools.
+mod support;
+/// The rules of the house: layers, lengths, headers, words, unused files.
+mod tidy;
+/// A trace as `print --json` tells it.
+mod trace;

@@ -47,6 +47,7 @@ Examples:
   blkreplay record disk.img -o t.blkr --write -- sh -c 'nbdcopy some.img \"$BLKREPLAY_URI\"'
   blkreplay record new.img --create 1G -o t.blkr -- fio --ioengine=nbd --uri={uri} job.fio
   blkreplay record disk.qcow2 -o t.blkr --listen unix:/tmp/d.sock --duration 10m
+  blkreplay record disk.img -o t.blkr --sync chunk -- ./client.sh
   blkreplay record disk.img -o - -- ./client.sh | blkreplay print -F -
 
 Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n);
