@@ -55,11 +55,11 @@ impl InfoArgs {
             if place > 0 && !self.json {
                 writeln!(out).map_err(Failure::output)?;
             }
-            let path = &input::name(path);
-            self.tell(path, &survey, &mut out)?;
+            let name = &input::name(path);
+            self.tell(name, &survey, &mut out)?;
             if let Some(loss) = &survey.loss {
                 out.flush().map_err(Failure::output)?;
-                printer.warn(format_args!("{}: {loss}", path.display()));
+                printer.warn(format_args!("{}: {loss}", name.display()));
                 printer.hint(trace::recover_hint(path));
                 code = if code == ExitCode::Done { ExitCode::Loss } else { code };
             }

@@ -107,7 +107,7 @@ impl PrintArgs {
         out.finish()?;
         let name = input::name(&self.trace);
         let loss = outcome.map_err(|stop| failure(stop, &name))?;
-        Ok(told_loss(&name, loss.as_ref(), printer))
+        Ok(told_loss(&self.trace, loss.as_ref(), printer))
     }
 
     fn print(&self, format: Format, trace: Trace, out: &mut Output) -> Result<Option<Loss>, Stop> {
@@ -154,7 +154,7 @@ impl PrintArgs {
 fn told_loss(path: &Path, loss: Option<&Loss>, printer: &Printer) -> ExitCode {
     match loss {
         Some(loss) => {
-            printer.warn(format_args!("{}: {loss}", path.display()));
+            printer.warn(format_args!("{}: {loss}", input::name(path).display()));
             printer.hint(trace::recover_hint(path));
             ExitCode::Loss
         }

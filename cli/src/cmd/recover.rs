@@ -5,7 +5,9 @@
 //! under its name, or not at all.
 
 use std::fs;
+use std::io;
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -66,7 +68,7 @@ impl RecoverArgs {
         let signals =
             Signals::catch().map_err(|error| Failure::because("cannot catch signals", error))?;
         let input = Input::open(&self.trace)?;
-        let cannot = |error: std::io::Error| {
+        let cannot = |error: io::Error| {
             Failure::because(format!("cannot write {}", self.output.display()), error)
         };
         let file = tempfile::NamedTempFile::new_in(directory_of(&self.output)).map_err(cannot)?;
@@ -135,8 +137,16 @@ impl RecoverArgs {
 
 /// Refuses to write to the file that is read, whatever it is called.
 fn refuse_one_file(trace: &Path, output: &Path) -> Result<(), Failure> {
-    let inode = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
-    if !input::is_stdin(trace) && inode(trace).is_some() && inode(trace) == inode(output) {
+    let inode = |file: fs::Metadata| (file.dev(), file.ino());
+    let read = if input::is_stdin(trace) {
+        let stdin = io::stdin().as_fd().try_clone_to_owned();
+        stdin.and_then(|stdin| fs::File::from(stdin).metadata())
+    } else {
+        fs::metadata(trace)
+    };
+    let written = fs::metadata(output).ok().map(inode);
+    if written.is_some() && read.ok().map(inode) == written {
+        let trace = input::name(trace);
         let (trace, output) = (trace.display(), output.display());
         return Err(Failure::new(format!("{trace} and {output} are one file"))
             .hint("recover never changes what it reads: give the new trace a name of its own"));
