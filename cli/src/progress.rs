@@ -15,7 +15,8 @@ const DELAY: Duration = Duration::from_millis(500);
 /// How often a bar without an end moves.
 const TICK: Duration = Duration::from_millis(100);
 
-const REPLAYING: &str = "replaying  {bar:30} {human_pos} of {human_len} requests  {elapsed}";
+/// Goes behind what is being done.
+const WITH_END: &str = "  {bar:30} {human_pos} of {human_len} requests  {elapsed}";
 const READING: &str = "reading  {bar:30} {binary_bytes} of {binary_total_bytes}  {elapsed}";
 const WITHOUT_END: &str = "{spinner} {human_pos} requests  {elapsed}  Ctrl-C ends the recording";
 
@@ -24,24 +25,24 @@ const WITHOUT_END: &str = "{spinner} {human_pos} requests  {elapsed}  Ctrl-C end
 pub(crate) struct Progress {
     bars: Option<MultiProgress>,
     began: Instant,
-    template: &'static str,
+    template: String,
     total: Option<u64>,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
     /// Work on so many requests; on nobody knows how many, if `total` is `None`.
-    pub(crate) fn new(printer: &Printer, total: Option<u64>) -> Progress {
-        let template = total.map_or(WITHOUT_END, |_| REPLAYING);
+    pub(crate) fn new(printer: &Printer, doing: &'static str, total: Option<u64>) -> Progress {
+        let template = total.map_or(WITHOUT_END.to_owned(), |_| format!("{doing}{WITH_END}"));
         Progress::drawn(printer, template, total)
     }
 
     /// Reading a file of so many bytes.
     pub(crate) fn reading(printer: &Printer, bytes: u64) -> Progress {
-        Progress::drawn(printer, READING, Some(bytes))
+        Progress::drawn(printer, READING.to_owned(), Some(bytes))
     }
 
-    fn drawn(printer: &Printer, template: &'static str, total: Option<u64>) -> Progress {
+    fn drawn(printer: &Printer, template: String, total: Option<u64>) -> Progress {
         let (bars, began) = (printer.bars().cloned(), Instant::now());
         Progress { bars, began, template, total, bar: None }
     }
@@ -52,7 +53,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
         } else if self.began.elapsed() >= DELAY {
-            self.bar = Some(bars.add(new_bar(self.template, self.total)));
+            self.bar = Some(bars.add(new_bar(&self.template, self.total)));
         }
     }
 

@@ -5,12 +5,16 @@
 
 use std::fs;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals as SystemSignals};
+
+use crate::failure::Failure;
 
 /// How often somebody who waits for something else looks for signals.
 const LOOK: Duration = Duration::from_millis(50);
@@ -104,6 +108,23 @@ impl Drop for Signals {
     fn drop(&mut self) {
         self.handle.close();
     }
+}
+
+/// A flag that a signal sets.
+pub(crate) fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
+    let cannot = |error| Failure::because("cannot catch signals", error);
+    let signals = Signals::catch().map_err(cannot)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let wait = move || {
+        while let Some(signal) = signals.next(None) {
+            if signal != Signal::Child {
+                flag.store(true, Ordering::Relaxed);
+            }
+        }
+    };
+    thread::Builder::new().name("interrupt".to_owned()).spawn(wait).map_err(cannot)?;
+    Ok(stop)
 }
 
 /// Whether SIGHUP was ignored when we were started. Linux tells; elsewhere it counts as not ignored.

@@ -65,6 +65,7 @@ fn header() -> Header {
         devices: vec![device],
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 64 << 20, connection_requests: 1024 },
+        recovered: None,
     }
 }
 

@@ -47,6 +47,7 @@ fn header(requests: u64) -> Header {
         devices: vec![device],
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 64 << 20, connection_requests: 1024 },
+        recovered: None,
     }
 }
 

@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Layers, lowest first; each may use only those before it:
-//! `units < limits < request < event < format < device < engine < rows < position`. `nbd` is an adapter on top that no
+//! `units < limits < request < event < format < edit < device < engine < rows < position`. `nbd` is an adapter on top that no
 //! layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
+pub mod edit;
 pub mod engine;
 pub mod event;
 pub mod format;

@@ -40,6 +40,15 @@ pub const LOG_BACKLOG_BYTES_MAX: u64 = 128 << 20;
 /// An events chunk is closed at this size, in bytes (before compression).
 pub const EVENTS_CHUNK_BYTES: usize = 1 << 20;
 
+/// Events in a chunk by column, at most: all columns of a chunk are in memory together.
+pub const COLUMNS_EVENTS_MAX: u32 = 1 << 17;
+
+/// A chunk by column is closed at this many events.
+pub const COLUMNS_EVENTS: u32 = 1 << 16;
+
+/// A chunk by column is closed when its digests, extents and other events take this much, in bytes.
+pub const COLUMNS_BYTES: usize = 4 << 20;
+
 /// A payload chunk is closed at this size, in bytes (before compression).
 pub const PAYLOAD_CHUNK_BYTES: usize = 8 << 20;
 
@@ -59,6 +68,9 @@ pub const UNPACKED_BYTES: usize = 64 << 20;
 
 /// Payload bytes kept in memory to find equal ones.
 pub const DEDUP_BYTES: usize = 64 << 20;
+
+/// Payloads whose numbers `compact` keeps, to find what it has copied already.
+pub const PAYLOADS_NUMBERED_MAX: usize = 1 << 20;
 
 /// Largest header of a trace file, in bytes.
 pub const HEADER_BYTES_MAX: usize = 1 << 20;
@@ -128,4 +140,6 @@ const _: () = assert!(CHECK_OPEN_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MA
 const _: () = assert!(CHECK_ENTRIES_MAX > INDEX_CHUNKS);
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
 const _: () = assert!(EVENTS_CHUNK_BYTES < CHUNK_BODY_BYTES_MAX);
+const _: () = assert!(COLUMNS_EVENTS <= COLUMNS_EVENTS_MAX);
+const _: () = assert!(COLUMNS_BYTES + 160 * (COLUMNS_EVENTS as usize) < CHUNK_BODY_BYTES_MAX);
 const _: () = assert!(CHUNK_BODY_BYTES_MAX < u32::MAX as usize);

@@ -147,6 +147,7 @@ fn what_the_other_pages_show_happens_too() {
     check("book/src/marks.md");
     check("book/src/replaying.md");
     check("book/src/survival.md");
+    check("book/src/compacting.md");
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod bad_input;
 mod clients;
 /// What holds for every command: help, streams, exit codes, closed pipes.
 mod command_line;
+/// The smallest form of a trace, and what is refused to become one.
+mod compact;
 /// Traces of later versions: what is skipped, and what is refused by name.
 mod compat;
 /// README and book: what they show is run, where they link to is looked up.
@@ -20,6 +22,8 @@ mod native;
 mod rescue;
 /// A reader written from the page on the format prints what the program prints.
 mod second_reader;
+/// What a request costs, live and compacted.
+mod size;
 /// Traces that come out of a pipe or still grow.
 mod streams;
 /// What tests run in: a directory, an environment, a time limit, tools.

@@ -1,13 +1,13 @@
 //! `info`: what a trace is and holds, from its header and the headers of its chunks. Traces come in, facts go
 //! out.
 //!
-//! It reads no bodies but the last, so it is instant, and damage inside a body goes unnoticed. Invariant: one
+//! Unless parts are asked for it reads no bodies but the last, so it is instant, and damage inside a body goes unnoticed. Invariant: one
 //! trace that cannot be read does not keep the others from being told of.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use blkreplay_core::format::{ReadError, Survey};
+use blkreplay_core::format::{ColumnCosts, ReadError, Survey};
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -21,6 +21,7 @@ Examples:
   blkreplay info t.blkr                  who recorded it, of which image, how many requests
   blkreplay info *.blkr                  all of them
   blkreplay info t.blkr --json | jq .devices
+  blkreplay info t.blkr --parts          what each part of the file costs
 
 Exit codes: 0 told, 2 trouble with one of the traces, 3 one of them is cut or damaged.";
 
@@ -31,6 +32,10 @@ pub(crate) struct InfoArgs {
     /// The traces; `-` is standard input
     #[arg(value_name = "TRACE", required = true)]
     traces: Vec<PathBuf>,
+
+    /// Read all events too, and say what each part of the file and each column costs
+    #[arg(long)]
+    parts: bool,
 
     /// Print one JSON object a trace, `blkreplay.info/1`
     #[arg(long)]
@@ -55,8 +60,9 @@ impl InfoArgs {
             if place > 0 && !self.json {
                 writeln!(out).map_err(Failure::output)?;
             }
+            let costs = self.parts.then(|| costs(path)).transpose()?;
             let name = &input::name(path);
-            self.tell(name, &survey, &mut out)?;
+            self.tell(name, &survey, costs.as_ref(), &mut out)?;
             if let Some(loss) = &survey.loss {
                 out.flush().map_err(Failure::output)?;
                 printer.warn(format_args!("{}: {loss}", name.display()));
@@ -72,20 +78,26 @@ impl InfoArgs {
         &self,
         path: &std::path::Path,
         survey: &Survey,
+        costs: Option<&ColumnCosts>,
         out: &mut Output,
     ) -> Result<(), Failure> {
         let told = if self.json {
-            facts::write_json(path, survey, out)
+            facts::write_json(path, survey, costs, out)
         } else {
-            facts::write_text(path, survey, out)
+            facts::write_text(path, survey, costs, out)
         };
         told.map_err(Failure::output)
     }
 }
 
 fn survey(path: &std::path::Path) -> Result<Survey, Failure> {
-    let cannot = |error: ReadError| {
-        Failure::because(format!("cannot read {} further", input::name(path).display()), error)
-    };
-    trace::open(path)?.survey().map_err(cannot)
+    trace::open(path)?.survey().map_err(|error| cannot_read(path, error))
+}
+
+fn costs(path: &std::path::Path) -> Result<ColumnCosts, Failure> {
+    trace::open(path)?.column_costs().map_err(|error| cannot_read(path, error))
+}
+
+fn cannot_read(path: &std::path::Path, error: ReadError) -> Failure {
+    Failure::because(format!("cannot read {} further", input::name(path).display()), error)
 }

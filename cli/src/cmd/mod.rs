@@ -1,6 +1,7 @@
 //! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
 
 mod check;
+mod compact;
 mod demo;
 mod generate;
 mod info;
@@ -39,6 +40,7 @@ commands! {
     Info(info::InfoArgs),
     Check(check::CheckArgs),
     Recover(recover::RecoverArgs),
+    Compact(compact::CompactArgs),
     Mark(mark::MarkArgs),
     Demo(demo::DemoArgs),
     Completions(generate::CompletionsArgs),

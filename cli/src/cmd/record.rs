@@ -312,7 +312,7 @@ fn serve(
             format_args!("{}={} {program} mark NAME", mark::CONTROL, shell_word(control)),
         );
     }
-    let mut progress = Progress::new(printer, None);
+    let mut progress = Progress::new(printer, "recording", None);
     loop {
         if watch.is_some_and(Watch::is_over) {
             return;

@@ -7,8 +7,6 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
 use blkreplay_core::device::{BlockDevice, OpenOptions, Pool, Transfer};
 use blkreplay_core::engine::{self, Plan, ReplayError, ReplayOptions, Replayed};
@@ -23,7 +21,7 @@ use crate::output_image;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::signals::{Signal, Signals};
+use crate::signals;
 use crate::summary;
 use crate::trace::{self, Damage, Trace};
 use crate::trace_file::{self, Overwrite};
@@ -216,8 +214,8 @@ fn play(
     let pool =
         |image: &OpenedImage| Pool::new(image.surface(), POOL_THREADS) as Arc<dyn BlockDevice>;
     let devices: Vec<_> = images.iter().map(pool).collect();
-    let stop = stop_on_signal()?;
-    let mut progress = Progress::new(printer, Some(plan.requests));
+    let stop = signals::stop_on_signal()?;
+    let mut progress = Progress::new(printer, "replaying", Some(plan.requests));
     let outcome = engine::replay(
         &mut reader,
         plan,
@@ -239,21 +237,4 @@ fn play(
         }
         Err(error) => Err(Failure::because(format!("cannot replay {}", path.display()), error)),
     }
-}
-
-/// A flag that a signal sets.
-fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
-    let cannot = |error| Failure::because("cannot catch signals", error);
-    let signals = Signals::catch().map_err(cannot)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    let wait = move || {
-        while let Some(signal) = signals.next(None) {
-            if signal != Signal::Child {
-                flag.store(true, Ordering::Relaxed);
-            }
-        }
-    };
-    thread::Builder::new().name("interrupt".to_owned()).spawn(wait).map_err(cannot)?;
-    Ok(stop)
 }

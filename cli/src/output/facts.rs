@@ -7,13 +7,14 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use blkreplay_core::format::{
-    DeviceHeader, ExportHeader, FingerprintMethod, HeaderWorth, LimitsHeader, PayloadPolicy,
-    RecoveredHeader, Survey,
+    ColumnCosts, DeviceHeader, ExportHeader, FingerprintMethod, HeaderWorth, LimitsHeader,
+    PayloadPolicy, RecoveredHeader, Survey,
 };
 use blkreplay_core::units::Size;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::parts::{self, PartJson};
 use super::printable;
 use crate::words::{Count, counted, shell_word};
 
@@ -21,7 +22,12 @@ use crate::words::{Count, counted, shell_word};
 const INFO_SCHEMA: &str = "blkreplay.info/1";
 
 /// Writes the facts for people.
-pub(crate) fn write_text(path: &Path, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write_text(
+    path: &Path,
+    survey: &Survey,
+    costs: Option<&ColumnCosts>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let facts = &survey.facts;
     let requests = facts.operations.total().issues;
     let state = if survey.loss.is_none() { "complete" } else { "NOT WHOLE" };
@@ -36,7 +42,10 @@ pub(crate) fn write_text(path: &Path, survey: &Survey, out: &mut impl Write) -> 
     for (label, text) in describe(survey) {
         writeln!(out, "  {label:<11} {text}")?;
     }
-    write_operations(survey, out)
+    write_operations(survey, out)?;
+    let Some(costs) = costs else { return Ok(()) };
+    parts::write_text(survey, out)?;
+    parts::write_columns(costs, survey, out)
 }
 
 /// What there is to say besides numbers, each with its label.
@@ -204,6 +213,9 @@ struct InfoJson<'survey> {
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_per_request: Option<f64>,
     operations: BTreeMap<&'static str, OperationJson>,
+    parts: Vec<PartJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    columns: Option<Vec<PartJson>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -222,7 +234,12 @@ struct OperationJson {
 }
 
 /// Writes the facts for programs, on one line.
-pub(crate) fn write_json(path: &Path, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write_json(
+    path: &Path,
+    survey: &Survey,
+    costs: Option<&ColumnCosts>,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let (header, facts) = (&survey.header, &survey.facts);
     let loss = survey.loss.as_ref().map(|loss| LossJson {
         offset: loss.offset,
@@ -263,6 +280,8 @@ pub(crate) fn write_json(path: &Path, survey: &Survey, out: &mut impl Write) -> 
         payload_bytes_raw: facts.payload_bytes_raw,
         bytes_per_request: bytes_per_request(survey),
         operations: operations.collect(),
+        parts: parts::parts(survey),
+        columns: costs.map(|costs| parts::columns(costs, survey)),
     };
     serde_json::to_writer(&mut *out, &info)?;
     writeln!(out)

@@ -11,6 +11,7 @@ pub(crate) mod facts;
 pub(crate) mod findings;
 /// One JSON object a line, for programs.
 pub(crate) mod json;
+mod parts;
 /// What became of a damaged trace.
 pub(crate) mod recovery;
 /// Columns, for people.

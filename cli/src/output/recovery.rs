@@ -42,10 +42,6 @@ pub(crate) fn lost(recovery: &Recovery) -> Option<String> {
             counted(recovery.events_without_data, "event")
         ));
     }
-    if recovery.events_unknown > 0 {
-        let events = counted(recovery.events_unknown, "event");
-        parts.push(format!("{events} of kinds that a later version writes"));
-    }
     if !recovery.ended {
         parts.push("the end of the recording".to_owned());
     }
@@ -104,7 +100,6 @@ struct RecoveryJson<'report> {
     chunks_misplaced: u64,
     events: u64,
     events_lost: AmountJson,
-    events_unknown: u64,
     events_without_data: u64,
     payloads: u64,
     payloads_lost: AmountJson,
@@ -153,7 +148,6 @@ impl Report {
             chunks_misplaced: recovery.chunks_misplaced,
             events: recovery.written.events,
             events_lost: recovery.events_lost.into(),
-            events_unknown: recovery.events_unknown,
             events_without_data: recovery.events_without_data,
             payloads: recovery.written.payloads,
             payloads_lost: recovery.payloads_lost.into(),

@@ -6,7 +6,8 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::frame::{
-    CHUNK_HEADER_BYTES, COMPATIBLE, ChunkHeader, ChunkType, ENCODING_PLAIN, array_at,
+    CHUNK_HEADER_BYTES, COMPATIBLE, ChunkHeader, ChunkType, ENCODING_COLUMNS, ENCODING_PLAIN,
+    array_at,
 };
 use super::index::Index;
 use super::loss::{Damage, LossKind};
@@ -211,6 +212,12 @@ impl<R: Read + Seek> Chunks<R> {
         Ok(header.map(Some).map_err(|error| LossKind::Damaged(error.into())))
     }
 
+    /// The body of `chunk`, checked and unpacked.
+    pub(super) fn body(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
+        let stored = self.stored(chunk)?;
+        Ok(stored.and_then(|stored| unpacked(&chunk.header, stored)))
+    }
+
     /// The body of `chunk` as it lies in the file, checked.
     pub(super) fn stored(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
         let header = &chunk.header;
@@ -220,23 +227,6 @@ impl<R: Read + Seek> Chunks<R> {
             return Ok(Err(Damage::Cut));
         }
         Ok(check_sum("body", header.body_crc, &stored).map(|()| stored))
-    }
-
-    /// The body of `chunk`, checked and unpacked.
-    pub(super) fn body(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
-        let header = &chunk.header;
-        let stored = match self.stored(chunk)? {
-            Ok(stored) => stored,
-            Err(damage) => return Ok(Err(damage)),
-        };
-        let wanted = header.raw_len as usize;
-        if header.codec == ZSTD {
-            return Ok(unpack(&stored, wanted).map_err(Damage::from));
-        }
-        if stored.len() == wanted {
-            return Ok(Ok(stored));
-        }
-        Ok(Err(UnpackError::Length { found: stored.len(), wanted }.into()))
     }
 
     /// Reads `length` bytes at `offset`, fewer if the file ends.
@@ -255,18 +245,35 @@ impl<R: Read + Seek> Chunks<R> {
     }
 }
 
+/// The body of a chunk with this header, unpacked.
+pub(super) fn unpacked(header: &ChunkHeader, stored: Vec<u8>) -> Result<Vec<u8>, Damage> {
+    let wanted = header.raw_len as usize;
+    if header.codec == ZSTD {
+        return Ok(unpack(&stored, wanted)?);
+    }
+    if stored.len() == wanted {
+        return Ok(stored);
+    }
+    Err(UnpackError::Length { found: stored.len(), wanted }.into())
+}
+
 /// Refuses a chunk that must be understood and is not.
 pub(super) fn check_known(header: &ChunkHeader, offset: u64) -> Result<(), ReadError> {
     match header.holds {
         ChunkType::Other(number) if number & COMPATIBLE != 0 => Ok(()),
         ChunkType::Other(number) => Err(ReadError::UnknownChunk { number, offset }),
+        ChunkType::Events if header.encoding == ENCODING_COLUMNS => check_codec(header, offset),
         _ if header.encoding != ENCODING_PLAIN => {
             Err(ReadError::UnknownEncoding { number: header.encoding, offset })
         }
-        _ if ![STORED, ZSTD].contains(&header.codec) => {
-            Err(ReadError::UnknownCodec { number: header.codec, offset })
-        }
-        _ => Ok(()),
+        _ => check_codec(header, offset),
+    }
+}
+
+fn check_codec(header: &ChunkHeader, offset: u64) -> Result<(), ReadError> {
+    match header.codec {
+        STORED | ZSTD => Ok(()),
+        number => Err(ReadError::UnknownCodec { number, offset }),
     }
 }
 

@@ -7,10 +7,11 @@ use super::before::{
     BLOCK, Before, CHECKPOINT, CLOSE, CONNECT, DISCONNECT, END, ISSUE, LENGTH, MARK, OPEN,
     SKIPPABLE, completion, connect, extent, payload, shape,
 };
-use super::varint::{Source, SourceError};
+pub use super::decode_error::DecodeError;
+use super::varint::Source;
 use crate::event::{
     Block, Checkpoint, CompletionFlags, Connect, Disconnect, Event, EventKind, Issue, MarkName,
-    MarkNameError, Payload, PayloadId,
+    Payload, PayloadId,
 };
 use crate::limits::{EXTENTS_MAX, MARK_NAME_BYTES_MAX, NBD_STRING_BYTES_MAX};
 use crate::request::{
@@ -18,66 +19,15 @@ use crate::request::{
 };
 use crate::units::{ByteRange, Nanos};
 
-/// Why a body does not decode. Places are bytes of the unpacked body.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// The bytes are not those of a number, or end inside a value.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// A value is none that the format knows.
-    #[error("byte {at}: {what} is {found}, which this version does not know")]
-    Value {
-        /// Where the value ends.
-        at: usize,
-        /// Which value.
-        what: &'static str,
-        /// What it is.
-        found: u64,
-    },
-    /// A text is longer than it may be.
-    #[error("byte {at}: {what} has {found} bytes, at most {bytes_max} are allowed")]
-    Long {
-        /// Where its length ends.
-        at: usize,
-        /// Which text.
-        what: &'static str,
-        /// Its length.
-        found: u64,
-        /// The limit.
-        bytes_max: usize,
-    },
-    /// A text is not UTF-8.
-    #[error("byte {at}: {what} is not UTF-8")]
-    Text {
-        /// Where the text ends.
-        at: usize,
-        /// Which text.
-        what: &'static str,
-    },
-    /// A text is no name of a mark.
-    #[error("byte {at}: {source}")]
-    Mark {
-        /// Where the text ends.
-        at: usize,
-        /// Why.
-        source: MarkNameError,
-    },
-    /// Bytes are left after the last event.
-    #[error("byte {at}: {left} bytes follow the last event")]
-    Trailing {
-        /// Where they begin.
-        at: usize,
-        /// How many.
-        left: usize,
-    },
-    /// The header of the chunk says another time of the last event.
-    #[error("the last event is at {found} ns, the chunk says {said} ns")]
-    TimeLast {
-        /// What the events say.
-        found: u64,
-        /// What the header says.
-        said: u64,
-    },
+/// An event of a kind that is not known and may be skipped, as it lies in the trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownEvent {
+    /// When.
+    pub time: Nanos,
+    /// The number of its kind, at least 0x80.
+    pub kind: u8,
+    /// What it holds.
+    pub fields: Vec<u8>,
 }
 
 /// One step of a [`Decoder`].
@@ -85,9 +35,13 @@ pub enum DecodeError {
 pub(super) enum Decoded {
     Event(Event),
     /// An event of a kind that is not known and may be skipped.
-    Skipped,
+    Skipped(UnknownEvent),
     /// An event of a kind that is not known and must not be skipped.
-    Unknown(u8),
+    Unknown {
+        kind: u8,
+        /// How many events lie before it that were not given out.
+        ahead: u64,
+    },
     /// All events have been decoded.
     Done,
 }
@@ -120,26 +74,19 @@ impl Decoder {
             return self.done();
         }
         let mut source = Source::new(&self.body, self.at);
-        let kind = source.byte()?;
-        let delta = source.number()?;
-        let time =
-            self.before.time.checked_add(delta).ok_or_else(|| unknown(&source, "a time", delta))?;
-        let kind = if kind < SKIPPABLE {
+        let (kind, time) = start(&mut source, self.before.time)?;
+        let decoded = if kind < SKIPPABLE {
             match required(kind, &mut source, &mut self.before)? {
-                Some(kind) => Some(kind),
-                None => return Ok(Decoded::Unknown(kind)),
+                Some(kind) => Decoded::Event(Event { time: Nanos(time), kind }),
+                None => return Ok(Decoded::Unknown { kind, ahead: 0 }),
             }
         } else {
-            let length = source.number()?;
-            note(kind, &mut Source::new(source.slice(length)?, 0))?
+            skippable(kind, time, &mut source)?
         };
         self.before.time = time;
         self.at = source.at();
         self.left -= 1;
-        Ok(match kind {
-            Some(kind) => Decoded::Event(Event { time: Nanos(time), kind }),
-            None => Decoded::Skipped,
-        })
+        Ok(decoded)
     }
 
     fn done(&self) -> Result<Decoded, DecodeError> {
@@ -154,12 +101,90 @@ impl Decoder {
     }
 }
 
-fn unknown(source: &Source<'_>, what: &'static str, found: impl Into<u64>) -> DecodeError {
+/// Takes the kind of an event and its time.
+#[inline]
+fn start(source: &mut Source<'_>, before: u64) -> Result<(u8, u64), DecodeError> {
+    let kind = source.byte()?;
+    let delta = source.number()?;
+    let time = before.checked_add(delta).ok_or_else(|| unknown(source, "a time", delta))?;
+    Ok((kind, time))
+}
+
+/// Hands the issues and blocks of a body over, each with its time, and checks the rest.
+pub(super) fn visit(
+    body: &[u8],
+    count: u32,
+    (time_first, time_last): (u64, u64),
+    mut visitor: impl FnMut(u64, Visited),
+) -> Result<(), DecodeError> {
+    let mut source = Source::new(body, 0);
+    let mut before = Before { time: time_first, ..Before::default() };
+    for _ in 0..count {
+        let (kind, time) = start(&mut source, before.time)?;
+        match kind {
+            ISSUE => visitor(time, Visited::Issue(issue(&mut source, &mut before)?)),
+            BLOCK => visitor(time, Visited::Block(block(&mut source, &mut before)?)),
+            SKIPPABLE.. => drop(skippable(kind, time, &mut source)?),
+            _ => {
+                let required = required(kind, &mut source, &mut before)?;
+                required.ok_or_else(|| unknown(&source, "the kind of an event", kind))?;
+            }
+        }
+        before.time = time;
+    }
+    Decoder { body: Vec::new(), at: 0, left: 0, time_last, before }.done()?;
+    match source.left() {
+        0 => Ok(()),
+        left => Err(DecodeError::Trailing { at: source.at(), left }),
+    }
+}
+
+/// What [`visit`] hands over.
+pub(super) enum Visited {
+    Issue(Issue),
+    Block(Block),
+}
+
+/// Takes an event that is neither issue nor block nor checkpoint; `before` is the time of the one before.
+pub(super) fn other(source: &mut Source<'_>, before: u64) -> Result<(u64, Decoded), DecodeError> {
+    let (kind, time) = start(source, before)?;
+    let decoded = match kind {
+        ISSUE | BLOCK | CHECKPOINT => {
+            return Err(unknown(source, "the kind of another event", kind));
+        }
+        SKIPPABLE.. => skippable(kind, time, source)?,
+        _ => match required(kind, source, &mut Before::default())? {
+            Some(kind) => Decoded::Event(Event { time: Nanos(time), kind }),
+            None => Decoded::Unknown { kind, ahead: 0 },
+        },
+    };
+    Ok((time, decoded))
+}
+
+/// Takes the rest of an event that carries its length.
+fn skippable(kind: u8, time: u64, source: &mut Source<'_>) -> Result<Decoded, DecodeError> {
+    let length = source.number()?;
+    let fields = source.slice(length)?;
+    let time = Nanos(time);
+    Ok(match note(kind, &mut Source::new(fields, 0))? {
+        Some(kind) => Decoded::Event(Event { time, kind }),
+        None => Decoded::Skipped(UnknownEvent { time, kind, fields: fields.to_owned() }),
+    })
+}
+
+pub(super) fn unknown(
+    source: &Source<'_>,
+    what: &'static str,
+    found: impl Into<u64>,
+) -> DecodeError {
     DecodeError::Value { at: source.at(), what, found: found.into() }
 }
 
 /// Takes a number that must fit in a narrower type.
-fn narrow<N: TryFrom<u64>>(source: &mut Source<'_>, what: &'static str) -> Result<N, DecodeError> {
+pub(super) fn narrow<N: TryFrom<u64>>(
+    source: &mut Source<'_>,
+    what: &'static str,
+) -> Result<N, DecodeError> {
     let found = source.number()?;
     N::try_from(found).map_err(|_| unknown(source, what, found))
 }
@@ -188,6 +213,7 @@ fn required(
     }))
 }
 
+#[inline]
 fn issue(source: &mut Source<'_>, before: &mut Before) -> Result<Issue, DecodeError> {
     let id = source.difference(before.issue_id)?;
     let shape = source.byte()?;
@@ -218,6 +244,7 @@ fn issue(source: &mut Source<'_>, before: &mut Before) -> Result<Issue, DecodeEr
     })
 }
 
+#[inline]
 fn block(source: &mut Source<'_>, before: &mut Before) -> Result<Block, DecodeError> {
     let id = source.difference(before.block_id)?;
     let shape = source.byte()?;
@@ -281,7 +308,7 @@ fn payload(
     Ok(Payload::Stored(digest, PayloadId(id)))
 }
 
-fn extents(source: &mut Source<'_>) -> Result<Vec<Extent>, DecodeError> {
+pub(super) fn extents(source: &mut Source<'_>) -> Result<Vec<Extent>, DecodeError> {
     let count = source.number()?;
     if count == 0 || count > EXTENTS_MAX as u64 {
         return Err(unknown(source, "the number of extents", count));

@@ -7,8 +7,9 @@ use std::mem;
 
 use super::before::{
     BLOCK, Before, CHECKPOINT, CLOSE, CONNECT, DISCONNECT, END, ISSUE, LENGTH, MARK, OPEN,
-    completion, connect, extent, payload, shape,
+    SKIPPABLE, completion, connect, extent, payload, shape,
 };
+use super::decode::UnknownEvent;
 use super::varint::{put, put_difference};
 use crate::event::{Block, Connect, Event, EventKind, Issue, Payload};
 use crate::request::Extent;
@@ -34,14 +35,7 @@ pub(super) struct Rows {
 impl Encoder {
     /// Appends `event`. Its time must not be less than that of the event before in this chunk.
     pub(super) fn add(&mut self, event: &Event) {
-        if self.count == 0 {
-            self.time_first = event.time.0;
-            self.before = Before { time: event.time.0, ..Before::default() };
-        }
-        let delta = event.time.0.checked_sub(self.before.time);
-        let delta = delta.expect("the writer keeps times in order");
-        self.before.time = event.time.0;
-        self.count += 1;
+        let delta = self.step(event.time.0);
         match &event.kind {
             EventKind::Issue(issue) => self.issue(delta, issue),
             EventKind::Block(block) => self.block(delta, block),
@@ -49,12 +43,14 @@ impl Encoder {
                 self.start(CHECKPOINT, delta);
                 self.body.push(*checkpoint as u8);
             }
-            EventKind::End { status } => {
-                self.start(END, delta);
-                put(&mut self.body, status.map_or(0, |status| u64::from(status) + 1));
-            }
-            note => self.note(delta, note),
+            other => put_other(&mut self.body, delta, other),
         }
+    }
+
+    /// Appends an event of a kind that is not known, as it was read.
+    pub(super) fn add_unknown(&mut self, event: &UnknownEvent) {
+        let delta = self.step(event.time.0);
+        put_unknown(&mut self.body, delta, event);
     }
 
     /// Bytes gathered.
@@ -73,6 +69,18 @@ impl Encoder {
         self.body.reserve(body.len());
         let count = mem::take(&mut self.count);
         Rows { body, count, time_first: self.time_first, time_last: self.before.time }
+    }
+
+    /// Counts an event; gives the time since the one before.
+    fn step(&mut self, time: u64) -> u64 {
+        if self.count == 0 {
+            self.time_first = time;
+            self.before = Before { time, ..Before::default() };
+        }
+        let delta = time.checked_sub(self.before.time).expect("the writer keeps times in order");
+        self.before.time = time;
+        self.count += 1;
+        delta
     }
 
     fn start(&mut self, kind: u8, delta: u64) {
@@ -157,47 +165,68 @@ impl Encoder {
             );
         }
     }
+}
 
-    /// Events that a reader may skip: their bytes are gathered first, because their length goes before.
-    fn note(&mut self, delta: u64, kind: &EventKind) {
-        let mut bytes = Vec::new();
-        let number = match kind {
-            EventKind::Open { device } => {
-                put(&mut bytes, u64::from(device.0));
-                OPEN
-            }
-            EventKind::Length { device, length } => {
-                put(&mut bytes, u64::from(device.0));
-                put(&mut bytes, *length);
-                LENGTH
-            }
-            EventKind::Close { device } => {
-                put(&mut bytes, u64::from(device.0));
-                CLOSE
-            }
-            EventKind::Connect(connect) => {
-                put_connect(&mut bytes, connect);
-                CONNECT
-            }
-            EventKind::Disconnect { connection, reason } => {
-                put(&mut bytes, u64::from(connection.0));
-                bytes.push(*reason as u8);
-                DISCONNECT
-            }
-            EventKind::Mark { name } => {
-                put(&mut bytes, name.as_str().len() as u64);
-                bytes.extend(name.as_str().as_bytes());
-                MARK
-            }
-            EventKind::Issue(_)
-            | EventKind::Block(_)
-            | EventKind::Checkpoint(_)
-            | EventKind::End { .. } => unreachable!("`add` takes these itself"),
-        };
-        self.start(number, delta);
-        put(&mut self.body, bytes.len() as u64);
-        self.body.extend(bytes);
+/// Appends an event that is neither issue nor block nor checkpoint, `delta` after the one before.
+pub(super) fn put_other(out: &mut Vec<u8>, delta: u64, kind: &EventKind) {
+    if let EventKind::End { status } = kind {
+        out.push(END);
+        put(out, delta);
+        put(out, status.map_or(0, |status| u64::from(status) + 1));
+    } else {
+        put_note(out, delta, kind);
     }
+}
+
+/// Appends an event of a kind that is not known.
+pub(super) fn put_unknown(out: &mut Vec<u8>, delta: u64, event: &UnknownEvent) {
+    assert!(event.kind >= SKIPPABLE, "no reader gives out others");
+    out.push(event.kind);
+    put(out, delta);
+    put(out, event.fields.len() as u64);
+    out.extend(&event.fields);
+}
+
+/// Appends an event that a reader may skip: its bytes are gathered first, because their length goes before.
+fn put_note(out: &mut Vec<u8>, delta: u64, kind: &EventKind) {
+    let mut bytes = Vec::new();
+    let number = match kind {
+        EventKind::Open { device } => {
+            put(&mut bytes, u64::from(device.0));
+            OPEN
+        }
+        EventKind::Length { device, length } => {
+            put(&mut bytes, u64::from(device.0));
+            put(&mut bytes, *length);
+            LENGTH
+        }
+        EventKind::Close { device } => {
+            put(&mut bytes, u64::from(device.0));
+            CLOSE
+        }
+        EventKind::Connect(connect) => {
+            put_connect(&mut bytes, connect);
+            CONNECT
+        }
+        EventKind::Disconnect { connection, reason } => {
+            put(&mut bytes, u64::from(connection.0));
+            bytes.push(*reason as u8);
+            DISCONNECT
+        }
+        EventKind::Mark { name } => {
+            put(&mut bytes, name.as_str().len() as u64);
+            bytes.extend(name.as_str().as_bytes());
+            MARK
+        }
+        EventKind::Issue(_)
+        | EventKind::Block(_)
+        | EventKind::Checkpoint(_)
+        | EventKind::End { .. } => unreachable!("these have rows of their own"),
+    };
+    out.push(number);
+    put(out, delta);
+    put(out, bytes.len() as u64);
+    out.extend(bytes);
 }
 
 fn put_connect(bytes: &mut Vec<u8>, negotiated: &Connect) {

@@ -17,8 +17,11 @@ pub(super) const CHUNK_HEADER_BYTES_MAX: usize = 4096;
 /// Set in the type of a chunk that a reader may skip.
 pub(super) const COMPATIBLE: u16 = 0x8000;
 
-/// The only encoding of bodies so far: events in rows, payloads as they are.
+/// Events in rows, payloads as they are.
 pub(super) const ENCODING_PLAIN: u8 = 0;
+
+/// Events by column.
+pub(super) const ENCODING_COLUMNS: u8 = 1;
 
 /// What a chunk holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

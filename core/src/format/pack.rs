@@ -3,15 +3,15 @@
 //! Knows no chunks. Invariant: unpacking gives exactly as many bytes as were promised, or an error, and
 //! never takes more memory than that.
 
-use std::io;
+use std::io::{self, Read};
 
 /// The body lies in the file as it is.
 pub(super) const STORED: u8 = 0;
 /// The body is one zstd frame.
 pub(super) const ZSTD: u8 = 1;
 
-/// Fast enough for the log's thread; `compact` may take longer.
-const LEVEL: i32 = 1;
+/// The level of zstd that is fast enough for the log's thread; `compact` may take longer.
+pub(super) const LIVE_LEVEL: i32 = 1;
 
 /// The sample is this many pieces, spread evenly.
 const PIECES: usize = 4;
@@ -39,17 +39,27 @@ pub enum UnpackError {
     },
 }
 
-/// `raw` packed, if that saves at least a tenth.
-pub(super) fn pack(raw: &[u8]) -> Option<Vec<u8>> {
+/// `raw` packed at `level`, if that saves at least a tenth.
+pub(super) fn pack(raw: &[u8], level: i32) -> Option<Vec<u8>> {
     let sample = sample(raw);
-    if !pays(&zstd::bulk::compress(&sample, LEVEL).ok()?, sample.len()) {
+    if !pays(&zstd::bulk::compress(&sample, LIVE_LEVEL).ok()?, sample.len()) {
         return None;
     }
     if sample.len() == raw.len() {
         // The sample is the body.
-        return zstd::bulk::compress(raw, LEVEL).ok();
+        return zstd::bulk::compress(raw, level).ok();
     }
-    zstd::bulk::compress(raw, LEVEL).ok().filter(|packed| pays(packed, raw.len()))
+    zstd::bulk::compress(raw, level).ok().filter(|packed| pays(packed, raw.len()))
+}
+
+/// `raw` packed at `level`, if that saves anything.
+pub(super) fn pack_small(raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    zstd::bulk::compress(raw, level).ok().filter(|packed| packed.len() < raw.len())
+}
+
+/// How long `raw` is when it is packed by itself, at a level that compares well.
+pub(super) fn packed_len(raw: &[u8]) -> usize {
+    pack_small(raw, 3).map_or(raw.len(), |packed| packed.len())
 }
 
 fn pays(packed: &[u8], raw_len: usize) -> bool {
@@ -76,6 +86,48 @@ pub(super) fn unpack(packed: &[u8], wanted: usize) -> Result<Vec<u8>, UnpackErro
     }
 }
 
+/// The beginning of a packed body, unpacked as far as it is wanted.
+pub(super) struct Prefix<'packed> {
+    input: zstd::stream::read::Decoder<'static, &'packed [u8]>,
+    bytes: Vec<u8>,
+    wanted: usize,
+}
+
+impl<'packed> Prefix<'packed> {
+    /// Begins with nothing. `wanted`, the length of the whole, was checked against the limits.
+    pub(super) fn new(
+        packed: &'packed [u8],
+        wanted: usize,
+    ) -> Result<Prefix<'packed>, UnpackError> {
+        let input = zstd::stream::read::Decoder::with_buffer(packed);
+        let input = input.map_err(|source| UnpackError::Zstd { wanted, source })?.single_frame();
+        Ok(Prefix { input, bytes: Vec::new(), wanted })
+    }
+
+    /// Unpacks until there are `length` bytes, or all.
+    pub(super) fn reach(&mut self, length: usize) -> Result<(), UnpackError> {
+        let length = length.min(self.wanted);
+        let Some(missing) = length.checked_sub(self.bytes.len()) else { return Ok(()) };
+        self.bytes.reserve(missing);
+        let taken = (&mut self.input).take(missing as u64).read_to_end(&mut self.bytes);
+        taken.map_err(|source| UnpackError::Zstd { wanted: self.wanted, source })?;
+        if self.bytes.len() < length {
+            return Err(UnpackError::Length { found: self.bytes.len(), wanted: self.wanted });
+        }
+        Ok(())
+    }
+
+    /// What was unpacked so far.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What was unpacked.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +147,7 @@ mod tests {
         for length in [200, 16_384, 16_385, 1 << 20] {
             let text: Vec<u8> =
                 b"epoch after epoch ".iter().copied().cycle().take(length).collect();
-            let packed = pack(&text).unwrap();
+            let packed = pack(&text, LIVE_LEVEL).unwrap();
             assert!(packed.len() < length / 2);
             assert_eq!(unpack(&packed, length).unwrap(), text);
         }
@@ -104,13 +156,13 @@ mod tests {
     #[test]
     fn noise_is_left_as_it_is() {
         for length in [0, 1, 4096, 1 << 20] {
-            assert!(pack(&noise(length)).is_none(), "{length}");
+            assert!(pack(&noise(length), LIVE_LEVEL).is_none(), "{length}");
         }
     }
 
     #[test]
     fn a_body_that_holds_more_or_less_than_promised_is_refused() {
-        let packed = pack(&vec![7; 1 << 20]).unwrap();
+        let packed = pack(&vec![7; 1 << 20], LIVE_LEVEL).unwrap();
         assert!(matches!(unpack(&packed, 4096), Err(UnpackError::Zstd { .. })));
         assert!(matches!(unpack(&packed, 2 << 20), Err(UnpackError::Length { .. })));
         assert!(matches!(unpack(b"not zstd", 4096), Err(UnpackError::Zstd { .. })));

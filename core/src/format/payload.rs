@@ -15,7 +15,7 @@ use crate::request::Digest;
 use crate::units::Nanos;
 
 /// An entry of the table: length u32, digest 16 bytes.
-const ENTRY_BYTES: usize = 20;
+pub(super) const ENTRY_BYTES: usize = 20;
 
 /// Where a payload lies that may be named again.
 #[derive(Debug, Clone, Copy)]

@@ -7,10 +7,11 @@ use std::io::{self, Read, Seek};
 
 use bytes::Bytes;
 
+use super::body::{Body, Item};
 use super::chunks::{Chunk, Chunks, Step};
-use super::decode::{Decoded, Decoder};
+use super::decode::Decoded;
 use super::facts::Facts;
-use super::frame::{ChunkHeader, ChunkType};
+use super::frame::ChunkType;
 use super::header::Header;
 use super::index::{ChunkEntry, End};
 use super::loss::{Damage, Loss, LossKind};
@@ -108,7 +109,7 @@ pub enum ReadError {
 /// A chunk of events that is being decoded.
 #[derive(Debug)]
 pub(super) struct Current {
-    pub(super) decoder: Decoder,
+    pub(super) body: Body,
     pub(super) offset: u64,
 }
 
@@ -176,6 +177,11 @@ impl<R: Read + Seek> Reader<R> {
         self.loss
     }
 
+    /// A random number that every chunk of the trace repeats.
+    pub fn salt(&self) -> u64 {
+        self.preamble.salt
+    }
+
     /// Sums over the chunks that were walked, from the beginning on.
     pub fn facts(&self) -> &Facts {
         &self.facts
@@ -183,7 +189,7 @@ impl<R: Read + Seek> Reader<R> {
 
     /// Whether the next event must be read from the file, which may have to grow first.
     pub fn is_between_chunks(&self) -> bool {
-        self.current.as_ref().is_none_or(|current| current.decoder.is_done())
+        self.current.as_ref().is_none_or(|current| current.body.is_done())
     }
 
     /// Reads nothing behind the end of a whole trace, not even to see that there is nothing: for files that grow and
@@ -196,6 +202,18 @@ impl<R: Read + Seek> Reader<R> {
     /// of kinds that are not known were skipped, or dropped by the recorder.
     pub fn next_event(&mut self) -> Result<Option<(u64, Event)>, ReadError> {
         loop {
+            match self.next_item()? {
+                Some((index, Item::Event(event))) => return Ok(Some((index, event))),
+                Some((_, Item::Unknown(_))) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// As [`Reader::next_event`], and gives out the events of kinds that are not known too, for one who
+    /// copies a trace.
+    pub fn next_item(&mut self) -> Result<Option<(u64, Item)>, ReadError> {
+        loop {
             if self.finished {
                 return Ok(None);
             }
@@ -204,7 +222,7 @@ impl<R: Read + Seek> Reader<R> {
                 continue;
             };
             let (index, offset) = (self.next, current.offset);
-            match current.decoder.next() {
+            match current.body.next() {
                 Ok(Decoded::Done) => self.current = None,
                 Ok(_) if self.end != End::Missing => {
                     self.lose(offset, LossKind::Damaged(Damage::AfterEnd { event: index }))?;
@@ -215,12 +233,16 @@ impl<R: Read + Seek> Reader<R> {
                         self.end = End::Said(status);
                         self.finished = self.stops && !self.preamble.ends_with_index;
                     }
-                    return Ok(Some((index, event)));
+                    return Ok(Some((index, Item::Event(event))));
                 }
-                Ok(Decoded::Skipped) => self.next += 1,
-                Ok(Decoded::Unknown(number)) => {
+                Ok(Decoded::Skipped(event)) => {
+                    self.next += 1;
+                    return Ok(Some((index, Item::Unknown(event))));
+                }
+                Ok(Decoded::Unknown { kind, ahead }) => {
                     self.finished = true;
-                    return Err(ReadError::UnknownEvent { number, event: index, offset });
+                    let event = index + ahead;
+                    return Err(ReadError::UnknownEvent { number: kind, event, offset });
                 }
                 Err(source) => {
                     self.lose(offset, LossKind::Damaged(Damage::Event { event: index, source }))?;
@@ -235,11 +257,10 @@ impl<R: Read + Seek> Reader<R> {
         match chunk.header.holds {
             ChunkType::Events => {
                 let offset = chunk.offset;
-                match self.chunks.body(&chunk)? {
+                match self.body(&chunk)? {
                     Ok(body) => {
                         self.next = chunk.header.first;
-                        self.current =
-                            Some(Current { decoder: decoder(&chunk.header, body), offset });
+                        self.current = Some(Current { body, offset });
                     }
                     Err(damage) => self.lose(offset, LossKind::Damaged(damage))?,
                 }
@@ -312,8 +333,4 @@ impl<R: Read + Seek> Reader<R> {
     pub fn payload(&mut self, id: PayloadId) -> Result<Bytes, ReadError> {
         self.shelf.get(&mut self.chunks, id)
     }
-}
-
-pub(super) fn decoder(header: &ChunkHeader, body: Vec<u8>) -> Decoder {
-    Decoder::new(body, header.count, header.time_first, header.time_last)
 }

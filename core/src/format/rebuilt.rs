@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
+use super::body::Body;
 use super::decode::Decoded;
 use super::frame::ChunkType;
 use super::header::{
     DeviceHeader, Fingerprint, FingerprintMethod, Header, LimitsHeader, PayloadPolicy,
 };
-use super::reader::{ReadError, decoder};
+use super::reader::ReadError;
 use super::walk::{Piece, Walk};
 use crate::event::{Event, EventKind, Payload};
 use crate::limits::{CONNECTION_REQUESTS_MAX, DEVICES_MAX, REQUEST_DATA_BYTES_MAX};
@@ -34,12 +35,12 @@ pub(super) fn header<R: Read + Seek>(walk: &mut Walk<R>, begin: u64) -> Result<H
         let (ChunkType::Events, Ok(body)) = (found.chunk.header.holds, found.body) else {
             continue;
         };
-        let mut decoder = decoder(&found.chunk.header, body);
+        let Ok(mut decoder) = Body::open(&found.chunk.header, body) else { continue };
         while let Ok(decoded) = decoder.next() {
             match decoded {
                 Decoded::Event(event) => told.take(&event),
-                Decoded::Skipped => {}
-                Decoded::Unknown(_) | Decoded::Done => break,
+                Decoded::Skipped(_) => {}
+                Decoded::Unknown { .. } | Decoded::Done => break,
             }
         }
     }

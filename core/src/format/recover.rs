@@ -10,12 +10,13 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::beginning::Beginning;
+use super::body::Body;
 use super::decode::Decoded;
 use super::frame::{ChunkHeader, ChunkType};
 use super::header::{Header, HeaderWorth, RecoveredHeader};
 use super::loss::{Damage, LossKind};
 use super::payload::Payloads;
-use super::reader::{ReadError, decoder};
+use super::reader::ReadError;
 use super::rebuilt;
 use super::recovery::{Amount, Fresh, Gap, Observer, RecoverError, Recovery};
 use super::shelf::Shelf;
@@ -51,7 +52,6 @@ pub fn recover<R: Read + Seek, W: Write>(
         chunks_lost: Amount::default(),
         chunks_misplaced: 0,
         events_lost: Amount::default(),
-        events_unknown: 0,
         payloads_lost: Amount::default(),
         events_without_data: 0,
         gaps: 0,
@@ -272,8 +272,15 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
         offset: u64,
         body: Vec<u8>,
     ) -> Result<(), RecoverError> {
-        let mut decoder = decoder(header, body);
         let end = header.first + u64::from(header.count);
+        let mut decoder = match Body::open(header, body) {
+            Ok(decoder) => decoder,
+            Err(source) => {
+                self.wrong(offset, Damage::Event { event: header.first, source });
+                self.reach = self.reach.max(end);
+                return Ok(());
+            }
+        };
         loop {
             let event = self.next_event;
             match decoder.next() {
@@ -284,11 +291,14 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
                     return Ok(());
                 }
                 Ok(Decoded::Event(event)) => self.keep(event)?,
-                Ok(Decoded::Skipped) => {
-                    self.report.events_unknown += 1;
-                    self.skip(1)?;
+                Ok(Decoded::Skipped(unknown)) => {
+                    self.next_event += 1;
+                    self.skipped = 0;
+                    self.report.time_last = unknown.time;
+                    self.writer.append_unknown(unknown)?;
                 }
-                Ok(Decoded::Unknown(number)) => {
+                Ok(Decoded::Unknown { kind: number, ahead }) => {
+                    let event = event + ahead;
                     return Err(ReadError::UnknownEvent { number, event, offset }.into());
                 }
                 Err(source) => {

@@ -149,8 +149,6 @@ pub struct Recovery {
     pub chunks_misplaced: u64,
     /// Events that are lost; not those that the recorder itself dropped.
     pub events_lost: Amount,
-    /// Events of kinds that this version does not know, which were left out.
-    pub events_unknown: u64,
     /// Payloads that are lost.
     pub payloads_lost: Amount,
     /// Events that named a payload that is lost. They keep its digest.
@@ -176,7 +174,7 @@ impl Recovery {
         let amounts = [self.chunks_lost, self.events_lost, self.payloads_lost];
         self.header != HeaderWorth::Whole
             || !self.ended
-            || self.events_unknown + self.events_without_data > 0
+            || self.events_without_data > 0
             || amounts.into_iter().any(|amount| !amount.is_none())
     }
 

@@ -11,7 +11,7 @@ use super::frame::ChunkType;
 use super::header::Header;
 use super::index::End;
 use super::loss::{Loss, LossKind};
-use super::reader::{Current, ReadError, Reader, decoder};
+use super::reader::{Current, ReadError, Reader};
 
 /// What can be said of a trace without reading its bodies.
 #[derive(Debug)]
@@ -76,11 +76,10 @@ impl<R: Read + Seek> Reader<R> {
     /// Decodes the last chunk of events of a file that was walked to its end.
     fn read_last(&mut self, chunk: &Chunk) -> Result<(), ReadError> {
         self.next = chunk.header.first;
-        match self.chunks.body(chunk)? {
+        match self.body(chunk)? {
             Ok(body) => {
                 self.finished = false;
-                let decoder = decoder(&chunk.header, body);
-                self.current = Some(Current { decoder, offset: chunk.offset });
+                self.current = Some(Current { body, offset: chunk.offset });
                 while self.next_event()?.is_some() {}
                 Ok(())
             }

@@ -24,6 +24,9 @@ pub enum SourceError {
     },
 }
 
+/// Bytes of the longest number.
+const LONGEST: usize = 10;
+
 /// Appends `value` as LEB128: seven bits a byte, lowest first, the high bit set on all but the last.
 pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -84,24 +87,44 @@ impl<'a> Source<'a> {
     }
 
     /// Takes one byte.
+    #[inline]
     pub(super) fn byte(&mut self) -> Result<u8, SourceError> {
-        Ok(self.array::<1>()?[0])
+        let byte = self.bytes.get(self.at);
+        let byte = byte.ok_or(SourceError::Short { at: self.at, wanted: 1, left: 0 })?;
+        self.at += 1;
+        Ok(*byte)
     }
 
     /// Takes a LEB128 number.
+    #[inline]
     pub(super) fn number(&mut self) -> Result<u64, SourceError> {
+        // Most are short.
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte < 0x80 => {
+                self.at += 1;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, SourceError> {
         let start = self.at;
+        let rest = &self.bytes[start..];
         let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
+        for (place, byte) in rest.iter().take(LONGEST).enumerate() {
             let bits = u64::from(byte & 0x7f);
-            if bits << shift >> shift != bits {
+            if place == LONGEST - 1 && bits > 1 {
                 return Err(SourceError::TooLong { at: start });
             }
-            value |= bits << shift;
+            value |= bits << (7 * place);
             if byte & 0x80 == 0 {
+                self.at = start + place + 1;
                 return Ok(value);
             }
+        }
+        if rest.len() < LONGEST {
+            return Err(SourceError::Short { at: self.bytes.len(), wanted: 1, left: 0 });
         }
         Err(SourceError::TooLong { at: start })
     }

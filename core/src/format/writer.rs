@@ -8,9 +8,11 @@ use std::io::{self, Write};
 use bytes::Bytes;
 
 use super::counts::OperationCounts;
-use super::encode::{Encoder, Rows};
+use super::decode::UnknownEvent;
+use super::encode::Rows;
 use super::facts::Facts;
 use super::frame::{CHUNK_HEADER_BYTES, ChunkHeader, ChunkType, ENCODING_PLAIN};
+use super::gather::{Gather, Layout};
 use super::header::Header;
 use super::index::{ChunkEntry, End, Index};
 use super::pack::{STORED, ZSTD, pack};
@@ -18,10 +20,8 @@ use super::payload::{Sealed, Store};
 use super::preamble::{Preamble, PreambleError};
 use super::summarize::Summarizer;
 use super::summary::Summary;
-use crate::event::{Event, EventKind, Payload};
-use crate::limits::{
-    CHUNK_AGE_NS, EVENTS_CHUNK_BYTES, INDEX_CHUNKS, PAYLOAD_CHUNK_BYTES, REQUEST_DATA_BYTES_MAX,
-};
+use crate::event::{Event, EventKind, Payload, PayloadId};
+use crate::limits::{CHUNK_AGE_NS, INDEX_CHUNKS, PAYLOAD_CHUNK_BYTES, REQUEST_DATA_BYTES_MAX};
 use crate::units::Nanos;
 
 /// What the writer takes.
@@ -81,7 +81,8 @@ const INDEX_ENTRY_BYTES: usize = 131;
 pub struct Writer<W: Write> {
     out: W,
     salt: u64,
-    events: Encoder,
+    layout: Layout,
+    events: Gather,
     summarizer: Summarizer,
     store: Store,
     store_data_bytes: u64,
@@ -110,7 +111,8 @@ impl<W: Write> Writer<W> {
         Ok(Writer {
             out,
             salt,
-            events: Encoder::default(),
+            layout: Layout::Rows,
+            events: Gather::new(Layout::Rows),
             summarizer: Summarizer::new(),
             store: Store::new(),
             store_data_bytes: 0,
@@ -123,26 +125,52 @@ impl<W: Write> Writer<W> {
         })
     }
 
+    /// This writer, before anything was appended, with another layout.
+    pub fn laid_out(self, layout: Layout) -> Writer<W> {
+        assert!(self.facts.chunks == 0 && !self.has_open_chunk(), "a layout is chosen first");
+        Writer { layout, events: Gather::new(layout), ..self }
+    }
+
+    /// Takes an event of a kind that is not known, as it was read.
+    pub fn append_unknown(&mut self, mut event: UnknownEvent) -> Result<(), WriteError> {
+        event.time = event.time.max(self.time);
+        self.time = event.time;
+        self.summarizer.skip();
+        self.events.add_unknown(&event);
+        if self.events.is_full() { self.close() } else { Ok(()) }
+    }
+
     /// Takes one entry, and writes the chunks that are full. An event whose time is less than that of
     /// the event before is written with that time: the order is that of the entries. After an error
     /// nothing more may be appended.
     pub fn append(&mut self, entry: Entry) -> Result<(), WriteError> {
+        self.append_numbered(entry).map(drop)
+    }
+
+    /// As [`Writer::append`]; gives the number that the data have now, if they are stored.
+    pub fn append_numbered(&mut self, entry: Entry) -> Result<Option<PayloadId>, WriteError> {
         let Entry { mut event, data } = entry;
         event.time = event.time.max(self.time);
         self.time = event.time;
-        if let Some(data) = data {
-            self.store_payload(&mut event, &data);
-        }
+        let number = data.and_then(|data| self.store_payload(&mut event, &data));
+        self.take(&event)?;
+        Ok(number)
+    }
+
+    fn take(&mut self, event: &Event) -> Result<(), WriteError> {
         if let EventKind::End { status } = event.kind {
             self.index.end = End::Said(status);
         }
-        self.summarizer.add(&event);
-        self.events.add(&event);
-        // Full payloads take their events along: data whose event is lost would be lost with it.
-        let full = self.events.len() >= EVENTS_CHUNK_BYTES
-            || self.store.len() >= PAYLOAD_CHUNK_BYTES
-            || self.summarizer.is_full();
-        if full { self.close() } else { Ok(()) }
+        self.summarizer.add(event);
+        self.events.add(event);
+        let stored = self.store.len() >= PAYLOAD_CHUNK_BYTES;
+        // Full payloads take their events along: data whose event is lost would be lost with it. Who writes
+        // columns has both already.
+        let along = stored && self.layout == Layout::Rows;
+        if self.events.is_full() || along || self.summarizer.is_full() {
+            return self.close();
+        }
+        if stored { self.write_payloads() } else { Ok(()) }
     }
 
     /// Says that so many events are missing between those so far and the next, whose index counts them. It
@@ -204,7 +232,7 @@ impl<W: Write> Writer<W> {
         self.events.time_first().is_some()
     }
 
-    fn store_payload(&mut self, event: &mut Event, data: &[u8]) {
+    fn store_payload(&mut self, event: &mut Event, data: &[u8]) -> Option<PayloadId> {
         assert!(
             data.len() <= REQUEST_DATA_BYTES_MAX as usize,
             "fronts bound the data of a request"
@@ -212,14 +240,14 @@ impl<W: Write> Writer<W> {
         let payload = match &mut event.kind {
             EventKind::Issue(issue) => &mut issue.payload,
             EventKind::Block(block) => &mut block.payload,
-            _ => return,
+            _ => return None,
         };
         // Zeroes are free, and what has no digest is not stored.
-        if let Payload::Digest(digest) = *payload {
-            let (id, added) = self.store.put(digest, data, event.time);
-            *payload = Payload::Stored(digest, id);
-            self.store_data_bytes += if added { data.len() as u64 } else { 0 };
-        }
+        let Payload::Digest(digest) = *payload else { return None };
+        let (id, added) = self.store.put(digest, data, event.time);
+        *payload = Payload::Stored(digest, id);
+        self.store_data_bytes += if added { data.len() as u64 } else { 0 };
+        Some(id)
     }
 
     /// Writes everything gathered, payloads first.
@@ -235,7 +263,11 @@ impl<W: Write> Writer<W> {
     fn write_events(&mut self, rows: &Rows) -> Result<(), WriteError> {
         let summary = self.summarizer.take(self.index.previous);
         let section = summary.encode();
+        let packed = self.layout.pack(&rows.body);
+        let stored = packed.as_deref().unwrap_or(&rows.body);
         let header = ChunkHeader {
+            encoding: self.layout.encoding(),
+            codec: if packed.is_some() { ZSTD } else { STORED },
             count: rows.count,
             lost: self.lost,
             first: self.facts.events + self.facts.lost + u64::from(self.lost),
@@ -244,12 +276,12 @@ impl<W: Write> Writer<W> {
             summary_len: length(section.len()),
             summary_crc: crc32c::crc32c(&section),
             raw_len: length(rows.body.len()),
-            stored_len: length(rows.body.len()),
-            body_crc: crc32c::crc32c(&rows.body),
+            stored_len: length(stored.len()),
+            body_crc: crc32c::crc32c(stored),
             ..self.next_header(ChunkType::Events)
         };
         self.lost = 0;
-        self.write_chunk(&header, &summary, &[&header.encode()[..], &section, &rows.body].concat())
+        self.write_chunk(&header, &summary, &[&header.encode()[..], &section, stored].concat())
     }
 
     fn write_payloads(&mut self) -> Result<(), WriteError> {
@@ -262,7 +294,7 @@ impl<W: Write> Writer<W> {
 
     fn write_sealed(&mut self, sealed: &mut Sealed) -> Result<(), WriteError> {
         let body = &sealed.chunk[CHUNK_HEADER_BYTES..];
-        let packed = pack(body);
+        let packed = pack(body, self.layout.level());
         let stored = packed.as_deref().unwrap_or(body);
         let header = ChunkHeader {
             codec: if packed.is_some() { ZSTD } else { STORED },

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use crate::clients::assert_replays;
 use crate::clients::witness::{behind_nbdkit, witnessed};
+use crate::size::assert_compacts;
 use crate::support::{Sandbox, is_root, left_out};
 use crate::trace::Trace;
 
-/// Makes a file system, copies a tree into it, deletes some, trims, and takes everything down again,
-/// whatever fails on the way.
-const CLIENT: &str = r#"
+/// Makes a file system; whatever fails later, everything is taken down again.
+const MAKE: &str = r#"
 mkdir -p fuse mnt
 device=
 cleanup() {
@@ -23,6 +23,10 @@ nbdfuse fuse/disk "$uri" &
 for _ in $(seq 200); do [ -e fuse/disk ] && break; sleep 0.05; done
 device=$(losetup -f --show fuse/disk)
 mkfs.ext4 -q "$device"
+"#;
+
+/// Copies a tree into it, deletes some, and trims.
+const USE: &str = r#"
 mount "$device" mnt
 cp -r tree mnt/
 sync
@@ -32,12 +36,27 @@ cp -r tree mnt/again
 umount mnt
 "#;
 
-#[test]
-fn a_file_system_is_made_used_trimmed_and_made_again() {
+/// Copies a tree into it, step by step, as to a disk without a cache of its own: a flush between any two writes
+/// would make an epoch of each, and each epoch has a digest in the summary.
+const USE_IN_STEPS: &str = r#"
+mount -o sync,dirsync,barrier=0 "$device" mnt
+cp -r tree mnt/
+umount mnt
+"#;
+
+/// Whether a kernel can be made to use our disk here.
+fn is_able() -> bool {
     let able =
         is_root() && Path::new("/dev/fuse").exists() && Path::new("/dev/loop-control").exists();
     if !able {
         left_out("ext4 through nbdfuse: needs root, /dev/fuse and loop devices");
+    }
+    able
+}
+
+#[test]
+fn a_file_system_is_made_used_trimmed_and_made_again() {
+    if !is_able() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -53,7 +72,7 @@ fn a_file_system_is_made_used_trimmed_and_made_again() {
     for tool in ["nbdfuse", "losetup", "mkfs.ext4", "fstrim", "nbdkit"] {
         drop(sandbox.tool(tool));
     }
-    let client = behind_nbdkit(&sandbox, CLIENT);
+    let client = behind_nbdkit(&sandbox, &format!("{MAKE}{USE}"));
     sandbox
         .blkreplay(&format!("record disk.img -o t.blkr --write -- {client}"))
         .finish()
@@ -66,5 +85,30 @@ fn a_file_system_is_made_used_trimmed_and_made_again() {
     assert!(trace.count("flush") > 0, "so does sync");
     assert_eq!(trace.tally(), witnessed(&sandbox));
     assert_replays(&sandbox);
+    assert_compacts(&sandbox);
     sandbox.tool("e2fsck").args(["-fn", "before.img"]).finish().succeeds();
+}
+
+#[test]
+fn ten_thousand_requests_of_a_file_system_stay_small() {
+    if !is_able() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("tree")).unwrap();
+    for file in 0..1_500 {
+        sandbox.solid(&format!("tree/{file}"), file, 1000 + 2048 * (file % 20));
+    }
+    sandbox.blank("disk.img", 128 << 20);
+    sandbox.blank("before.img", 128 << 20);
+    let script = format!("uri=$1\n{MAKE}{USE_IN_STEPS}");
+    let client = sandbox.script("client.sh", &script);
+    sandbox
+        .blkreplay(&format!("record disk.img -o t.blkr --write -- {client} {{uri}}"))
+        .finish()
+        .succeeds();
+    let trace = Trace::whole(&sandbox, "t.blkr");
+    assert!(trace.rows.len() >= 10_000, "{}", trace.rows.len());
+    assert_compacts(&sandbox);
+    assert_replays(&sandbox);
 }

@@ -1,6 +1,7 @@
 //! `nbdcopy` with several threads and connections.
 
 use crate::clients::assert_replays;
+use crate::size::assert_compacts;
 use crate::support::Sandbox;
 use crate::trace::Trace;
 
@@ -27,6 +28,7 @@ fn half_a_gigabyte_over_four_connections_is_recorded_and_made_again() {
     assert!(connections.len() > 1, "more than one connection wrote: {connections:?}");
     assert!(trace.count("flush") > 0);
     assert_replays(&sandbox);
+    assert_compacts(&sandbox);
 }
 
 #[test]

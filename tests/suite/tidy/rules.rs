@@ -61,7 +61,8 @@ pub(super) fn module_header(source: &Source) -> Vec<String> {
 }
 
 pub(super) fn printing(source: &Source) -> Vec<String> {
-    if source.path == PRINTER || source.path.starts_with("tests/") {
+    let prints = ["tests/", "core/benches/"].iter().any(|place| source.path.starts_with(place));
+    if source.path == PRINTER || prints {
         return Vec::new();
     }
     macro_uses(&source.production(), source, &PRINTING, "only the printer prints")

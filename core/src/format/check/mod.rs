@@ -15,10 +15,11 @@ pub use fault::{Fault, Finding, Level, Place};
 
 use self::pairing::Pairing;
 use self::recount::Recount;
+use super::body::Body;
 use super::decode::Decoded;
 use super::frame::{ChunkHeader, ChunkType};
 use super::loss::{Damage, LossKind};
-use super::reader::{ReadError, decoder};
+use super::reader::ReadError;
 use super::shelf::Shelf;
 use super::summary::Summary;
 use super::walk::{Found, Piece, Walk};
@@ -322,8 +323,15 @@ impl<R: Read + Seek> Check<'_, R> {
         place: Place,
         body: Vec<u8>,
     ) -> Result<bool, CheckError> {
-        let mut decoder = decoder(header, body);
         let mut index = header.first;
+        let mut decoder = match Body::open(header, body) {
+            Ok(decoder) => decoder,
+            Err(source) => {
+                self.missing();
+                self.tell(place, Damage::Event { event: index, source }.into())?;
+                return Ok(false);
+            }
+        };
         loop {
             let place = Place { event: Some(index), ..place };
             match decoder.next() {
@@ -335,11 +343,11 @@ impl<R: Read + Seek> Check<'_, R> {
                     }
                     match one {
                         Decoded::Event(event) => self.event(&event, place)?,
-                        Decoded::Unknown(number) => {
-                            let (event, offset) = (index, place.offset);
+                        Decoded::Unknown { kind: number, ahead } => {
+                            let (event, offset) = (index + ahead, place.offset);
                             return Err(ReadError::UnknownEvent { number, event, offset }.into());
                         }
-                        Decoded::Skipped | Decoded::Done => self.recount.skip(),
+                        Decoded::Skipped(_) | Decoded::Done => self.recount.skip(),
                     }
                     index = index.saturating_add(1);
                 }

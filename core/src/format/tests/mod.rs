@@ -1,5 +1,6 @@
 //! Tests of the whole format: what was written is read.
 
+mod columns;
 mod damage;
 mod durability;
 mod indexes;
@@ -7,6 +8,7 @@ mod inspection;
 mod random;
 mod reference;
 mod rescue;
+mod scans;
 mod summaries;
 
 use std::io::{self, Cursor, Write};
@@ -77,9 +79,15 @@ fn write(time: u64, id: u64, data: &[u8]) -> Entry {
 
 const END: EventKind = EventKind::End { status: Some(3) };
 
-/// Writes a trace; a chunk ends after each of `entries` whose place is in `ticks`.
+/// Writes a trace in rows; a chunk ends after each of `entries` whose place is in `ticks`.
 fn written(entries: &[Entry], ticks: &[usize]) -> (Vec<u8>, Written) {
-    let mut writer = Writer::create(Vec::new(), &header(), SALT, UUID).unwrap();
+    written_as(Layout::Rows, entries, ticks)
+}
+
+/// As [`written`], in any layout.
+fn written_as(layout: Layout, entries: &[Entry], ticks: &[usize]) -> (Vec<u8>, Written) {
+    let writer = Writer::create(Vec::new(), &header(), SALT, UUID).unwrap();
+    let mut writer = writer.laid_out(layout);
     for (place, entry) in entries.iter().enumerate() {
         writer.append(entry.clone()).unwrap();
         if ticks.contains(&place) {

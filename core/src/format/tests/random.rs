@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::columns::COLUMNS;
 use super::*;
 use crate::event::{Connect, Disconnect, MarkName};
 use crate::format::{decode, frame};
@@ -49,7 +50,8 @@ fn any_issue() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
 fn any_block() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
     let extent = (1..u64::MAX, any::<bool>(), any::<bool>())
         .prop_map(|(length, hole, zero)| Extent { length, hole, zero });
-    let names = (any::<u64>(), any::<u16>(), any_operation());
+    let id = prop_oneof![0..8_u64, any::<u64>()];
+    let names = (id, prop_oneof![0..3_u16, any::<u16>()], any_operation());
     let answer = (any::<Option<u16>>(), any::<u64>(), any::<u64>(), vec(extent, 0..4));
     (names, answer, any::<(bool, bool)>(), any_payload()).prop_map(
         |((id, device, operation), (errno, latency, hold, extents), flags, payload)| {
@@ -99,7 +101,7 @@ fn mark_name(text: &str) -> MarkName {
     text.parse().unwrap_or_else(|_| "mark".parse().unwrap())
 }
 
-fn any_entries() -> impl Strategy<Value = Vec<Entry>> {
+pub(super) fn any_entries() -> impl Strategy<Value = Vec<Entry>> {
     let checkpoint = Just((EventKind::Checkpoint(Checkpoint::Controller), None));
     let kind = prop_oneof![4 => any_issue(), 4 => any_block(), 1 => any_note(), 1 => checkpoint];
     let entries = vec((0..1_u64 << 40, kind), 0..60);
@@ -120,11 +122,13 @@ fn any_entries() -> impl Strategy<Value = Vec<Entry>> {
 proptest! {
     #[test]
     fn any_events_read_back(entries in any_entries(), ticks in vec(0..60_usize, 0..5)) {
-        let (bytes, _) = written(&entries, &ticks);
-        let read = read(&bytes).unwrap();
-        prop_assert!(read.loss.is_none());
-        prop_assert_eq!(read.events.len(), entries.len());
-        check_prefix(&read, &entries);
+        for layout in [Layout::Rows, COLUMNS] {
+            let (bytes, _) = written_as(layout, &entries, &ticks);
+            let read = read(&bytes).unwrap();
+            prop_assert!(read.loss.is_none());
+            prop_assert_eq!(read.events.len(), entries.len());
+            check_prefix(&read, &entries);
+        }
     }
 
     #[test]
@@ -136,7 +140,7 @@ proptest! {
         let mut decoder = decode::Decoder::new(body, count, 0, 0);
         for _ in 0..=length {
             match decoder.next() {
-                Ok(decode::Decoded::Event(_) | decode::Decoded::Skipped) => {}
+                Ok(decode::Decoded::Event(_) | decode::Decoded::Skipped(_)) => {}
                 _ => return Ok(()),
             }
         }

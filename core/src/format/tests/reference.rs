@@ -135,6 +135,8 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         ("84 to 4,096", frame::CHUNK_HEADER_BYTES_MAX),
         ("number of extents, 1 to 4,096", limits::EXTENTS_MAX),
         ("length leb (at most 4,096)", limits::NBD_STRING_BYTES_MAX),
+        ("MUST hold at most 131,072", limits::COLUMNS_EVENTS_MAX as usize),
+        ("SHOULD close one at 65,536", limits::COLUMNS_EVENTS as usize),
         ("if there are at most 32,768", limits::OPEN_LISTED_MAX),
         ("this one tracks 262,144", limits::OPEN_TRACKED_MAX),
         ("it has 8,192", limits::CHUNK_EPOCHS_MAX),
