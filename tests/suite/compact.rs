@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use blkreplay_fixtures::{bytes, native};
+use blkreplay_core::format::Layout;
+use blkreplay_fixtures::{bytes, kernel, native};
+use rustix::process::Signal;
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, wait_for};
 
 /// A sandbox with a fixture in it, as `t.blkr`.
 fn with(fixture: &str) -> Sandbox {
@@ -135,6 +137,20 @@ fn an_output_that_is_the_input_or_exists_is_refused() {
     sandbox.blkreplay("compact t.blkr -o small.blkr --force").finish().succeeds();
     assert_eq!(printed(&sandbox, "small.blkr"), printed(&sandbox, "t.blkr"));
     sandbox.blkreplay("compact t.blkr -o nowhere/small.blkr").finish().ends_with(2);
+    sandbox.blkreplay("compact t.blkr -o -").finish().ends_with(2).says(&["standard output"]);
+    let device = sandbox.blkreplay("compact t.blkr -o tmp --force").finish();
+    device.ends_with(2).says(&["not a regular file"]);
     sandbox.blkreplay("compact t.blkr -o other.blkr --level 23").finish().ends_with(2);
     assert_eq!(files(&sandbox), ["small.blkr", "t.blkr"]);
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_behind() {
+    let sandbox = Sandbox::new();
+    sandbox.write("t.blkr", &kernel::ext4(200, Layout::Rows));
+    let mut running = sandbox.blkreplay("compact t.blkr -o small.blkr --level 22").start();
+    wait_for("the output to be begun", || (files(&sandbox).len() == 2).then_some(()));
+    running.signal(Signal::INT);
+    running.finish().ends_with(130).says(&["interrupted"]);
+    assert_eq!(files(&sandbox), ["t.blkr"]);
 }

@@ -7,7 +7,7 @@ use std::io::{self, BufWriter};
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use blkreplay_core::edit::{self, CompactError};
 use blkreplay_core::format::{Layout, Loss, ReadError, Survey, Writer, Written};
@@ -69,18 +69,22 @@ enum Outcome {
 impl CompactArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let overwrite = if self.force { Overwrite::Yes } else { Overwrite::No };
-        self.refuse_input_as_output()?;
-        trace_file::check_output(&self.output, overwrite)?;
+        self.check_output(overwrite)?;
         let before = trace::open(&self.input)?.survey().map_err(|error| self.cannot_read(error))?;
         if let Some(loss) = &before.loss {
             return Ok(self.refuse_loss(loss, printer));
         }
+        // From here on a signal does not end the process, so that no file is left behind.
+        let stop = signals::stop_on_signal()?;
         let file = NamedTempFile::new_in(directory_of(&self.output));
         let file = file.map_err(|error| self.cannot_write(error))?;
-        let (file, written) = match self.copy(file, &before, printer)? {
+        let (file, written) = match self.copy(file, &before, &stop, printer)? {
             Outcome::Done(file, written) => (file, written),
             Outcome::Loss(loss) => return Ok(self.refuse_loss(&loss, printer)),
-            Outcome::Interrupted => return Ok(ExitCode::Interrupted),
+            Outcome::Interrupted => {
+                printer.warn("interrupted; nothing was written");
+                return Ok(ExitCode::Interrupted);
+            }
         };
         let placed = match overwrite {
             Overwrite::Yes => file.persist(&self.output),
@@ -89,6 +93,25 @@ impl CompactArgs {
         placed.map_err(|error| self.cannot_write(error.error))?;
         self.tell(&before, &written, printer)?;
         Ok(ExitCode::Done)
+    }
+
+    /// Refuses what cannot be replaced, before anything is read.
+    fn check_output(&self, overwrite: Overwrite) -> Result<(), Failure> {
+        let path = self.output.display();
+        if input::is_stdin(&self.output) {
+            return Err(Failure::new(
+                "a compacted trace is written to a file, not to standard output",
+            )
+            .hint("it appears there when it is whole"));
+        }
+        self.refuse_input_as_output()?;
+        trace_file::check_output(&self.output, overwrite)?;
+        match fs::symlink_metadata(&self.output) {
+            Ok(there) if !there.is_file() => {
+                Err(Failure::new(format!("cannot overwrite {path}: it is not a regular file")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The input may be named in more than one way.
@@ -106,9 +129,9 @@ impl CompactArgs {
     fn refuse_loss(&self, loss: &Loss, printer: &Printer) -> ExitCode {
         let name = input::name(&self.input);
         let failure = Failure::new(format!("{} is not whole: {loss}", name.display()));
-        let path = shell_word(name.as_ref());
-        printer
-            .error(&failure.hint(format!("blkreplay recover {path} -o FILE saves what is whole")));
+        let path = if input::is_stdin(&self.input) { "FILE" } else { &shell_word(name.as_ref()) };
+        let hint = format!("blkreplay recover {path} -o OTHER saves what is whole");
+        printer.error(&failure.hint(hint));
         ExitCode::Loss
     }
 
@@ -121,10 +144,10 @@ impl CompactArgs {
         &self,
         file: NamedTempFile,
         before: &Survey,
+        stop: &AtomicBool,
         printer: &Printer,
     ) -> Result<Outcome, Failure> {
         let mut reader = trace::open(&self.input)?;
-        let stop = signals::stop_on_signal()?;
         let mut progress =
             Progress::new(printer, "compacting", Some(before.facts.operations.total().issues));
         let (header, salt, uuid) = (reader.header().clone(), reader.salt(), reader.uuid());
