@@ -284,8 +284,222 @@ def rows(chunk):
         raise Lost("damaged: time_last is not that of the last event")
 
 
+class Columns:
+    """The columns of a body, by number."""
+
+    def __init__(self, body):
+        source = Source(body)
+        listed = [(source.u8(), source.u8(), source.leb()) for _ in range(source.leb())]
+        self.layouts, self.data, before = {}, {}, 0
+        for number, layout, size in listed:
+            if number <= before or 25 <= number < 0x80:
+                raise Lost(f"damaged: column {number}")
+            before = number
+            self.layouts[number], self.data[number] = layout, source.bytes(size)
+        if source.left():
+            raise Lost("damaged: bytes are left behind the last column")
+
+    def source(self, number):
+        return Source(self.data.get(number, b""))
+
+    def numbers(self, number, count):
+        data, layout = self.data.get(number, b""), self.layouts.get(number, 0) & 15
+        if not data:
+            return [0] * count
+        if layout == 0:
+            return dense(data, count)
+        if layout != 1:
+            raise Lost(f"damaged: layout {layout}")
+        bits, data = data[: (count + 7) // 8], data[(count + 7) // 8 :]
+        there = [bits[place >> 3] >> (place & 7) & 1 for place in range(count)]
+        values = iter(dense(data, sum(there)))
+        return [next(values) if bit else 0 for bit in there]
+
+    def relative(self, number):
+        return self.layouts.get(number, 0) >> 4
+
+
+def dense(data, count):
+    if not data:
+        return [0] * count
+    if count == 0 or len(data) % count or len(data) > 8 * count:
+        raise Lost("damaged: the planes of a column")
+    planes = [data[at : at + count] for at in range(0, len(data), count)]
+    return [sum(plane[at] << 8 * weight for weight, plane in enumerate(planes)) for at in range(count)]
+
+
+def follow(expected, zigzag):
+    return (expected + (-(zigzag + 1 >> 1) if zigzag & 1 else zigzag >> 1)) % 2**64
+
+
+def followed(zigzags):
+    """Ids: each is expected to be one more than that before."""
+    ids, expected = [], 0
+    for zigzag in zigzags:
+        ids.append(follow(expected, zigzag))
+        expected = (ids[-1] + 1) % 2**64
+    return ids
+
+
+def related(numbers, relative, routes, on_any, on_same):
+    """Cookies or offsets; `on_any` and `on_same` say what one of them suggests for the next."""
+    if relative == 0:
+        return numbers
+    found, expected = [], {}
+    for place, number in enumerate(numbers):
+        route = routes[place] if relative == 2 else None
+        found.append(follow(expected.get(route, 0), number))
+        expected[route] = (on_same if relative == 2 else on_any)(place, found[-1]) % 2**64
+    return found
+
+
+def runs(source, count):
+    found, left = [], count
+    while source.left():
+        byte = source.u8()
+        length = (byte >> 2) + 1
+        if length == 64:
+            length += source.leb()
+        left -= length
+        found.append((byte & 3, length))
+        if left < 0:
+            break
+    if left:
+        raise Lost("damaged: the runs do not add up")
+    return found
+
+
+class ByColumn:
+    """The events of a chunk in encoding 1."""
+
+    def __init__(self, chunk):
+        if chunk.count > 131_072:
+            raise Lost("damaged: more events by column than allowed")
+        self.chunk, self.columns = chunk, Columns(chunk.body())
+        self.runs = runs(self.columns.source(1), chunk.count)
+        self.counts = [sum(length for of, length in self.runs if of == kind) for kind in range(4)]
+        issues, blocks, checkpoints, _ = self.counts
+        numbers = self.columns.numbers
+        self.issue_ids, self.block_ids = followed(numbers(3, issues)), followed(numbers(13, blocks))
+        self.shapes, self.flags = numbers(4, issues), numbers(5, issues)
+        self.routes, self.lengths = numbers(6, issues), numbers(9, issues)
+        self.cookies = related(
+            numbers(7, issues), self.columns.relative(7), self.routes,
+            lambda _, cookie: cookie, lambda _, cookie: cookie + 1,
+        )  # fmt: skip
+        ends = lambda place, offset: offset + self.lengths[place]  # noqa: E731
+        relative = self.columns.relative(8)
+        self.offsets = related(numbers(8, issues), relative, self.routes, ends, ends)
+        self.steps = [iter(numbers(2, issues)), iter(numbers(12, blocks)), iter(numbers(10, checkpoints))]
+        self.which = iter(numbers(11, checkpoints))
+        self.block_columns = [iter(numbers(number, blocks)) for number in (14, 15, 16, 17, 18)]
+        self.route_list, source = [], self.columns.source(21)
+        while source.left():
+            self.route_list.append((source.leb(2**16 - 1), source.leb(2**32 - 1)))
+        self.extents, self.others = self.columns.source(22), self.columns.source(23)
+        self.digests, self.next_payload = self.columns.source(24), 0
+        self.load_shapes()
+
+    def load_shapes(self):
+        """The shapes of blocks, which say how many errnos and payload numbers there are."""
+        self.issue_of, self.block_shapes, known, before = [], [], {}, [0] * 8
+        asked = answered = 0
+        changes = list(self.block_columns[0])
+        for kind, length in self.runs:
+            for _ in range(length):
+                if kind == 0:
+                    known[self.issue_ids[asked]] = asked
+                    asked += 1
+                elif kind == 1:
+                    place = known.get(self.block_ids[answered])
+                    shape = changes[answered] ^ before[0 if place is None else self.shapes[place] & 7]
+                    before[shape & 7] = shape
+                    self.issue_of.append(place)
+                    self.block_shapes.append(shape)
+                    answered += 1
+        numbers, shapes = self.columns.numbers, self.shapes + self.block_shapes
+        failed = sum(shape >> 6 & 1 for shape in self.block_shapes)
+        self.errnos = iter(numbers(19, failed))
+        self.payloads = iter(numbers(20, sum(shape >> 3 & 3 == 3 for shape in shapes)))
+
+    def __iter__(self):
+        time, times, places = self.chunk.time_first, [], [0, 0]
+        for kind, length in self.runs:
+            hold = 0
+            for _ in range(length):
+                if kind == 3:
+                    fields, step = self.other()
+                else:
+                    fields, step = None, next(self.steps[kind])
+                time += step
+                if kind == 0:
+                    fields = self.issue(places[0])
+                    times.append(time)
+                    places[0] += 1
+                elif kind == 1:
+                    fields = self.block(places[1], time, times, hold)
+                    hold = fields["hold"]
+                    places[1] += 1
+                elif kind == 2:
+                    fields = {"kind": "checkpoint", "checkpoint": CHECKPOINTS[next(self.which)]}
+                yield fields and {**fields, "t": time}
+        if self.extents.left() or self.others.left() or self.digests.left():
+            raise Lost("damaged: bytes are left in a column")
+        if time != self.chunk.time_last:
+            raise Lost("damaged: time_last is not that of the last event")
+
+    def other(self):
+        kind, step = self.others.u8(), self.others.leb()
+        if kind < 0x80:
+            if kind != 4:
+                raise Refused(f"an event of kind {kind:#04x} in the chunk at byte {self.chunk.start}")
+            return end(self.others, None), step
+        own = Source(self.others.bytes(self.others.leb()))
+        return NOTES[kind](own) if kind in NOTES else None, step
+
+    def issue(self, place):
+        shape, (device, connection) = self.shapes[place], self.route_list[self.routes[place]]
+        shown, number = self.payload(shape)
+        return {
+            "kind": "issue", "id": self.issue_ids[place], "device": device, "conn": connection,
+            "cookie": self.cookies[place], "op": operation(shape), "off": self.offsets[place],
+            "len": self.lengths[place], "flags": Source(bytes([self.flags[place]])).bits(FLAGS),
+            "payload": shown, "number": number,
+        }  # fmt: skip
+
+    def block(self, place, time, times, hold_before):
+        shape, issue = self.block_shapes[place], self.issue_of[place]
+        flags, device, hold, latency = (next(column) for column in self.block_columns[1:])
+        hold, expected = follow(hold_before, hold), 0
+        if issue is not None:
+            device ^= self.route_list[self.routes[issue]][0]
+            expected = time - times[issue] - hold
+        result = "ok"
+        if shape & 0x40:
+            errno = next(self.errnos)
+            result = ERRNO.get(errno, f"errno-{errno}")
+        shown, number = self.payload(shape)
+        return {
+            "kind": "block", "id": self.block_ids[place], "device": device, "op": operation(shape),
+            "flags": Source(bytes([flags])).bits(COMPLETION_FLAGS), "lat": follow(expected, latency),
+            "hold": hold, "payload": shown, "number": number, "result": result,
+            "extents": extents(self.extents) if shape & 0x80 else [],
+        }  # fmt: skip
+
+    def payload(self, shape):
+        known = shape >> 3 & 3
+        if known < 2:
+            return [None, "zeroes"][known], None
+        shown = digest(self.digests.bytes(16))
+        if known == 2:
+            return shown, None
+        number = follow(self.next_payload, next(self.payloads))
+        self.next_payload = (number + 1) % 2**64
+        return shown, number
+
+
 # How the body of a chunk of events is laid out, by its encoding: a new one is added here.
-BODIES = {0: rows}
+BODIES = {0: rows, 1: ByColumn}
 
 
 class Before:
@@ -354,19 +568,22 @@ def block(source, before):
         errno = source.leb(2**16 - 1)
         result = ERRNO.get(errno, f"errno-{errno}")
     shown, number = payload(source, before, shape)
-    extents = []
-    if shape & 0x80:
-        for _ in range(count_of_extents(source)):
-            length, state = source.leb(), source.bits(["hole", "zero"])
-            if not length:
-                raise Lost("damaged: an extent of length 0")
-            extents.append({"len": length, "hole": "hole" in state, "zero": "zero" in state})
     before.block_id = (identity + 1) % 2**64
     return {
         "kind": "block", "id": identity, "device": before.block_device, "op": op, "flags": flags,
         "lat": latency, "hold": hold, "payload": shown, "number": number, "result": result,
-        "extents": extents,
+        "extents": extents(source) if shape & 0x80 else [],
     }  # fmt: skip
+
+
+def extents(source):
+    found = []
+    for _ in range(count_of_extents(source)):
+        length, state = source.leb(), source.bits(["hole", "zero"])
+        if not length:
+            raise Lost("damaged: an extent of length 0")
+        found.append({"len": length, "hole": "hole" in state, "zero": "zero" in state})
+    return found
 
 
 def count_of_extents(source):

@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 
 use blkreplay_core::event::PayloadId;
-use blkreplay_core::format::Reader;
+use blkreplay_core::format::{Layout, Reader};
 use blkreplay_fixtures::later::REFUSALS;
 use blkreplay_fixtures::patch::Parts;
-use blkreplay_fixtures::{bytes, native};
+use blkreplay_fixtures::{bytes, kernel, native};
 
 use crate::support::{Finished, Sandbox};
 
@@ -54,6 +54,23 @@ fn a_reader_written_from_the_page_prints_every_native_trace_as_we_do() {
         sandbox.write("made.blkr", &make());
         check(&sandbox, python, "made.blkr", codes);
     }
+}
+
+#[test]
+fn a_reader_written_from_the_page_prints_compacted_traces_as_we_do() {
+    let sandbox = Sandbox::new();
+    let python = python(&sandbox);
+    for (name, make) in native::TRACES.into_iter().filter(|(name, _)| !name.contains("cut")) {
+        for (trace, from) in [("kept", bytes(name)), ("made", make())] {
+            sandbox.write(&format!("{trace}.blkr"), &from);
+            let compact = format!("compact {trace}.blkr -o small.blkr --force");
+            sandbox.blkreplay(&compact).finish().succeeds();
+            check(&sandbox, python, "small.blkr", &[0]);
+            second_reader(&sandbox, python, &["small.blkr", "--check"]).succeeds();
+        }
+    }
+    sandbox.write("t.blkr", &kernel::ext4(3, Layout::Columns { level: 3 }));
+    check(&sandbox, python, "t.blkr", &[0]);
 }
 
 /// The bytes of the example on the page: each line of its blocks has an offset, a colon, bytes, and what they
