@@ -20,7 +20,9 @@ const CANONICAL: &[&str] = &["--format", "canonical"];
 const EVENTS_JSON: &[&str] = &["--events", "--json"];
 
 #[rustfmt::skip]
-const EXPECTED: [Expected; 21] = [
+const EXPECTED: [Expected; 23] = [
+    ("native/columns.blkr", &[], "native/operations.txt", 0),
+    ("native/columns.blkr", &["--events", "--json"], "native/operations.events.jsonl", 0),
     ("native/operations.blkr", &[], "native/operations.txt", 0),
     ("native/operations.blkr", &["--events"], "native/operations.events.txt", 0),
     ("native/operations.blkr", &["--json"], "native/operations.jsonl", 0),

@@ -137,3 +137,142 @@ fn check(id: PayloadId, said: Digest, data: &[u8]) -> Result<(), CompactError> {
     let found = Digest::of(data);
     if found == said { Ok(()) } else { Err(CompactError::Digest { id: id.0, found, said }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::Issue;
+    use crate::format::{Header, Layout, LimitsHeader, PayloadPolicy, UnknownEvent};
+    use crate::request::{ConnectionId, DeviceId, Flags, Operation, Request, RequestId};
+    use crate::units::{ByteRange, Nanos};
+
+    const COLUMNS: Layout = Layout::Columns { level: 3 };
+
+    fn header() -> Header {
+        Header {
+            tool: "blkreplay 0.1.0".to_owned(),
+            command: Vec::new(),
+            wall_clock_ns: 1,
+            payload: PayloadPolicy::Write,
+            devices: Vec::new(),
+            exports: Vec::new(),
+            limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
+        }
+    }
+
+    fn writer() -> Writer<Vec<u8>> {
+        Writer::create(Vec::new(), &header(), 7, 1).unwrap()
+    }
+
+    fn write(id: u64, payload: Payload) -> Event {
+        let issue = Issue {
+            id: RequestId(id),
+            device: DeviceId(0),
+            connection: ConnectionId(0),
+            cookie: id,
+            request: Request {
+                operation: Operation::Write,
+                range: ByteRange::new(4096 * id, 4),
+                flags: Flags::NONE,
+            },
+            payload,
+        };
+        Event { time: Nanos(10 * id), kind: EventKind::Issue(issue) }
+    }
+
+    fn end(time: u64) -> Entry {
+        Entry {
+            event: Event { time: Nanos(time), kind: EventKind::End { status: None } },
+            data: None,
+        }
+    }
+
+    fn stored(id: u64, data: &'static [u8]) -> Entry {
+        Entry { event: write(id, Payload::of(data)), data: Some(Bytes::from_static(data)) }
+    }
+
+    fn compacted(trace: &[u8]) -> Result<Vec<u8>, CompactError> {
+        let mut reader = Reader::open(Cursor::new(trace)).unwrap();
+        let writer = writer().laid_out(COLUMNS);
+        compact(&mut reader, writer, &mut |_| ControlFlow::Continue(())).map(|(out, _)| out)
+    }
+
+    fn items(trace: &[u8]) -> Vec<(u64, Item)> {
+        let mut reader = Reader::open(Cursor::new(trace)).unwrap();
+        let mut items = Vec::new();
+        while let Some(item) = reader.next_item().unwrap() {
+            items.push(item);
+        }
+        assert!(reader.loss().is_none());
+        items
+    }
+
+    #[test]
+    fn unknown_events_and_gaps_keep_every_index() {
+        let mut writer = writer();
+        writer.append(stored(0, b"data")).unwrap();
+        let unknown = UnknownEvent { time: Nanos(5), kind: 0x99, fields: vec![1, 2, 3] };
+        writer.append_unknown(unknown).unwrap();
+        writer.lose(40).unwrap();
+        writer.append(stored(1, b"data")).unwrap();
+        writer.append(end(20)).unwrap();
+        let (trace, _) = writer.finish().unwrap();
+        let before = items(&trace);
+        assert_eq!(before.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 42, 43]);
+        assert_eq!(items(&compacted(&trace).unwrap()), before);
+    }
+
+    #[test]
+    fn payloads_that_no_event_names_are_left_out_and_shared_ones_stay_shared() {
+        let mut source = writer();
+        source.append(stored(0, b"once")).unwrap();
+        source.append(stored(1, b"more")).unwrap();
+        source.append(stored(2, b"once")).unwrap();
+        source.append(end(30)).unwrap();
+        let (trace, _) = source.finish().unwrap();
+        let small = compacted(&trace).unwrap();
+        let mut reader = Reader::open(Cursor::new(&small)).unwrap();
+        while reader.next_event().unwrap().is_some() {}
+        assert_eq!(reader.facts().payloads, 2);
+        assert_eq!(reader.payload(PayloadId(0)).unwrap(), "once");
+        assert_eq!(reader.payload(PayloadId(1)).unwrap(), "more");
+        assert!(reader.payload(PayloadId(2)).is_err());
+    }
+
+    #[test]
+    fn an_event_that_names_data_by_another_digest_is_refused() {
+        let mut writer = writer();
+        writer.append(stored(0, b"data")).unwrap();
+        // The data are in the chunk before, but nothing was copied yet when the lie comes.
+        writer
+            .append(Entry { event: write(1, Payload::Stored(Digest(7), PayloadId(1))), data: None })
+            .unwrap();
+        writer.append(stored(2, b"more")).unwrap();
+        writer.append(end(20)).unwrap();
+        let (trace, _) = writer.finish().unwrap();
+        let refused = compacted(&trace).unwrap_err();
+        assert!(matches!(refused, CompactError::Digest { id: 1, .. }), "{refused}");
+    }
+
+    #[test]
+    fn whoever_hears_of_the_progress_can_end_it() {
+        let mut source = writer();
+        for id in 0..10 {
+            source.append(stored(id, b"data")).unwrap();
+        }
+        source.append(end(100)).unwrap();
+        let (trace, _) = source.finish().unwrap();
+        let mut reader = Reader::open(Cursor::new(&trace)).unwrap();
+        let mut heard = Vec::new();
+        let ended = compact(&mut reader, writer(), &mut |requests| {
+            heard.push(requests);
+            if requests < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        assert!(matches!(ended, Err(CompactError::Interrupted { requests: 3 })));
+        assert_eq!(heard, [1, 2, 3]);
+    }
+}
