@@ -117,17 +117,18 @@ impl<R: Read + Seek> Walk<R> {
             Ok(summary) => (summary, Ok(())),
             Err(damage) => (Summary::default(), Err(damage)),
         };
-        // Where the file ends inside the summary, the body says so.
-        let is_cut = section.len() < header.summary_len as usize;
+        let end = offset.saturating_add(header.chunk_len());
+        // Where the file ends inside the chunk, that is all there is to say.
+        let is_cut = end > self.length;
         let summary_whole = if is_cut { Ok(()) } else { summary_whole };
         let chunk = Chunk { offset, header, summary };
         let body = match header.holds {
+            _ if is_cut => Err(Damage::Cut),
             ChunkType::Other(_) => self.chunks.stored(&chunk)?,
             ChunkType::Events | ChunkType::Payload | ChunkType::Index => {
                 self.chunks.body(&chunk)?
             }
         };
-        let end = offset.saturating_add(header.chunk_len());
         self.next = if body.is_ok() { end } else { self.behind_damage(&header, summary_at, end)? };
         Ok(Found { chunk, section, summary: summary_whole, body })
     }

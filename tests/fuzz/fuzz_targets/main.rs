@@ -10,6 +10,7 @@
 mod clients;
 mod memory;
 mod mend;
+mod rescue;
 mod traces;
 
 use std::path::Path;
@@ -58,6 +59,7 @@ const TARGETS: &[Target] = &[
     trace("seek", traces::seek, traces::seeds),
     trace("rows", traces::rows, traces::seeds),
     trace("rewrite", traces::rewrite, traces::seeds),
+    trace("rescue", rescue::rescue, traces::seeds),
     peer("server", clients::server, clients::server_seeds),
     peer("requests", clients::requests, clients::request_seeds),
     peer("client", clients::client, clients::client_seeds),

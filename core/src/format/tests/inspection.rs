@@ -334,6 +334,17 @@ fn a_body_that_unpacks_to_more_than_it_says_is_a_fault() {
 }
 
 #[test]
+fn a_file_that_ends_inside_a_summary_is_cut_whatever_the_body() {
+    let (bytes, _) = small();
+    let (at, _) = chunks(&bytes)[1];
+    let empty = forged(&bytes, 1, |_, _, body| body.clear());
+    for end in at + CHUNK_HEADER_BYTES..at + CHUNK_HEADER_BYTES + 5 {
+        assert_eq!(codes(&empty[..end]), ["cut"], "{end} bytes");
+        assert!(codes(&rescued(&empty[..end]).unwrap()).is_empty());
+    }
+}
+
+#[test]
 fn every_other_byte_of_a_chunk_header_may_say_anything() {
     let (bytes, _) = small();
     let places: Vec<_> = chunks(&bytes);
