@@ -161,6 +161,7 @@ mod tests {
             devices: Vec::new(),
             exports: Vec::new(),
             limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
+            recovered: None,
         }
     }
 
