@@ -39,6 +39,7 @@ fn a_compacted_trace_prints_as_the_original() {
             "small.blkr",
             "bytes a request",
         ]);
+        sandbox.blkreplay("check small.blkr").finish().succeeds();
         for options in ["", "--json", "--events", "--events --json", "--format canonical"] {
             let same = printed(&sandbox, &format!("small.blkr {options}"));
             assert_eq!(
