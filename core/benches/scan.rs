@@ -173,6 +173,7 @@ fn issue(id: u64, noise: &mut Noise) -> Issue {
             flags: Flags::NONE,
         },
         payload: if write { Payload::Digest(digest) } else { Payload::Absent },
+        early: Nanos(0),
     }
 }
 

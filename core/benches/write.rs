@@ -91,6 +91,7 @@ fn entries(payload: Payload) -> Vec<Entry> {
                 cookie: id << 8,
                 request,
                 payload: if operation(id) == Operation::Write { payload } else { Payload::Absent },
+                early: Nanos(0),
             };
             push(&mut entries, 700, EventKind::Issue(issue));
         }

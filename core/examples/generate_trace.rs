@@ -111,6 +111,7 @@ impl<W: Write> Maker<W> {
                 cookie: id,
                 request,
                 payload: Payload::Absent,
+                early: Nanos(0),
             };
             let step = 300 + self.random() % 500;
             self.add(step, EventKind::Issue(issue))?;

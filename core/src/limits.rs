@@ -76,6 +76,11 @@ pub const PAYLOADS_NUMBERED_MAX: usize = 1 << 20;
 /// Largest header of a trace file, in bytes.
 pub const HEADER_BYTES_MAX: usize = 1 << 20;
 
+/// Longest data that an event carries itself, in bytes (1 MiB): what a character device, a network or a source of
+/// random bytes gave a virtual machine at once. A frame of QEMU's network layer has up to 69,632 (its `NET_BUFSIZE`), and a
+/// guest may draw more random bytes than that.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+
 /// Longest name of a mark, in bytes.
 pub const MARK_NAME_BYTES_MAX: usize = 255;
 
@@ -139,7 +144,9 @@ const _: () = assert!(RESCUE_SEARCH_BYTES > (HEADER_BYTES_MAX + CHUNK_BODY_BYTES
 const _: () = assert!(CHECK_OPEN_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
 const _: () = assert!(CHECK_ENTRIES_MAX > INDEX_CHUNKS);
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
-const _: () = assert!(EVENTS_CHUNK_BYTES < CHUNK_BODY_BYTES_MAX);
+const _: () = assert!(EVENTS_CHUNK_BYTES + 2 * EVENT_BYTES_MAX < CHUNK_BODY_BYTES_MAX);
 const _: () = assert!(COLUMNS_EVENTS <= COLUMNS_EVENTS_MAX);
-const _: () = assert!(COLUMNS_BYTES + 160 * (COLUMNS_EVENTS as usize) < CHUNK_BODY_BYTES_MAX);
+const _: () = assert!(
+    COLUMNS_BYTES + 2 * EVENT_BYTES_MAX + 160 * (COLUMNS_EVENTS as usize) < CHUNK_BODY_BYTES_MAX
+);
 const _: () = assert!(CHUNK_BODY_BYTES_MAX < u32::MAX as usize);

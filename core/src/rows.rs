@@ -26,8 +26,10 @@ pub struct Row {
     pub request: Request,
     /// Index of its issue in the trace.
     pub event: u64,
-    /// When it was issued.
+    /// When it had arrived: the time of its issue, less `early`.
     pub time: Nanos,
+    /// How long before the time of its issue that was; 0 but for what a replay wrote.
+    pub early: Nanos,
     /// How many flushes of its device had been released to the client by then.
     pub epoch: u64,
     /// The data written or, once it is complete, read.
@@ -41,7 +43,7 @@ pub struct Row {
 pub struct RowCompletion {
     /// What the image said.
     pub result: Result<(), Errno>,
-    /// From the issue to the moment the image was done.
+    /// From the arrival of the request to the moment the image was done.
     pub latency: Nanos,
     /// From then to the release.
     pub hold: Nanos,
@@ -107,7 +109,7 @@ impl Joiner {
 
     fn issue(&mut self, event: u64, time: Nanos, issue: &Issue) {
         let place = self.given + self.held.len() as u64;
-        let Issue { id, device, connection, cookie, request, payload } = *issue;
+        let Issue { id, device, connection, cookie, request, payload, early } = *issue;
         let epoch = self.flushes.get(&device).copied().unwrap_or(0);
         self.open.insert(id, place);
         self.held.push_back(Row {
@@ -117,7 +119,8 @@ impl Joiner {
             cookie,
             request,
             event,
-            time,
+            time: issue.arrived(time),
+            early,
             epoch,
             payload,
             completion: None,
@@ -188,6 +191,7 @@ mod tests {
             cookie: 0,
             request: Request { operation, range: ByteRange::default(), flags: Flags::NONE },
             payload: Payload::Absent,
+            early: Nanos(0),
         })
     }
 
@@ -251,6 +255,16 @@ mod tests {
         ]);
         let epochs: Vec<_> = rows.iter().map(|row| row.epoch).collect();
         assert_eq!(epochs, [0, 0, 1, 0, 1, 2]);
+    }
+
+    #[test]
+    fn a_request_that_came_early_is_told_when_it_came() {
+        let read = Operation::Read;
+        let EventKind::Issue(early) = issue(1, 0, read) else { unreachable!() };
+        let early = EventKind::Issue(Issue { early: Nanos(2), ..early });
+        let rows = rows([issue(0, 0, read), block(0, 0, read), block(9, 0, read), early]);
+        let times: Vec<_> = rows.iter().map(|row| (row.time, row.early)).collect();
+        assert_eq!(times, [(Nanos(0), Nanos(0)), (Nanos(1), Nanos(2))]);
     }
 
     #[test]

@@ -10,9 +10,10 @@ use std::io::{self, Write};
 use blkreplay_core::event::{Block, Connect, Event, EventKind, Issue, Payload};
 use blkreplay_core::request::{Extent, Flags, Request};
 use blkreplay_core::rows::Row;
+use blkreplay_core::units::Nanos;
 use serde::{Serialize, Serializer};
 
-use super::{Devices, Outcome, flag_names, has_range, known, row_flags, row_outcome};
+use super::{Devices, Outcome, flag_names, guest, has_range, known, row_flags, row_outcome};
 
 /// The schema of a request.
 const REQUEST_SCHEMA: &str = "blkreplay.request/1";
@@ -46,6 +47,7 @@ impl Json {
             len,
             flags: row_flags(row),
             t: row.time.0,
+            early: not_zero(row.early),
             lat: completion.map(|completion| completion.latency.0),
             hold: completion.map(|completion| completion.hold.0),
             epoch: row.epoch,
@@ -62,7 +64,10 @@ impl Json {
         event: &Event,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        write(&mut self.line, &event_json(index, event, &self.devices), out)
+        match guest::json(EVENT_SCHEMA, index, event) {
+            Some(guest) => write(&mut self.line, &guest, out),
+            None => write(&mut self.line, &event_json(index, event, &self.devices), out),
+        }
     }
 }
 
@@ -99,6 +104,8 @@ struct RequestJson<'event> {
     flags: Vec<&'static str>,
     t: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    early: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     lat: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<u64>,
@@ -132,6 +139,8 @@ struct EventJson<'event> {
     len: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     flags: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    early: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lat: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,6 +205,8 @@ fn event_json<'event>(
         }
         EventKind::Mark { name } => EventJson { name: Some(name.as_str()), ..EventJson::default() },
         EventKind::End { status } => EventJson { status: *status, ..EventJson::default() },
+        // The others are printed by `guest`.
+        _ => EventJson::default(),
     };
     EventJson { schema: EVENT_SCHEMA, seq: index, kind: event.kind.name(), t: event.time.0, ..own }
 }
@@ -211,6 +222,7 @@ fn issue_json<'event>(issue: &Issue, devices: &'event Devices) -> EventJson<'eve
         off,
         len,
         flags: issue.request.flags.names().collect(),
+        early: not_zero(issue.early),
         payload: known(issue.payload).map(Shown),
         ..EventJson::default()
     }
@@ -240,6 +252,10 @@ fn connect_json<'event>(connect: &'event Connect, devices: &'event Devices) -> E
         block_status: Some(connect.block_status),
         ..EventJson::default()
     }
+}
+
+fn not_zero(span: Nanos) -> Option<u64> {
+    (span != Nanos(0)).then_some(span.0)
 }
 
 fn range(request: &Request) -> (Option<u64>, Option<u64>) {

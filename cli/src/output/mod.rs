@@ -9,6 +9,7 @@ pub(crate) mod canonical;
 pub(crate) mod facts;
 /// What is wrong with a trace.
 pub(crate) mod findings;
+mod guest;
 /// One JSON object a line, for programs.
 pub(crate) mod json;
 mod parts;

@@ -12,7 +12,9 @@ use blkreplay_core::request::{Extent, Request};
 use blkreplay_core::rows::Row;
 use blkreplay_core::units::Nanos;
 
-use super::{Devices, Outcome, flag_names, has_range, known, printable, row_flags, row_outcome};
+use super::{
+    Devices, Outcome, flag_names, guest, has_range, known, printable, row_flags, row_outcome,
+};
 
 /// Writes lines of text.
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl Text {
             EventKind::Mark { name } => words.push(printable(name.as_str()).into_owned()),
             EventKind::End { status: Some(status) } => words.push(format!("status {status}")),
             EventKind::End { status: None } => {}
+            other => words = guest::words(other),
         }
         let (time, kind, words) = (seconds(event.time), event.kind.name(), words.join(" "));
         let line = format!("{index:>7} {time:>10} {kind:<10} {words}");
@@ -121,7 +124,7 @@ impl Text {
     }
 
     fn issue(&self, issue: &Issue, words: &mut Vec<String>) {
-        let Issue { id, device, connection, cookie, request, payload } = issue;
+        let Issue { id, device, connection, cookie, request, payload, early } = issue;
         words.push(id.to_string());
         if self.devices.are_several() {
             words.push(self.devices.printed(*device));
@@ -133,6 +136,7 @@ impl Text {
         words.extend(request.flags.names().map(str::to_owned));
         words.extend(known(*payload).map(|payload| payload.to_string()));
         words.push(format!("connection {} cookie {cookie:#x}", connection.0));
+        words.extend((*early != Nanos(0)).then(|| format!("early {early}")));
     }
 
     fn block(&self, block: &Block, words: &mut Vec<String>) {

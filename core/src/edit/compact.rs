@@ -181,6 +181,7 @@ mod tests {
                 flags: Flags::NONE,
             },
             payload,
+            early: Nanos(0),
         };
         Event { time: Nanos(10 * id), kind: EventKind::Issue(issue) }
     }

@@ -205,6 +205,7 @@ impl Port {
             cookie: arrival.cookie,
             request: arrival.request,
             payload,
+            early: Nanos(0),
         }
     }
 

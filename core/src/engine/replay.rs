@@ -404,6 +404,7 @@ mod tests {
                 cookie: id,
                 request,
                 payload,
+                early: Nanos(0),
             };
             self.event(EventKind::Issue(issue), data)
         }

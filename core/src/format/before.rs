@@ -10,6 +10,23 @@ pub(super) const ISSUE: u8 = 1;
 pub(super) const BLOCK: u8 = 2;
 pub(super) const CHECKPOINT: u8 = 3;
 pub(super) const END: u8 = 4;
+pub(super) const BH: u8 = 5;
+pub(super) const BH_ONESHOT: u8 = 6;
+pub(super) const INPUT: u8 = 7;
+pub(super) const INPUT_SYNC: u8 = 8;
+pub(super) const CHAR_READ: u8 = 9;
+pub(super) const NET: u8 = 10;
+pub(super) const CLOCK: u8 = 11;
+pub(super) const RANDOM: u8 = 12;
+pub(super) const INSTRUCTION: u8 = 13;
+pub(super) const SHUTDOWN: u8 = 14;
+pub(super) const INTERRUPT: u8 = 15;
+pub(super) const EXCEPTION: u8 = 16;
+pub(super) const CHAR_WRITE: u8 = 17;
+pub(super) const CHAR_READ_ALL: u8 = 18;
+pub(super) const CHAR_READ_ALL_ERROR: u8 = 19;
+pub(super) const AUDIO_OUT: u8 = 20;
+pub(super) const AUDIO_IN: u8 = 21;
 pub(super) const OPEN: u8 = 0x80;
 pub(super) const LENGTH: u8 = 0x81;
 pub(super) const CLOSE: u8 = 0x82;
@@ -23,7 +40,10 @@ pub(super) mod shape {
     pub(in crate::format) const PAYLOAD: u8 = 0b0001_1000;
     pub(in crate::format) const PAYLOAD_SHIFT: u32 = 3;
     pub(in crate::format) const ROUTE: u8 = 0b0010_0000;
+    /// Of a block.
     pub(in crate::format) const FAILED: u8 = 0b0100_0000;
+    /// Of an issue.
+    pub(in crate::format) const EARLY: u8 = 0b0100_0000;
     pub(in crate::format) const EXTENTS: u8 = 0b1000_0000;
 }
 

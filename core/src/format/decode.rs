@@ -8,6 +8,7 @@ use super::before::{
     SKIPPABLE, completion, connect, extent, payload, shape,
 };
 pub use super::decode_error::DecodeError;
+use super::guest;
 use super::varint::Source;
 use crate::event::{
     Block, Checkpoint, CompletionFlags, Connect, Disconnect, Event, EventKind, Issue, MarkName,
@@ -76,7 +77,7 @@ impl Decoder {
         let mut source = Source::new(&self.body, self.at);
         let (kind, time) = start(&mut source, self.before.time)?;
         let decoded = if kind < SKIPPABLE {
-            match required(kind, &mut source, &mut self.before)? {
+            match required(kind, time, &mut source, &mut self.before)? {
                 Some(kind) => Decoded::Event(Event { time: Nanos(time), kind }),
                 None => return Ok(Decoded::Unknown { kind, ahead: 0 }),
             }
@@ -122,11 +123,11 @@ pub(super) fn visit(
     for _ in 0..count {
         let (kind, time) = start(&mut source, before.time)?;
         match kind {
-            ISSUE => visitor(time, Visited::Issue(issue(&mut source, &mut before)?)),
+            ISSUE => visitor(time, Visited::Issue(issue(time, &mut source, &mut before)?)),
             BLOCK => visitor(time, Visited::Block(block(&mut source, &mut before)?)),
             SKIPPABLE.. => drop(skippable(kind, time, &mut source)?),
             _ => {
-                let required = required(kind, &mut source, &mut before)?;
+                let required = required(kind, time, &mut source, &mut before)?;
                 required.ok_or_else(|| unknown(&source, "the kind of an event", kind))?;
             }
         }
@@ -153,7 +154,7 @@ pub(super) fn other(source: &mut Source<'_>, before: u64) -> Result<(u64, Decode
             return Err(unknown(source, "the kind of another event", kind));
         }
         SKIPPABLE.. => skippable(kind, time, source)?,
-        _ => match required(kind, source, &mut Before::default())? {
+        _ => match required(kind, time, source, &mut Before::default())? {
             Some(kind) => Decoded::Event(Event { time: Nanos(time), kind }),
             None => Decoded::Unknown { kind, ahead: 0 },
         },
@@ -192,32 +193,34 @@ pub(super) fn narrow<N: TryFrom<u64>>(
 /// Takes the rest of an event whose kind a reader must know; `None` if this one does not.
 fn required(
     kind: u8,
+    time: u64,
     source: &mut Source<'_>,
     before: &mut Before,
 ) -> Result<Option<EventKind>, DecodeError> {
     Ok(Some(match kind {
-        ISSUE => EventKind::Issue(issue(source, before)?),
+        ISSUE => EventKind::Issue(issue(time, source, before)?),
         BLOCK => EventKind::Block(block(source, before)?),
         CHECKPOINT => {
             let number = source.byte()?;
-            let named = Checkpoint::NAMES.get(usize::from(number));
-            let (checkpoint, _) = named.ok_or_else(|| unknown(source, "a checkpoint", number))?;
-            EventKind::Checkpoint(*checkpoint)
+            let checkpoint = Checkpoint::from_number(number.into());
+            EventKind::Checkpoint(
+                checkpoint.ok_or_else(|| unknown(source, "a checkpoint", number))?,
+            )
         }
         END => {
             let number = source.number()?;
             let status = number.checked_sub(1).map(u8::try_from).transpose();
             EventKind::End { status: status.map_err(|_| unknown(source, "a status", number))? }
         }
-        _ => return Ok(None),
+        _ => return guest::take(kind, source),
     }))
 }
 
 #[inline]
-fn issue(source: &mut Source<'_>, before: &mut Before) -> Result<Issue, DecodeError> {
+fn issue(time: u64, source: &mut Source<'_>, before: &mut Before) -> Result<Issue, DecodeError> {
     let id = source.difference(before.issue_id)?;
     let shape = source.byte()?;
-    if shape & (shape::FAILED | shape::EXTENTS) != 0 {
+    if shape & shape::EXTENTS != 0 {
         return Err(unknown(source, "the shape of an issue", shape));
     }
     let operation = operation(source, shape)?;
@@ -227,6 +230,8 @@ fn issue(source: &mut Source<'_>, before: &mut Before) -> Result<Issue, DecodeEr
         before.issue_device = narrow(source, "a device")?;
         before.issue_connection = narrow(source, "a connection")?;
     }
+    let early = if shape & shape::EARLY == 0 { 0 } else { source.number()? };
+    let early = arrival(source.at(), early, time)?;
     let cookie = source.difference(before.cookie)?;
     let offset = source.difference(before.offset)?;
     let length = source.number()?;
@@ -241,7 +246,16 @@ fn issue(source: &mut Source<'_>, before: &mut Before) -> Result<Issue, DecodeEr
         cookie,
         request: Request { operation, range: ByteRange::new(offset, length), flags },
         payload,
+        early,
     })
+}
+
+/// How early a request came whose issue is at `time`: it cannot have come before the recording began.
+pub(super) fn arrival(at: usize, early: u64, time: u64) -> Result<Nanos, DecodeError> {
+    if early > time {
+        return Err(DecodeError::Early { at, early, time });
+    }
+    Ok(Nanos(early))
 }
 
 #[inline]

@@ -50,6 +50,16 @@ pub enum DecodeError {
         /// Why.
         source: MarkNameError,
     },
+    /// A request came before the recording began.
+    #[error("byte {at}: a request came {early} ns before its event, which is at {time} ns")]
+    Early {
+        /// Where that is said.
+        at: usize,
+        /// How early it came.
+        early: u64,
+        /// When its event is.
+        time: u64,
+    },
     /// Bytes are left after the last event.
     #[error("byte {at}: {left} bytes follow the last event")]
     Trailing {

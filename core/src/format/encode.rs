@@ -10,9 +10,11 @@ use super::before::{
     SKIPPABLE, completion, connect, extent, payload, shape,
 };
 use super::decode::UnknownEvent;
+use super::guest;
 use super::varint::{put, put_difference};
 use crate::event::{Block, Connect, Event, EventKind, Issue, Payload};
 use crate::request::Extent;
+use crate::units::Nanos;
 
 /// Gathers the events of one chunk.
 #[derive(Debug, Default)]
@@ -96,11 +98,15 @@ impl Encoder {
         self.start(ISSUE, delta);
         put_difference(&mut self.body, issue.id.0, before.issue_id);
         let route = if moved { shape::ROUTE } else { 0 };
-        self.body.push(operation as u8 | payload_bits(&issue.payload) | route);
+        let early = if issue.early == Nanos(0) { 0 } else { shape::EARLY };
+        self.body.push(operation as u8 | payload_bits(&issue.payload) | route | early);
         self.body.push(issue.request.flags.bits());
         if moved {
             put(&mut self.body, u64::from(issue.device.0));
             put(&mut self.body, u64::from(issue.connection.0));
+        }
+        if early != 0 {
+            put(&mut self.body, issue.early.0);
         }
         put_difference(&mut self.body, issue.cookie, before.cookie);
         put_difference(&mut self.body, range.offset, before.offset);
@@ -173,6 +179,10 @@ pub(super) fn put_other(out: &mut Vec<u8>, delta: u64, kind: &EventKind) {
         out.push(END);
         put(out, delta);
         put(out, status.map_or(0, |status| u64::from(status) + 1));
+    } else if let Some(number) = guest::number_of(kind) {
+        out.push(number);
+        put(out, delta);
+        guest::put_fields(out, kind);
     } else {
         put_note(out, delta, kind);
     }
@@ -218,10 +228,7 @@ fn put_note(out: &mut Vec<u8>, delta: u64, kind: &EventKind) {
             bytes.extend(name.as_str().as_bytes());
             MARK
         }
-        EventKind::Issue(_)
-        | EventKind::Block(_)
-        | EventKind::Checkpoint(_)
-        | EventKind::End { .. } => unreachable!("these have rows of their own"),
+        _ => unreachable!("a reader must know the others"),
     };
     out.push(number);
     put(out, delta);

@@ -21,6 +21,7 @@ mod encode;
 mod facts;
 mod frame;
 mod gather;
+mod guest;
 mod header;
 mod index;
 mod locate;

@@ -54,7 +54,7 @@ impl<R: Read + Seek> Scan<R> {
         let malformed = |source| Damage::Event { event: header.first, source };
         let wanted = header.raw_len as usize;
         if header.encoding == ENCODING_COLUMNS && header.codec == ZSTD {
-            let body = Self::unpack_wanted(&stored, wanted, &malformed)?;
+            let body = self.unpack_wanted(&stored, wanted, &malformed)?;
             return self.batcher.columns(header, &body).map_err(malformed);
         }
         let body = unpacked(header, stored)?;
@@ -67,6 +67,7 @@ impl<R: Read + Seek> Scan<R> {
 
     /// Unpacks the beginning of a body by column, as far as it is wanted.
     fn unpack_wanted(
+        &self,
         stored: &[u8],
         body_len: usize,
         malformed: &impl Fn(DecodeError) -> Damage,
@@ -79,7 +80,7 @@ impl<R: Read + Seek> Scan<R> {
             prefix.reach(body_len)?;
             Directory::read(prefix.bytes(), body_len).map_err(malformed)?
         };
-        prefix.reach(directory.start(Batcher::unwanted()))?;
+        prefix.reach(self.batcher.reach(&directory, body_len))?;
         Ok(prefix.into_bytes())
     }
 }

@@ -141,8 +141,8 @@ impl<W: Write> Writer<W> {
     }
 
     /// Takes one entry, and writes the chunks that are full. An event whose time is less than that of
-    /// the event before is written with that time: the order is that of the entries. After an error
-    /// nothing more may be appended.
+    /// the event before is written with that time: the order is that of the entries. A request that came before the
+    /// recording began is written as one that came as it began. After an error nothing more may be appended.
     pub fn append(&mut self, entry: Entry) -> Result<(), WriteError> {
         self.append_numbered(entry).map(drop)
     }
@@ -152,6 +152,9 @@ impl<W: Write> Writer<W> {
         let Entry { mut event, data } = entry;
         event.time = event.time.max(self.time);
         self.time = event.time;
+        if let EventKind::Issue(issue) = &mut event.kind {
+            issue.early = issue.early.min(event.time);
+        }
         let number = data.and_then(|data| self.store_payload(&mut event, &data));
         self.take(&event)?;
         Ok(number)

@@ -9,6 +9,7 @@ use super::super::before::shape;
 use super::super::decode::{self, DecodeError, Visited};
 use super::super::frame::ChunkHeader;
 use super::Column;
+use super::directory::Directory;
 use super::fields::{BlockColumns, ColumnChunk, Field, Fields, IssueColumns, NO_ISSUE};
 use super::join::Join;
 use super::runs::Class;
@@ -34,9 +35,15 @@ impl Batcher {
         &self.chunk
     }
 
-    /// The first column that need not be unpacked, nor those behind it.
-    pub(in crate::format) fn unwanted() -> Column {
-        Column::Digests
+    /// How much of a body of `length` bytes must be unpacked: up to the digests, unless what lies behind them is wanted
+    /// and there.
+    pub(in crate::format) fn reach(&self, directory: &Directory, length: usize) -> usize {
+        let behind = directory.start(Column::IssueEarly);
+        if self.wanted.has(Field::IssueEarly) && behind < length {
+            length
+        } else {
+            directory.start(Column::Digests)
+        }
     }
 
     /// Makes the columns of a chunk by column. `body` may be cut behind the columns that are wanted.
@@ -191,6 +198,10 @@ impl IssueColumns {
             let flags = walk.numbers(Column::IssueFlags, Class::Issue)?;
             issues.flags = flags.iter().map(|flags| flags.to_le_bytes()[0]).collect();
         }
+        if wanted.has(Field::IssueEarly) {
+            let shapes = walk.numbers(Column::IssueShape, Class::Issue)?;
+            issues.early = walk.earlies(&shapes)?;
+        }
         let needs_route = [Field::IssueRoute, Field::IssueCookie, Field::IssueOffset];
         if wanted.has_any(&needs_route) {
             issues.take_routed(walk, wanted)?;
@@ -234,6 +245,7 @@ impl IssueColumns {
         put(&mut self.cookie, issue.cookie, wanted, Field::IssueCookie);
         put(&mut self.offset, issue.request.range.offset, wanted, Field::IssueOffset);
         put(&mut self.length, issue.request.range.length, wanted, Field::IssueLength);
+        put(&mut self.early, issue.early.0, wanted, Field::IssueEarly);
     }
 
     /// Appends one of other issues, of which the same fields are there.
@@ -247,6 +259,7 @@ impl IssueColumns {
         self.cookie.extend(other.cookie.get(place));
         self.offset.extend(other.offset.get(place));
         self.length.extend(other.length.get(place));
+        self.early.extend(other.early.get(place));
     }
 
     fn append(&mut self, mut other: IssueColumns) {
@@ -259,6 +272,7 @@ impl IssueColumns {
         self.cookie.append(&mut other.cookie);
         self.offset.append(&mut other.offset);
         self.length.append(&mut other.length);
+        self.early.append(&mut other.early);
     }
 }
 

@@ -43,6 +43,7 @@ struct Issues {
     cookies: Vec<u64>,
     offsets: Vec<u64>,
     lengths: Vec<u64>,
+    earlies: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -167,13 +168,15 @@ impl Decoder {
 impl Issues {
     /// All but the times.
     fn load(walk: &Walk<'_>) -> Result<Issues, DecodeError> {
+        let shapes = walk.numbers(Column::IssueShape, Class::Issue)?;
         let lengths = walk.numbers(Column::IssueLength, Class::Issue)?;
         let (routes, route_list) = walk.routes()?;
         let on = (&routes[..], route_list.len());
         Ok(Issues {
             times: Vec::new(),
             ids: walk.ids(Column::IssueId, Class::Issue)?,
-            shapes: walk.numbers(Column::IssueShape, Class::Issue)?,
+            earlies: walk.earlies(&shapes)?,
+            shapes,
             flags: walk.numbers(Column::IssueFlags, Class::Issue)?,
             cookies: walk.cookies(on)?,
             offsets: walk.offsets(on, &lengths)?,
@@ -184,7 +187,7 @@ impl Issues {
     }
 
     fn get(&self, at: usize, payloads: &mut Payloads) -> Result<Issue, DecodeError> {
-        let allowed = shape::OPERATION | shape::PAYLOAD;
+        let allowed = shape::OPERATION | shape::PAYLOAD | shape::EARLY;
         let shape = byte("the shape of an issue", self.shapes[at], allowed)?;
         let flags = byte("a set of flags", self.flags[at], u8::MAX)?;
         let flags = Flags::from_bits(flags).ok_or(value("a set of flags", flags))?;
@@ -198,6 +201,7 @@ impl Issues {
             cookie: self.cookies[at],
             request: Request { operation: operation(shape)?, range, flags },
             payload: payloads.take(shape),
+            early: decode::arrival(0, self.earlies[at], self.times[at])?,
         })
     }
 }
@@ -329,6 +333,5 @@ fn operation(shape: u8) -> Result<Operation, DecodeError> {
 }
 
 fn checkpoint(which: u64) -> Result<Checkpoint, DecodeError> {
-    let named = usize::try_from(which).ok().and_then(|which| Checkpoint::NAMES.get(which));
-    named.map(|(checkpoint, _)| *checkpoint).ok_or(value("a checkpoint", which))
+    Checkpoint::from_number(which).ok_or(value("a checkpoint", which))
 }

@@ -18,6 +18,7 @@ use super::{Column, Relative, zigzag};
 use crate::event::{Block, Checkpoint, Event, EventKind, Issue, Payload};
 use crate::limits::{COLUMNS_BYTES, COLUMNS_EVENTS};
 use crate::request::Extent;
+use crate::units::Nanos;
 
 /// A chunk with this many columns of bytes is worth a try with another layout: one zero in so many numbers.
 const ZEROES_ONE_IN: usize = 16;
@@ -57,6 +58,7 @@ struct Issues {
     cookies: Vec<u64>,
     offsets: Vec<u64>,
     lengths: Vec<u64>,
+    earlies: Vec<u64>,
     route_places: HashMap<(u16, u32), u64>,
     route_list: Vec<u8>,
 }
@@ -159,7 +161,8 @@ impl Encoder {
 
     fn issue(&mut self, delta: u64, issue: &Issue) {
         let operation = issue.request.operation as u8;
-        self.issues.shapes.push(u64::from(operation | payload_bits(&issue.payload)));
+        let early = if issue.early == Nanos(0) { 0 } else { shape::EARLY };
+        self.issues.shapes.push(u64::from(operation | payload_bits(&issue.payload) | early));
         self.issues.add(delta, self.time, issue);
         self.payload(&issue.payload);
     }
@@ -205,6 +208,7 @@ impl Encoder {
         layer.put(Column::Extents, Layout::Dense, plain, &self.blocks.extents);
         layer.put(Column::Others, Layout::Dense, plain, &self.others);
         layer.put(Column::Digests, Layout::Dense, plain, &self.digests);
+        put_best(&mut layer, Column::IssueEarly, plain, &self.issues.earlies);
         layer.finish()
     }
 }
@@ -229,6 +233,7 @@ impl Issues {
         self.cookies.push(issue.cookie);
         self.offsets.push(issue.request.range.offset);
         self.lengths.push(issue.request.range.length);
+        self.earlies.extend((issue.early != Nanos(0)).then_some(issue.early.0));
     }
 
     fn lay(&self, layer: &mut Layer) {

@@ -33,6 +33,8 @@ pub enum Field {
     BlockHold,
     /// Errno of blocks.
     BlockErrno,
+    /// How early issues came.
+    IssueEarly,
 }
 
 /// A set of fields.
@@ -67,7 +69,7 @@ pub struct IssueColumns {
     pub own: usize,
     /// Ids.
     pub id: Vec<u64>,
-    /// Times, in nanoseconds since the recording began.
+    /// Times of their events, in nanoseconds since the recording began. The request had arrived `early` before.
     pub time: Vec<u64>,
     /// Operations, by their numbers.
     pub operation: Vec<u8>,
@@ -83,6 +85,8 @@ pub struct IssueColumns {
     pub offset: Vec<u64>,
     /// Lengths, in bytes.
     pub length: Vec<u64>,
+    /// How long before the time of its event each had arrived, in nanoseconds.
+    pub early: Vec<u64>,
 }
 
 /// What blocks say. Lists that were not asked for are empty; the ids are always there.
@@ -94,7 +98,7 @@ pub struct BlockColumns {
     pub issue: Vec<u32>,
     /// Times, in nanoseconds since the recording began.
     pub time: Vec<u64>,
-    /// From the issue to the moment the image was done, in nanoseconds.
+    /// From the arrival of the request to the moment the image was done, in nanoseconds.
     pub latency: Vec<u64>,
     /// From then to the release, in nanoseconds.
     pub hold: Vec<u64>,

@@ -25,7 +25,7 @@ pub(super) use encode::Encoder;
 pub use fields::{BlockColumns, ColumnChunk, Field, Fields, IssueColumns, NO_ISSUE};
 
 /// The columns, with the numbers that they have in a body. Those before [`Column::Digests`] are few bytes each;
-/// the digests come last, so that a reader can leave them packed.
+/// the digests come last, so that a reader can leave them packed. Only what a replay wrote has more behind them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Column {
@@ -77,11 +77,13 @@ pub enum Column {
     Others = 23,
     /// Digests of payloads.
     Digests = 24,
+    /// Issues that came early: how early.
+    IssueEarly = 25,
 }
 
 impl Column {
     /// All columns with their printed names, in the order in which they lie in a body.
-    pub const NAMES: [(Column, &'static str); 24] = [
+    pub const NAMES: [(Column, &'static str); 25] = [
         (Column::Runs, "kinds"),
         (Column::IssueTime, "issue time"),
         (Column::IssueId, "issue id"),
@@ -106,6 +108,7 @@ impl Column {
         (Column::Extents, "extents"),
         (Column::Others, "other events"),
         (Column::Digests, "digests"),
+        (Column::IssueEarly, "issue early"),
     ];
 
     /// The printed name.
@@ -163,7 +166,7 @@ mod tests {
             assert_eq!(column.name(), name);
         }
         assert_eq!(Column::from_number(0), None);
-        assert_eq!(Column::from_number(25), None);
+        assert_eq!(Column::from_number(26), None);
     }
 
     #[test]

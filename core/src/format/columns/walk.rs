@@ -3,6 +3,7 @@
 //!
 //! Each list is made only when it is asked for. Invariant: a list has one number for each event of its class.
 
+use super::super::before::shape;
 use super::super::decode::{self, DecodeError, Decoded, UnknownEvent, unknown};
 use super::super::varint::Source;
 use super::directory::Directory;
@@ -230,6 +231,15 @@ impl<'body> Walk<'body> {
     ) -> Result<Vec<u64>, DecodeError> {
         let end = |place: usize, offset: u64| offset.wrapping_add(lengths[place]);
         self.absolute(Column::IssueOffset, routes, end, end)
+    }
+
+    /// How early issues of these shapes came.
+    pub(super) fn earlies(&self, shapes: &[u64]) -> Result<Vec<u64>, DecodeError> {
+        let early = |bits: &&u64| **bits & u64::from(shape::EARLY) != 0;
+        let count = shapes.iter().filter(early).count();
+        let mut told = self.directory.numbers(Column::IssueEarly, self.body, count)?.into_iter();
+        let of = |bits| early(&bits).then(|| told.next()).flatten().unwrap_or(0);
+        Ok(shapes.iter().map(of).collect())
     }
 
     /// The shapes of blocks, given the shapes of issues and which block answers which.

@@ -3,6 +3,7 @@
 mod columns;
 mod damage;
 mod durability;
+mod guest;
 mod indexes;
 mod inspection;
 mod random;
@@ -47,6 +48,7 @@ fn issue(id: u64, operation: Operation, payload: Payload) -> EventKind {
         cookie: id + 1,
         request: Request { operation, range: ByteRange::new(id * 4096, 4096), flags: Flags::NONE },
         payload,
+        early: Nanos(0),
     })
 }
 

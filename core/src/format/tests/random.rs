@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::columns::COLUMNS;
+use super::guest::any_guest_event;
 use super::*;
 use crate::event::{Connect, Disconnect, MarkName};
 use crate::format::{decode, frame};
@@ -27,8 +28,9 @@ fn any_issue() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
     let small_or_any = || prop_oneof![0..8_u64, any::<u64>()];
     let names = (small_or_any(), any::<u16>(), any::<u32>(), small_or_any());
     let request = (any_operation(), small_or_any(), small_or_any(), 0..16_u8);
-    (names, request, any_payload()).prop_map(
-        |((id, device, connection, cookie), (operation, offset, length, flags), payload)| {
+    let early = prop_oneof![3 => Just(0), 1 => any::<u64>()];
+    (names, request, any_payload(), early).prop_map(
+        |((id, device, connection, cookie), (operation, offset, length, flags), payload, early)| {
             let request = Request {
                 operation,
                 range: ByteRange::new(offset, length),
@@ -41,6 +43,7 @@ fn any_issue() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
                 cookie,
                 request,
                 payload: payload.0,
+                early: Nanos(early),
             };
             (EventKind::Issue(issue), payload.1)
         },
@@ -102,15 +105,26 @@ fn mark_name(text: &str) -> MarkName {
 }
 
 pub(super) fn any_entries() -> impl Strategy<Value = Vec<Entry>> {
-    let checkpoint = Just((EventKind::Checkpoint(Checkpoint::Controller), None));
-    let kind = prop_oneof![4 => any_issue(), 4 => any_block(), 1 => any_note(), 1 => checkpoint];
+    let checkpoint = (0..Checkpoint::NAMES.len())
+        .prop_map(|at| (EventKind::Checkpoint(Checkpoint::NAMES[at].0), None));
+    let kind = prop_oneof![
+        4 => any_issue(),
+        4 => any_block(),
+        1 => any_note(),
+        1 => checkpoint,
+        2 => any_guest_event(),
+    ];
     let entries = vec((0..1_u64 << 40, kind), 0..60);
     (entries, any::<Option<u8>>()).prop_map(|(kinds, status)| {
         let mut time = 0;
         let mut entries: Vec<_> = kinds
             .into_iter()
-            .map(|(delta, (kind, data))| {
+            .map(|(delta, (mut kind, data))| {
                 time += delta;
+                // No request comes before the recording begins.
+                if let EventKind::Issue(issue) = &mut kind {
+                    issue.early = Nanos(issue.early.0 % (time + 1));
+                }
                 Entry { event: Event { time: Nanos(time), kind }, data }
             })
             .collect();

@@ -62,6 +62,7 @@ fn example_entries() -> Vec<Entry> {
             cookie,
             request: Request { operation, range: ByteRange::new(offset, length), flags },
             payload,
+            early: Nanos(0),
         })
     };
     let failed = Block {

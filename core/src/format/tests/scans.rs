@@ -8,7 +8,7 @@ use super::random::any_entries;
 use super::*;
 use crate::request::Errno;
 
-const ALL: [Field; 12] = [
+const ALL: [Field; 13] = [
     Field::IssueTime,
     Field::IssueOperation,
     Field::IssueFlags,
@@ -21,6 +21,7 @@ const ALL: [Field; 12] = [
     Field::BlockLatency,
     Field::BlockHold,
     Field::BlockErrno,
+    Field::IssueEarly,
 ];
 
 /// What a scan gave of a block, with the offset of its issue.
@@ -30,7 +31,7 @@ type Answer = (u64, u64, u64, u64, u16, Option<u64>);
 type Answered = (u64, u64, u64, u64, u16);
 
 /// What a scan gave of an issue.
-type Asked = (u64, u64, u8, u8, (u16, u32), u64, u64, u64);
+type Asked = (u64, (u64, u64), u8, u8, (u16, u32), u64, u64, u64);
 
 /// All issues and all blocks of a trace, by column.
 fn scanned(bytes: &[u8], wanted: Fields) -> (Vec<ColumnChunk>, Option<String>) {
@@ -49,7 +50,7 @@ fn issues_in(chunk: &ColumnChunk) -> Vec<Asked> {
         let (operation, flags) = (of.operation[at], of.flags[at]);
         (
             of.id[at],
-            of.time[at],
+            (of.time[at], of.early[at]),
             operation,
             flags,
             route,
@@ -83,7 +84,7 @@ fn told(entries: &[Entry]) -> (Vec<Asked>, Vec<Answered>) {
                 let (operation, flags) = (operation as u8, flags.bits());
                 asked.push((
                     issue.id.0,
-                    time,
+                    (time, issue.early.0),
                     operation,
                     flags,
                     route,
@@ -138,6 +139,27 @@ fn what_was_not_asked_for_is_not_there() {
     assert!(
         chunks.iter().all(|chunk| chunk.issues.time.is_empty() && chunk.blocks.issue.is_empty())
     );
+}
+
+#[test]
+fn how_early_requests_came_is_found_behind_the_digests() {
+    let asked = |id: u64, early| {
+        let mut entry = write(10 * id, id, &id.to_le_bytes());
+        if let EventKind::Issue(issue) = &mut entry.event.kind {
+            issue.early = Nanos(early);
+        }
+        entry
+    };
+    let entries =
+        [asked(1, 0), asked(2, 7), asked(3, 0), asked(4, 40), asked(5, 0), plain(99, END)];
+    for layout in [Layout::Rows, COLUMNS] {
+        // The first chunk has none that came early.
+        let (bytes, _) = written_as(layout, &entries, &[0]);
+        let (chunks, loss) = scanned(&bytes, Fields::of(&[Field::IssueEarly]));
+        assert_eq!(loss, None);
+        let early: Vec<_> = chunks.iter().map(|chunk| chunk.issues.early.clone()).collect();
+        assert_eq!(early, [vec![0], vec![7, 0, 40, 0]], "{layout:?}");
+    }
 }
 
 #[test]

@@ -101,6 +101,7 @@ fn any_step() -> impl Strategy<Value = EventKind> {
                     cookie: 0,
                     request: Request { operation, range, flags: Flags::NONE },
                     payload,
+                    early: Nanos(0),
                 })
             } else {
                 EventKind::Block(Block {

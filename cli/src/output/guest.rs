@@ -1,0 +1,215 @@
+//! The events of a virtual machine: what comes in is one of them, what goes out are its words or its JSON object.
+//!
+//! Knows no requests. Invariant: text shows the beginning of long data and says how long they are; JSON has them whole.
+
+use blkreplay_core::event::{AudioIn, Event, EventKind, Input, Key, Sample};
+use serde::Serialize;
+
+/// How much of its data a line of text shows, in bytes.
+const SHOWN_BYTES: usize = 32;
+
+/// The words of a line about an event; none about those that are not of a virtual machine.
+pub(super) fn words(kind: &EventKind) -> Vec<String> {
+    match kind {
+        EventKind::Bh { id } | EventKind::BhOneshot { id } => vec![format!("id {id}")],
+        EventKind::Input(input) => vec![input.name().to_owned(), input_words(input)],
+        EventKind::CharRead { device, data } => vec![format!("device {device}"), quoted(data)],
+        EventKind::Net { filter, flags, frame } => {
+            vec![format!("filter {filter} flags {flags:#x}"), hex_words(frame)]
+        }
+        EventKind::Clock { clock, value } => vec![clock.name().to_owned(), value.to_string()],
+        EventKind::Random { result, data } => vec![format!("ret {result}"), hex_words(data)],
+        EventKind::Instruction { count } => vec![count.to_string()],
+        EventKind::Shutdown { cause } => vec![cause.name().to_owned()],
+        EventKind::CharWrite { result, offset } => vec![format!("ret {result} offset {offset}")],
+        EventKind::CharReadAll { data } => vec![quoted(data)],
+        EventKind::CharReadAllError { error } => vec![error.to_string()],
+        EventKind::AudioOut { played } => vec![played.to_string()],
+        EventKind::AudioIn(audio) => audio_words(audio),
+        _ => Vec::new(),
+    }
+}
+
+fn input_words(input: &Input) -> String {
+    let pressed = |down| if down { "down" } else { "up" };
+    match input {
+        Input::Key { key, down } => format!("{} {} {}", key.name(), key.code(), pressed(*down)),
+        Input::Button { button, down } => format!("{button} {}", pressed(*down)),
+        Input::Relative { axis, value } | Input::Absolute { axis, value } => {
+            format!("axis {axis} value {value}")
+        }
+        Input::MultiTouch { phase, slot, tracking_id, axis, value } => {
+            format!("phase {phase} slot {slot} id {tracking_id} axis {axis} value {value}")
+        }
+    }
+}
+
+fn audio_words(audio: &AudioIn) -> Vec<String> {
+    let position = audio.position.map(|position| format!("position {position}"));
+    let words = [Some(format!("recorded {}", audio.recorded)), position];
+    words.into_iter().flatten().chain([format!("samples {}", audio.samples.len())]).collect()
+}
+
+/// Data as text between quotes, with all that steers a terminal as an escape.
+fn quoted(data: &[u8]) -> String {
+    let shown = &data[..data.len().min(SHOWN_BYTES)];
+    let more = data.len() - shown.len();
+    let text = shown.escape_ascii();
+    if more > 0 { format!("\"{text}\" and {more} bytes") } else { format!("\"{text}\"") }
+}
+
+/// The length of data and their beginning.
+fn hex_words(data: &[u8]) -> String {
+    let shown = hex(&data[..data.len().min(SHOWN_BYTES)]);
+    let more = if data.len() > SHOWN_BYTES { "…" } else { "" };
+    let words = format!("{} bytes {shown}{more}", data.len());
+    words.trim_end().to_owned()
+}
+
+fn hex(data: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |bits: u8| char::from(DIGITS[usize::from(bits & 15)]);
+    data.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+/// The fields of all kinds of these events; each kind has its own.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct GuestJson {
+    schema: &'static str,
+    seq: u64,
+    kind: &'static str,
+    t: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    button: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    down: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slot: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracking_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    axis: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chardev: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    net_flags: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ret: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    played: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recorded: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<Vec<[i64; 2]>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<String>,
+}
+
+/// The JSON object of an event of a virtual machine; `None` for all others.
+pub(super) fn json(schema: &'static str, seq: u64, event: &Event) -> Option<GuestJson> {
+    let none = GuestJson::default;
+    let own = match &event.kind {
+        EventKind::Bh { id } | EventKind::BhOneshot { id } => GuestJson { id: Some(*id), ..none() },
+        EventKind::Input(input) => input_json(input),
+        EventKind::InputSync | EventKind::Interrupt | EventKind::Exception => none(),
+        EventKind::CharRead { device, data } => {
+            GuestJson { chardev: Some(*device), data: Some(hex(data)), ..none() }
+        }
+        EventKind::Net { filter, flags, frame } => {
+            let data = Some(hex(frame));
+            GuestJson { filter: Some(*filter), net_flags: Some(*flags), data, ..none() }
+        }
+        EventKind::Clock { clock, value } => {
+            GuestJson { clock: Some(clock.name()), value: Some(*value), ..none() }
+        }
+        EventKind::Random { result, data } => {
+            GuestJson { ret: Some(*result), data: Some(hex(data)), ..none() }
+        }
+        EventKind::Instruction { count } => GuestJson { count: Some(*count), ..none() },
+        EventKind::Shutdown { cause } => GuestJson { cause: Some(cause.name()), ..none() },
+        EventKind::CharWrite { result, offset } => {
+            GuestJson { ret: Some(*result), offset: Some(*offset), ..none() }
+        }
+        EventKind::CharReadAll { data } => GuestJson { data: Some(hex(data)), ..none() },
+        EventKind::CharReadAllError { error } => GuestJson { error: Some(*error), ..none() },
+        EventKind::AudioOut { played } => GuestJson { played: Some(*played), ..none() },
+        EventKind::AudioIn(audio) => audio_json(audio),
+        _ => return None,
+    };
+    Some(GuestJson { schema, seq, kind: event.kind.name(), t: event.time.0, ..own })
+}
+
+fn input_json(input: &Input) -> GuestJson {
+    let own = GuestJson { input: Some(input.name()), ..GuestJson::default() };
+    match *input {
+        Input::Key { key, down } => key_json(key, down, own),
+        Input::Button { button, down } => {
+            GuestJson { button: Some(button), down: Some(down), ..own }
+        }
+        Input::Relative { axis, value } | Input::Absolute { axis, value } => {
+            GuestJson { axis: Some(axis), value: Some(value), ..own }
+        }
+        Input::MultiTouch { phase, slot, tracking_id, axis, value } => GuestJson {
+            phase: Some(phase),
+            slot: Some(slot),
+            tracking_id: Some(tracking_id),
+            axis: Some(axis),
+            value: Some(value),
+            ..own
+        },
+    }
+}
+
+fn key_json(key: Key, down: bool, own: GuestJson) -> GuestJson {
+    GuestJson { key: Some(key.name()), code: Some(key.code()), down: Some(down), ..own }
+}
+
+fn audio_json(audio: &AudioIn) -> GuestJson {
+    let pair = |sample: &Sample| [sample.left, sample.right];
+    GuestJson {
+        recorded: Some(audio.recorded),
+        position: audio.position,
+        samples: Some(audio.samples.iter().map(pair).collect()),
+        ..GuestJson::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_data_are_cut_in_text_and_say_how_long_they_are() {
+        assert_eq!(quoted(b"ls\r\x1b[2J\"\xff"), r#""ls\r\x1b[2J\"\xff""#);
+        assert_eq!(quoted(&[b'a'; 40]), format!("\"{}\" and 8 bytes", "a".repeat(32)));
+        assert_eq!(hex_words(&[0, 0xff]), "2 bytes 00ff");
+        assert_eq!(hex_words(&[]), "0 bytes");
+        assert_eq!(hex_words(&[1; 33]), format!("33 bytes {}…", "01".repeat(32)));
+    }
+}
