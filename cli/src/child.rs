@@ -42,6 +42,8 @@ pub(crate) struct Ended {
     pub(crate) status: u8,
     /// Why it could not be started, if it could not.
     pub(crate) trouble: Option<Failure>,
+    /// The terminal's user wanted it to end.
+    pub(crate) interrupted: bool,
 }
 
 /// Where a COMMAND's standard output goes.
@@ -77,6 +79,16 @@ impl RecordedCommand {
 
     /// Runs it until it ends.
     pub(crate) fn run(self, speaks: Speaks, signals: &Signals) -> Result<Ended, Failure> {
+        self.run_while(speaks, signals, None)
+    }
+
+    /// Runs it until it ends; when it is `unwanted`, it is asked to.
+    pub(crate) fn run_while(
+        self,
+        speaks: Speaks,
+        signals: &Signals,
+        unwanted: Option<&dyn Fn() -> bool>,
+    ) -> Result<Ended, Failure> {
         let mut command = Command::new(&self.program);
         if speaks == Speaks::ToStderr {
             let stderr = io::stderr().as_fd().try_clone_to_owned();
@@ -95,9 +107,9 @@ impl RecordedCommand {
         command.envs(self.environment);
         match command.spawn() {
             Ok(child) => {
-                let status = wait(child, signals)
+                let (status, interrupted) = wait(child, signals, unwanted)
                     .map_err(|error| Failure::because("cannot wait for the COMMAND", error))?;
-                Ok(Ended { status: status_number(status), trouble: None })
+                Ok(Ended { status: status_number(status), trouble: None, interrupted })
             }
             Err(error) => Ok(not_started(&self.program, error)),
         }
@@ -116,21 +128,38 @@ fn not_started(program: &OsStr, error: io::Error) -> Ended {
     if status == 127 && program.as_bytes().contains(&b' ') {
         failure = failure.hint("a whole command line goes through a shell: -- sh -c '…'");
     }
-    Ended { status, trouble: Some(failure) }
+    Ended { status, trouble: Some(failure), interrupted: false }
 }
 
-/// Waits for the child. The terminal's signals reach it without us; the others are passed on, and a second
-/// one, or too long a wait, ends it.
-fn wait(mut child: Child, signals: &Signals) -> io::Result<ExitStatus> {
+/// How often somebody looks whether the COMMAND is wanted.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Waits for the child; says if the terminal's user interrupted it. The terminal's signals reach it without us; the
+/// others are passed on, and a second one, or too long a wait, ends it.
+fn wait(
+    mut child: Child,
+    signals: &Signals,
+    unwanted: Option<&dyn Fn() -> bool>,
+) -> io::Result<(ExitStatus, bool)> {
     let mut deadline = None;
+    let mut interrupted = false;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(status);
+            return Ok((status, interrupted));
         }
-        let passed_on = match signals.next(deadline) {
-            Some(Signal::Child | Signal::Interrupt) => continue,
+        let look = unwanted.filter(|_| deadline.is_none()).map(|_| Instant::now() + LOOK);
+        let passed_on = match signals.next(deadline.or(look)) {
+            Some(Signal::Interrupt) => {
+                interrupted = true;
+                continue;
+            }
+            Some(Signal::Child) => continue,
             Some(Signal::Terminate) if deadline.is_none() => SystemSignal::SIGTERM,
             Some(Signal::HangUp) if deadline.is_none() => SystemSignal::SIGHUP,
+            None if deadline.is_none() => match unwanted {
+                Some(unwanted) if unwanted() => SystemSignal::SIGTERM,
+                _ => continue,
+            },
             Some(Signal::Terminate | Signal::HangUp) | None => SystemSignal::SIGKILL,
         };
         deadline = Some(Instant::now() + PATIENCE);

@@ -1,18 +1,24 @@
-//! What is said of a replay that is over: a line if it is the recording, an account if it is not, or one JSON
-//! object. Facts come in, text goes out.
+//! What is said of a replay that is over: a line and a table if it is the recording, an account if it is not, or one
+//! JSON object. Facts come in, text goes out.
 //!
-//! Invariant: what was not verified is never told as equal.
+//! The words of an account are in `account`. Invariant: what was not verified is never told as equal.
+
+mod account;
+mod json;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 
-use blkreplay_core::engine::{DifferentBytes, Divergence, DivergenceKind, LastWriter, Replayed};
-use blkreplay_core::event::Payload;
-use blkreplay_core::request::{Errno, Request};
+use blkreplay_core::engine::{Evidence, Latencies, Replayed};
+use blkreplay_core::format::Sketch;
+use blkreplay_core::request::Operation;
 use blkreplay_core::units::Nanos;
-use serde::Serialize;
 
-use crate::words::{Count, counted, shell_word};
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::slip;
+use crate::words::{Count, counted};
 
 /// All that is known of a replay when it is over.
 pub(crate) struct Report<'a> {
@@ -26,18 +32,53 @@ pub(crate) struct Report<'a> {
     pub(crate) replayed: &'a Replayed,
     /// The printed names of the devices.
     pub(crate) devices: Vec<&'a str>,
-    /// Who wrote what a divergent read returned.
-    pub(crate) last_writer: Option<LastWriter>,
+    /// What the trace knows of the first divergence.
+    pub(crate) evidence: Evidence,
     /// Bytes written and thrown away; `None` if they were kept.
     pub(crate) thrown_away: Option<u64>,
     /// The trace was cut or damaged, and the rest of it was allowed to be missing.
     pub(crate) trace_cut: bool,
+    /// A client was run again.
+    pub(crate) live: bool,
+    /// There was no image: the trace answered.
+    pub(crate) from_trace: bool,
+    /// Which bound on how late requests go out was not kept.
+    pub(crate) slipped: Option<&'a str>,
+}
+
+/// Says how a replay went: in words, and in JSON if that was asked for.
+pub(crate) fn tell(report: &Report<'_>, json: bool, printer: &Printer) -> Result<(), Failure> {
+    if json {
+        let mut output = printer.output();
+        serde_json::to_writer(&mut output, &report.json())
+            .map_err(|error| Failure::output(error.into()))?;
+        output.write_all(b"\n").map_err(Failure::output)?;
+        output.finish()?;
+    }
+    printer.say("replayed", report.line());
+    if !report.live {
+        report.latencies().iter().for_each(|line| printer.say("latency", line));
+    }
+    if let Some(line) = slip::line(report.replayed) {
+        printer.say("late by", line);
+    }
+    for note in report.notes() {
+        printer.say("note", note);
+    }
+    if let Some(slipped) = report.slipped {
+        printer.account(&[slipped.to_owned()], &[]);
+    }
+    for divergence in &report.replayed.divergences {
+        let (lines, hints) = report.account(divergence);
+        printer.account(&lines, &hints);
+    }
+    Ok(())
 }
 
 impl Report<'_> {
     /// One line for people.
-    pub(crate) fn line(&self) -> String {
-        let Replayed { requests, left_out, verified, unverified, duration, divergence } =
+    fn line(&self) -> String {
+        let Replayed { requests, left_out, verified, unverified, duration, divergences, .. } =
             self.replayed;
         let mut line = format!(
             "{} of {} in {duration} (recorded {})  reads verified {}",
@@ -52,187 +93,68 @@ impl Report<'_> {
         if *left_out > 0 {
             let _ = write!(line, "  left out {} (failed when recorded)", Count(*left_out));
         }
-        match divergence {
-            Some(_) => line.push_str("  1 difference"),
-            None if *verified == 0 && *unverified > 0 => {
-                line.push_str("  nothing could be compared: the trace has no digests");
+        match divergences.len() as u64 {
+            0 if *verified == 0 && *unverified > 0 => line.push_str("  nothing could be compared"),
+            0 => line.push_str("  0 differences"),
+            many => {
+                let _ = write!(line, "  {}", counted(many, "difference"));
             }
-            None => line.push_str("  0 differences"),
         }
         line
     }
 
-    /// The account of a divergence, line by line; the first says what diverged.
-    pub(crate) fn account(&self, divergence: &Divergence) -> Vec<String> {
-        let Divergence { id, epoch, time, device, request, kind, .. } = divergence;
-        let device = self.devices.get(usize::from(device.0)).copied().unwrap_or("?");
-        let asked = format!("{} of {device}", words_of(request));
-        let mut lines = vec![format!("replay diverged at request {id} (epoch {epoch}, {time})")];
-        match kind {
-            DivergenceKind::Result { now } => {
-                lines.push(format!("{asked} failed with {now}, recorded ok"));
-            }
-            DivergenceKind::Data { recorded, now, bytes } => {
-                lines.push(format!("{asked} returned data that was not recorded"));
-                lines.push(format!("  expected {recorded}"));
-                lines.push(format!("  got      {now}"));
-                lines.extend(bytes.map(|bytes| format!("  {}", words_of_bytes(bytes))));
-            }
-        }
-        lines.extend(self.last_writer.as_ref().map(words_of_writer));
-        if matches!(kind, DivergenceKind::Data { .. }) && self.last_writer.is_none() {
-            lines.push(
-                "nothing in the trace wrote there before: the image itself differs".to_owned(),
-            );
-        }
-        lines
-    }
-
-    /// What to do about a divergence.
-    pub(crate) fn hints(&self, divergence: &Divergence) -> Vec<String> {
-        let look = format!("blkreplay print {}", shell_word(self.trace));
-        match divergence.kind {
-            DivergenceKind::Data { .. } if self.last_writer.is_none() => vec![
-                "replay onto a copy of the image as it was before the recording; \
-                 --fingerprint full finds such an image before the first request"
-                    .to_owned(),
-                look,
-            ],
-            _ => vec![look],
-        }
-    }
-
-    /// One line for programs: `blkreplay.replay/1`.
-    pub(crate) fn json(&self) -> impl Serialize {
-        let divergence = self.replayed.divergence.as_ref();
-        ReportJson {
-            schema: "blkreplay.replay/1",
-            verdict: if divergence.is_some() { "diverged" } else { "same" },
-            requests: self.requests,
-            replayed: self.replayed.requests,
-            left_out: self.replayed.left_out,
-            reads_verified: self.replayed.verified,
-            reads_unverified: self.replayed.unverified,
-            duration: self.replayed.duration.0,
-            recorded_duration: self.recorded.0,
-            thrown_away: self.thrown_away,
-            trace_cut: self.trace_cut,
-            divergence: divergence.map(|divergence| self.divergence_json(divergence)),
-        }
-    }
-
-    fn divergence_json(&self, divergence: &Divergence) -> DivergenceJson {
-        let Divergence { id, event, epoch, time, device, request, kind } = divergence;
-        let (recorded, now, bytes) = match kind {
-            DivergenceKind::Result { now } => ("ok".to_owned(), now.to_string(), None),
-            DivergenceKind::Data { recorded, now, bytes } => {
-                (recorded.to_string(), now.to_string(), *bytes)
+    /// What else happened, a line each.
+    fn notes(&self) -> Vec<String> {
+        let replayed = self.replayed;
+        let mut notes = Vec::new();
+        let mut note = |count: u64, thing: &str, what: &str| {
+            if count > 0 {
+                notes.push(format!("{} {what}", counted(count, thing)));
             }
         };
-        DivergenceJson {
-            kind: kind.name(),
-            id: id.0,
-            event: *event,
-            epoch: *epoch,
-            t: time.0,
-            dev: self.devices.get(usize::from(device.0)).copied().unwrap_or("?").to_owned(),
-            op: request.operation.name(),
-            off: request.range.offset,
-            len: request.range.length,
-            flags: request.flags.names().collect(),
-            recorded,
-            now,
-            first_different: bytes.map(|bytes| bytes.first),
-            different: bytes.map(|bytes| bytes.count),
-            last_writer: self.last_writer.as_ref().map(|writer| writer.id.0),
+        note(replayed.filled, "write", "had no data in the trace, which were made up");
+        note(replayed.extra, "request", "came that the recording does not have");
+        note(replayed.missing, "request", "of the recording did not come");
+        note(replayed.absent, "request", "did not come whose client had gone when it was recorded");
+        note(replayed.ahead, "request", "went ahead of others that it does not conflict with");
+        note(replayed.marks_missing, "mark", "of the recording not made");
+        note(replayed.marks_extra, "mark", "made that the recording does not have");
+        if self.from_trace {
+            notes.push("there was no image: reads were answered from the trace".to_owned());
         }
+        if replayed.cut {
+            notes.push("the replay ended before the end of the recording".to_owned());
+        }
+        notes
+    }
+
+    /// Recorded and replayed latencies side by side, an operation a line.
+    fn latencies(&self) -> Vec<String> {
+        let (recorded, now) = (&self.replayed.recorded_latency, &self.replayed.replayed_latency);
+        let used = Operation::NAMES.into_iter().filter(|(one, _)| now.of(*one).total() > 0);
+        used.map(|(operation, name)| {
+            let figures = |all: &Latencies| {
+                let [p50, p99] = [0.5, 0.99].map(|part| quantile(all.of(operation), part));
+                format!("p50 {p50:>6} p99 {p99:>6}")
+            };
+            format!("{name:<12} recorded {}   replayed {}", figures(recorded), figures(now))
+        })
+        .collect()
     }
 }
 
-/// A replay as programs see it. Absent fields are left out.
-#[derive(Serialize)]
-struct ReportJson {
-    schema: &'static str,
-    verdict: &'static str,
-    requests: u64,
-    replayed: u64,
-    left_out: u64,
-    reads_verified: u64,
-    reads_unverified: u64,
-    duration: u64,
-    recorded_duration: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thrown_away: Option<u64>,
-    trace_cut: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    divergence: Option<DivergenceJson>,
-}
-
-#[derive(Serialize)]
-struct DivergenceJson {
-    kind: &'static str,
-    id: u64,
-    event: u64,
-    epoch: u64,
-    t: u64,
-    dev: String,
-    op: &'static str,
-    off: u64,
-    len: u64,
-    flags: Vec<&'static str>,
-    recorded: String,
-    now: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_different: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    different: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_writer: Option<u64>,
-}
-
-/// `write 4096+512 fua`.
-fn words_of(request: &Request) -> String {
-    let mut words = request.operation.to_string();
-    if request.range.length > 0 {
-        let _ = write!(words, " {}", request.range);
-    }
-    for flag in request.flags.names() {
-        let _ = write!(words, " {flag}");
-    }
-    words
-}
-
-fn words_of_bytes(bytes: DifferentBytes) -> String {
-    let DifferentBytes { first, count, of } = bytes;
-    format!("{} of {} differ, the first at {first:#x}", Count(count), counted(of, "byte"))
-}
-
-fn words_of_writer(writer: &LastWriter) -> String {
-    let LastWriter { id, request, payload, result } = writer;
-    let result = match result {
-        Some(Ok(())) => "recorded ok".to_owned(),
-        Some(Err(errno)) => failed_then(*errno),
-        None => "never completed in the recording".to_owned(),
-    };
-    let data = match payload {
-        Payload::Absent => String::new(),
-        payload => format!(", {payload}"),
-    };
-    format!("last writer of this range: {id} ({}{data}), {result}", words_of(request))
-}
-
-fn failed_then(errno: Errno) -> String {
-    format!("recorded {errno}, and so left out here")
+/// The middle of the bucket that the quantile is in.
+fn quantile(sketch: &Sketch, fraction: f64) -> Nanos {
+    sketch.quantile(fraction).map_or(Nanos::default(), |bucket| {
+        Nanos(bucket.start().0 + (bucket.end().0 - bucket.start().0) / 2)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use blkreplay_core::request::{DeviceId, Digest, Flags, Operation, RequestId};
-    use blkreplay_core::units::ByteRange;
-
     use super::*;
 
-    fn replayed() -> Replayed {
+    pub(super) fn replayed() -> Replayed {
         Replayed {
             requests: 12_431,
             verified: 8_249,
@@ -241,36 +163,19 @@ mod tests {
         }
     }
 
-    fn report(replayed: &Replayed) -> Report<'_> {
+    pub(super) fn report(replayed: &Replayed) -> Report<'_> {
         Report {
             trace: Path::new("boot.blkr"),
             requests: 12_431,
             recorded: Nanos(3_810_000_000),
             replayed,
             devices: vec!["disk"],
-            last_writer: None,
+            evidence: Evidence::default(),
             thrown_away: None,
             trace_cut: false,
-        }
-    }
-
-    fn divergence() -> Divergence {
-        Divergence {
-            id: RequestId(1240),
-            event: 5000,
-            epoch: 12,
-            time: Nanos(1_232_000_000),
-            device: DeviceId(0),
-            request: Request {
-                operation: Operation::Read,
-                range: ByteRange::new(4096, 512),
-                flags: Flags::NONE,
-            },
-            kind: DivergenceKind::Data {
-                recorded: Payload::Digest(Digest(1)),
-                now: Payload::Zeroes,
-                bytes: Some(DifferentBytes { first: 0x42, count: 8, of: 512 }),
-            },
+            live: false,
+            from_trace: false,
+            slipped: None,
         }
     }
 
@@ -292,42 +197,15 @@ mod tests {
     }
 
     #[test]
-    fn a_divergence_names_the_request_both_sides_and_the_last_writer() {
-        let diverged = Replayed { divergence: Some(divergence()), ..replayed() };
-        let writer = LastWriter {
-            id: RequestId(1214),
-            request: Request {
-                operation: Operation::Write,
-                range: ByteRange::new(4096, 512),
-                flags: Flags::FUA,
-            },
-            payload: Payload::Absent,
-            result: Some(Err(Errno::EIO)),
-        };
-        let report = Report { last_writer: Some(writer), ..report(&diverged) };
+    fn what_else_happened_is_told_only_if_it_did() {
+        assert_eq!(report(&replayed()).notes(), [""; 0]);
+        let replayed = Replayed { extra: 1, marks_missing: 2, ..replayed() };
         assert_eq!(
-            report.account(&divergence()),
+            report(&replayed).notes(),
             [
-                "replay diverged at request #1240 (epoch 12, 1.23s)",
-                "read 4096+512 of disk returned data that was not recorded",
-                "  expected xxh3:00000000000000000000000000000001",
-                "  got      zeroes",
-                "  8 of 512 bytes differ, the first at 0x42",
-                "last writer of this range: #1214 (write 4096+512 fua), recorded EIO, and so left out here",
+                "1 request came that the recording does not have",
+                "2 marks of the recording not made"
             ]
         );
-        assert_eq!(report.hints(&divergence()), ["blkreplay print boot.blkr"]);
-    }
-
-    #[test]
-    fn json_leaves_out_what_is_not_there() {
-        let same = serde_json::to_string(&report(&replayed()).json()).unwrap();
-        assert!(same.starts_with(r#"{"schema":"blkreplay.replay/1","verdict":"same""#), "{same}");
-        assert!(!same.contains("divergence") && !same.contains("thrown_away"));
-        let diverged = Replayed { divergence: Some(divergence()), ..replayed() };
-        let json = serde_json::to_value(report(&diverged).json()).unwrap();
-        assert_eq!(json["verdict"], "diverged");
-        assert_eq!(json["divergence"]["id"], 1240);
-        assert_eq!(json["divergence"]["first_different"], 0x42);
     }
 }

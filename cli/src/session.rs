@@ -132,7 +132,7 @@ impl Session {
 }
 
 /// Every name of an export: the first also has the empty one, which clients ask for by default.
-fn export_names(number: usize) -> Vec<String> {
+pub(crate) fn export_names(number: usize) -> Vec<String> {
     match number {
         0 => vec![String::new(), "0".to_owned()],
         _ => vec![number.to_string()],
@@ -229,7 +229,8 @@ fn device_header(image: &OpenedImage, method: FingerprintMethod) -> Result<Devic
     })
 }
 
-fn start_server(
+/// Serves the exports; a client that breaks the protocol is told of.
+pub(crate) fn start_server(
     listener: Listener,
     exports: Vec<Export>,
     printer: &Printer,

@@ -11,10 +11,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use blkreplay_core::engine::Engine;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::{Handle, Signals as SystemSignals};
 
 use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::waiting;
 
 /// How often somebody who waits for something else looks for signals.
 const LOOK: Duration = Duration::from_millis(50);
@@ -125,6 +128,34 @@ pub(crate) fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     };
     thread::Builder::new().name("interrupt".to_owned()).spawn(wait).map_err(cannot)?;
     Ok(stop)
+}
+
+/// Says what a replay waits for whenever somebody sends SIGUSR1; until it is dropped.
+pub(crate) fn tell_when_asked(engine: &Arc<Engine>, printer: &Printer) -> Result<Asked, Failure> {
+    let cannot = |error| Failure::because("cannot catch signals", error);
+    let mut signals = SystemSignals::new([SIGUSR1]).map_err(cannot)?;
+    let handle = signals.handle();
+    let (engine, printer) = (Arc::clone(engine), printer.clone());
+    let wait = move || {
+        for _ in signals.forever() {
+            let waiting = engine.waiting();
+            for line in waiting::lines(waiting.as_ref()) {
+                printer.say("waiting", line);
+            }
+        }
+    };
+    thread::Builder::new().name("asked".to_owned()).spawn(wait).map_err(cannot)?;
+    Ok(Asked(handle))
+}
+
+/// Ends the thread of [`tell_when_asked`] when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Asked(Handle);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Whether SIGHUP was ignored when we were started. Linux tells; elsewhere it counts as not ignored.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use blkreplay_core::engine::{self, Divergence, LastWriter, Plan, PlanError};
+use blkreplay_core::engine::{Plan, PlanError};
 use blkreplay_core::format::ReadError;
 use blkreplay_core::format::{Origin, PreambleError, Reader};
 use blkreplay_core::open::{self, OpenTraceError};
@@ -95,22 +95,19 @@ pub(crate) fn plan(
     Ok((trace, plan))
 }
 
-fn cannot_replay(path: &Path, error: PlanError) -> Failure {
-    let no_data = matches!(error, PlanError::NoData { .. });
+/// Why a trace cannot be replayed, and what to do about it.
+pub(crate) fn cannot_replay(path: &Path, error: PlanError) -> Failure {
+    let hints: &[&str] = match error {
+        PlanError::NoWriteData(_) => &[
+            "record with --payload write, which is the default, to keep what is written",
+            "--fill random makes data up, where only times matter",
+        ],
+        PlanError::NoReadData(_) => &[
+            "give an IMAGE as it was before the recording",
+            "record with --payload all, to keep what is read",
+        ],
+        _ => &[],
+    };
     let failure = Failure::because(format!("cannot replay {}", path.display()), error);
-    if no_data {
-        failure.hint("record with --payload write, which is the default, to keep what is written")
-    } else {
-        failure
-    }
-}
-
-/// Who last wrote to the range where a replay diverged.
-pub(crate) fn last_writer(
-    path: &Path,
-    divergence: &Divergence,
-) -> Result<Option<LastWriter>, Failure> {
-    engine::last_writer(&mut open(path)?, divergence).map_err(|error| {
-        Failure::because(format!("cannot read the trace {} again", shell_word(path)), error)
-    })
+    hints.iter().fold(failure, |failure, hint| failure.hint(*hint))
 }

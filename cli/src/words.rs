@@ -4,8 +4,10 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
+
+use blkreplay_core::request::Request;
 
 /// A number with a comma at each thousand: `12,431`.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,19 @@ pub(crate) fn counted(number: u64, thing: &str) -> String {
         _ if thing.ends_with('h') => format!("{} {thing}es", Count(number)),
         _ => format!("{} {thing}s", Count(number)),
     }
+}
+
+/// `write 4096+512 fua`.
+pub(crate) fn words_of(request: &Request) -> String {
+    let mut words = request.operation.to_string();
+    if request.range.length > 0 {
+        let _ = write!(words, " {}", request.range);
+    }
+    for flag in request.flags.names() {
+        words.push(' ');
+        words.push_str(flag);
+    }
+    words
 }
 
 /// `word` as a shell takes it: in quotes if it has to be.

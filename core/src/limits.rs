@@ -126,6 +126,9 @@ pub const REPLAY_REQUESTS_MAX: usize = 1 << 20;
 /// Data of requests in flight that a replay holds, in bytes, before it waits for some to complete.
 pub const REPLAY_BYTES_MAX: u64 = 256 << 20;
 
+/// Data of early arrivals that a replay keeps in memory, in bytes; more are spilled to a file.
+pub const KEPT_BYTES_MAX: u64 = 64 << 20;
+
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
 const _: () = assert!(REPLAY_BYTES_MAX > 2 * REQUEST_DATA_BYTES_MAX as u64);
 const _: () = assert!(NBD_OPTION_BYTES_MAX > 2 * NBD_STRING_BYTES_MAX);

@@ -10,7 +10,7 @@ use crate::units::ByteRange;
 
 /// Names a request from its issue to its completion. From one counter per recording, from 0, shared by all
 /// devices, so that ids never overlap (QEMU: `replay_state.block_request_id`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct RequestId(pub u64);
 
 impl fmt::Display for RequestId {
@@ -157,6 +157,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// Bytes of data that travel with it or with its answer.
+    pub fn data_bytes(&self) -> u64 {
+        match self.operation {
+            Operation::Read | Operation::Write => self.range.length,
+            _ => 0,
+        }
+    }
+
     /// Whether the two may not be in flight together on one device whose blocks have `block` bytes: their
     /// ranges, widened to blocks, overlap, and one of them modifies.
     pub fn conflicts(&self, other: &Request, block: u64) -> bool {

@@ -1,60 +1,62 @@
-//! `replay`: do what a trace recorded again, on images, and say whether it went the same way. Options come in,
-//! an account and an exit code go out.
+//! `replay`: do what a trace recorded again, and say whether it went the same way. Options come in, an account and an
+//! exit code go out.
 //!
-//! Order and comparison are the engine's business. Invariant: whatever can be known to be wrong before the
-//! first request is refused before it: the trace, the data of writes, the number, size and contents of images.
+//! Order and comparison are the engine's business; `rerun` puts it together, `live` runs a client. Invariant: whatever
+//! can be known to be wrong before the first request is refused before it: the trace, the data of requests, the number,
+//! size and contents of images.
 
-use std::io::Write as _;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use blkreplay_core::device::{BlockDevice, OpenOptions, Pool, Transfer};
-use blkreplay_core::engine::{self, Plan, ReplayError, ReplayOptions, Replayed};
+use blkreplay_core::engine::{self, Fill, Order, Plan, Replayed, Rules, Source, Timing};
 use blkreplay_core::format::Header;
+use blkreplay_core::position::Position;
 use blkreplay_core::units::Nanos;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::clock::MonotonicClock;
+use crate::dry_run;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::images::{self, OpenedImage, Writes};
+use crate::images::{OpenedImage, Writes};
+use crate::live;
 use crate::output_image;
 use crate::printer::Printer;
-use crate::progress::Progress;
-use crate::report::Report;
-use crate::signals;
+use crate::report::{Report, tell};
+use crate::rerun::{self, Rerun, Setup};
+use crate::slip::SlipBound;
 use crate::summary;
 use crate::trace::{self, Damage, Trace};
 use crate::trace_file::{self, Overwrite};
-use crate::verify::{self, Identity};
-
-/// Threads of one image that wait for its disk.
-const POOL_THREADS: usize = 8;
-
-/// An image that has not answered for so long is trouble.
-const PATIENCE: Nanos = Nanos(10_000_000_000);
+use crate::verify::Identity;
 
 const HELP: &str = "\
-Requests go to the images in the recorded order, and each read is compared with what was recorded.
-Without --write what is written is thrown away at the end, so the images stay as they are.
+Without COMMAND the requests of the trace go to the images, and each read is compared with what
+was recorded. With COMMAND the client runs again: it must ask what it asked, gets what it got, and
+the answers come in the recorded order. Then no IMAGE is needed if the trace has the data of all
+reads (record --payload all). Without --write what is written is thrown away at the end, so the
+images stay as they are.
 
 Examples:
   blkreplay replay t.blkr disk.img
   blkreplay replay t.blkr copy.img --write
   blkreplay replay t.blkr disk.img --output-image after.img
+  blkreplay replay t.blkr disk.img -- qemu-io -f raw -c 'read 0 4k' {uri}
+  blkreplay replay t.blkr /dev/sdx --write --no-verify --timing recorded --max-slip p99=1ms
   blkreplay replay t.blkr log=b.img data=a.img --json
 
-Exit codes: 0 as recorded; 1 diverged; 2 trouble: a wrong image, a damaged trace, an image that
-does not answer; 3 as recorded, as far as a damaged trace goes; 130 interrupted.";
+Exit codes: 0 as recorded; 1 diverged, or later than --max-slip; 2 trouble: a wrong image, a damaged
+trace, an image that does not answer; 3 as recorded, as far as a damaged trace goes; 130 interrupted.";
 
-/// Do what a trace recorded again, on images, and check each read
+/// Do what a trace recorded again, on images or with its client, and check each step
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag is a flag")]
 pub(crate) struct ReplayArgs {
     /// The trace
     trace: PathBuf,
 
     /// One image for each device of the trace, in its order; NAME=IMAGE says which
-    #[arg(value_name = "[NAME=]IMAGE", required = true)]
+    #[arg(value_name = "[NAME=]IMAGE")]
     images: Vec<PathBuf>,
 
     /// Let the replay change the images
@@ -67,23 +69,38 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     accept: AcceptArgs,
 
+    #[command(flatten)]
+    how: HowArgs,
+
     /// Go around the page cache
     #[arg(long)]
     direct: bool,
 
+    /// Show what would be done, request by request, and do nothing
+    #[arg(long, conflicts_with = "command")]
+    dry_run: bool,
+
     /// Print one JSON object, `blkreplay.replay/1`, to standard output
     #[arg(long)]
     json: bool,
+
+    /// The client to run again
+    #[arg(value_name = "COMMAND", last = true)]
+    command: Vec<OsString>,
 }
 
 /// What is written.
 #[derive(Debug, clap::Args)]
 struct OutputArgs {
+    /// Where the replay's own trace goes
+    #[arg(id = "trace2", short = 'o', long = "output", value_name = "TRACE2")]
+    trace: Option<PathBuf>,
+
     /// Where the image as it is after the last request goes: raw, sparse
     #[arg(long = "output-image", value_name = "FILE", conflicts_with = "write")]
     image: Option<PathBuf>,
 
-    /// Overwrite the file of --output-image if it exists
+    /// Overwrite the files of -o and --output-image if they exist
     #[arg(long)]
     force: bool,
 }
@@ -98,103 +115,244 @@ struct AcceptArgs {
     /// Accept a trace that is cut or damaged, as far as it goes
     #[arg(long)]
     allow_truncated: bool,
+
+    /// Compare no data, and accept any image that is large enough, such as another disk
+    #[arg(long)]
+    no_verify: bool,
+
+    /// Make up the data of writes that the trace does not have
+    #[arg(long, value_name = "zero|random", value_parser = fill_arg())]
+    fill: Option<Fill>,
+}
+
+/// How it goes about it.
+#[derive(Debug, clap::Args)]
+struct HowArgs {
+    /// How much of the recorded order is kept
+    #[arg(long, value_name = "ORDER", default_value = "recorded", value_parser = order_arg())]
+    order: Order,
+
+    /// When requests go, or with COMMAND when answers come: asap, recorded, scaled=2x
+    #[arg(long, value_name = "asap|recorded|scaled=Nx", default_value = "asap")]
+    #[arg(value_parser = timing_arg)]
+    timing: Timing,
+
+    /// Requests with the images at once, at most [default: as many as recorded; 128 without an order]
+    #[arg(long, value_name = "N", conflicts_with = "command")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    depth: Option<u32>,
+
+    /// Stop before this position: #123, event:123, 1.5s, flush:3, mark:NAME
+    #[arg(long, value_name = "POSITION")]
+    until: Option<Position>,
+
+    /// How many requests ahead of its turn one may come
+    #[arg(long, value_name = "N", default_value_t = 16_384, requires = "command")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    window: u32,
+
+    /// How long to wait for a request or an image, at least; five times what the recording waited is allowed
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    patience: Nanos,
+
+    /// What to do about a difference
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    #[arg(value_parser = ["stop", "report"])]
+    on_divergence: String,
+
+    /// Fail if requests go out later than this: p99=1ms, max=10ms
+    #[arg(long, value_name = "p50|p90|p99|max=TIME", conflicts_with = "command")]
+    max_slip: Option<SlipBound>,
+}
+
+/// Reads `--order`.
+fn order_arg() -> impl TypedValueParser<Value = Order> {
+    PossibleValuesParser::new(Order::NAMES.iter().map(|(_, name)| *name)).map(|text| {
+        let found = Order::NAMES.iter().find(|(_, name)| *name == text);
+        found.expect("clap lets only names of the table pass").0
+    })
+}
+
+/// Reads `--fill`.
+fn fill_arg() -> impl TypedValueParser<Value = Fill> {
+    PossibleValuesParser::new(["zero", "random"])
+        .map(|text| if text == "zero" { Fill::Zero } else { Fill::Random })
+}
+
+/// Reads `--timing`.
+fn timing_arg(text: &str) -> Result<Timing, String> {
+    let factor = match text {
+        "asap" => return Ok(Timing::Asap),
+        "recorded" => Some(1.0),
+        _ => text.strip_prefix("scaled=").and_then(|text| text.trim_end_matches('x').parse().ok()),
+    };
+    match factor {
+        Some(factor) if (0.001..=1_000_000.0).contains(&factor) => Ok(Timing::Scaled(factor)),
+        _ => Err("write asap, recorded, or scaled=2x for twice as fast".to_owned()),
+    }
 }
 
 impl ReplayArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let damage = if self.accept.allow_truncated { Damage::Allowed } else { Damage::Refused };
         let (trace, plan) = trace::plan(&self.trace, damage, printer)?;
-        let header = trace.header();
-        if let Some(output) = &self.output.image {
-            check_output(output, header, self.overwrite())?;
+        self.check(trace.header(), &plan)?;
+        if self.dry_run {
+            return dry_run::print(&self.trace, &self.rules(), self.json, printer);
         }
-        let images = self.open_images(header)?;
-        let identity = if self.accept.any_image { Identity::Any } else { Identity::AsRecorded };
-        verify::check_images(header, &images, identity)?;
-        let Some(replayed) = play(&self.trace, &plan, &images, printer)? else {
-            return Ok(ExitCode::Interrupted);
-        };
-        self.tell(&trace, &plan, &images, &replayed, printer)?;
-        if let Some(output) = &self.output.image {
-            output_image::write(images[0].surface().as_ref(), output, self.overwrite())?;
-            let until = match &replayed.divergence {
-                Some(divergence) => format!("at {}", divergence.id),
-                None => "after the last request".to_owned(),
-            };
-            printer.say("wrote", format_args!("{}  state {until}", output.display()));
+        let setup = self.setup(&plan)?;
+        let outcome = if self.command.is_empty() {
+            let rerun = Rerun::prepare(&setup, printer)?;
+            rerun.on_images(plan.requests, printer)?
         } else {
-            summary::tell_of_writes(&images, printer);
+            live::run(&setup, &self.command, printer)?
+        };
+        let Some(done) = outcome else { return Ok(ExitCode::Interrupted) };
+        self.conclude(&trace, &plan, &done, printer)
+    }
+
+    /// Refuses what cannot be done, before anything is opened.
+    fn check(&self, header: &Header, plan: &Plan) -> Result<(), Failure> {
+        let live = !self.command.is_empty();
+        if self.images.is_empty() && !live {
+            return Err(Failure::new("a replay needs an image, or a COMMAND to run again")
+                .hint(format!("blkreplay replay {} IMAGE", self.trace.display()))
+                .hint(format!("blkreplay replay {} -- COMMAND", self.trace.display())));
         }
-        Ok(match (&replayed.divergence, trace.loss()) {
-            (Some(_), _) => ExitCode::Different,
-            (None, Some(_)) => ExitCode::Loss,
-            (None, None) => ExitCode::Done,
-        })
+        if live && self.how.order == Order::None {
+            return Err(Failure::new(
+                "--order none is for replays on images: a client has its own",
+            )
+            .hint("--order conflict lets requests that do not conflict go ahead"));
+        }
+        if self.how.max_slip.is_some() && self.how.timing == Timing::Asap {
+            return Err(Failure::new("--max-slip needs times to be late for")
+                .hint("add --timing recorded, or --timing scaled=2x"));
+        }
+        if self.images.is_empty() && (self.write || self.output.image.is_some()) {
+            return Err(Failure::new("--write and --output-image need an image"));
+        }
+        if self.images.is_empty() {
+            plan.needs_reads().map_err(|error| trace::cannot_replay(&self.trace, error))?;
+        } else if !live && self.accept.fill.is_none() {
+            plan.needs_writes().map_err(|error| trace::cannot_replay(&self.trace, error))?;
+        }
+        let overwrite = self.overwrite();
+        if let Some(output) = &self.output.image {
+            check_output_image(output, header, overwrite)?;
+        }
+        if let Some(output) = &self.output.trace {
+            trace_file::check_output(output, overwrite)?;
+        }
+        Ok(())
     }
 
     fn overwrite(&self) -> Overwrite {
         if self.output.force { Overwrite::Yes } else { Overwrite::No }
     }
 
-    fn open_images(&self, header: &Header) -> Result<Vec<OpenedImage>, Failure> {
-        let paths = verify::assign_images(header, &self.images)?;
-        images::refuse_image_as(&paths, &self.trace, "trace")?;
-        if let Some(output) = &self.output.image {
-            images::refuse_image_as(&paths, output, "output")?;
-            images::refuse_image_as(std::slice::from_ref(&self.trace), output, "output")?;
+    fn rules(&self) -> Rules {
+        let live = !self.command.is_empty();
+        let source = if live { Source::Clients } else { Source::Log };
+        let usual = if self.how.order == Order::Recorded { usize::MAX } else { 128 };
+        Rules {
+            order: self.how.order,
+            timing: self.how.timing,
+            depth: self.how.depth.map_or(usual, |depth| depth as usize),
+            window: self.how.window as usize,
+            patience: self.how.patience,
+            goes_on: self.how.on_divergence == "report",
+            verify: !self.accept.no_verify,
+            ..Rules::of(source)
         }
-        let writes = if self.write { Writes::Kept } else { Writes::ThrownAway };
-        let options = OpenOptions {
-            access: writes.access(),
-            format: None,
-            transfer: if self.direct { Transfer::Direct } else { Transfer::Buffered },
-            create: None,
-        };
-        images::open_all(&paths, &options, writes, None)
     }
 
-    /// Says how it went: in words, and in JSON if that was asked for.
-    fn tell(
+    fn setup(&self, plan: &Plan) -> Result<Setup, Failure> {
+        let until = match &self.how.until {
+            Some(position) => Some(rerun::event_at(&self.trace, position)?),
+            None => None,
+        };
+        let any = self.accept.any_image || self.accept.no_verify;
+        Ok(Setup {
+            trace: self.trace.clone(),
+            images: self.images.clone(),
+            plan: plan.clone(),
+            rules: self.rules(),
+            fill: self.accept.fill.unwrap_or(Fill::None),
+            until,
+            identity: if any { Identity::Any } else { Identity::AsRecorded },
+            writes: if self.write { Writes::Kept } else { Writes::ThrownAway },
+            direct: self.direct,
+            output: self.output.trace.clone(),
+            output_image: self.output.image.clone(),
+            overwrite: self.overwrite(),
+        })
+    }
+
+    /// Says how it went, writes what is to be written, and decides on the exit code.
+    fn conclude(
         &self,
         trace: &Trace,
         plan: &Plan,
-        images: &[OpenedImage],
-        replayed: &Replayed,
+        done: &rerun::Done,
         printer: &Printer,
-    ) -> Result<(), Failure> {
-        let last_writer = match &replayed.divergence {
-            Some(divergence) => trace::last_writer(&self.trace, divergence)?,
-            None => None,
-        };
+    ) -> Result<ExitCode, Failure> {
+        let replayed = &done.replayed;
+        let slipped = self.how.max_slip.and_then(|bound| bound.exceeded(replayed));
+        let report = self.report(trace, plan, &done.images, replayed, slipped.as_deref())?;
+        tell(&report, self.json, printer)?;
+        if let Some(output) = &self.output.image {
+            output_image::write(done.images[0].surface().as_ref(), output, self.overwrite())?;
+            let until = match replayed.divergences.first().and_then(|one| one.expected?.id) {
+                Some(id) => format!("at {id}"),
+                None => "after the last request".to_owned(),
+            };
+            printer.say("wrote", format_args!("{}  state {until}", output.display()));
+        } else {
+            summary::tell_of_writes(&done.images, printer);
+        }
+        if let Some(output) = &self.output.trace {
+            printer.say("wrote", format_args!("{}  the replay's own trace", output.display()));
+        }
+        Ok(match (replayed.divergences.is_empty() && slipped.is_none(), trace.loss()) {
+            (false, _) => ExitCode::Different,
+            (true, Some(_)) => ExitCode::Loss,
+            (true, None) => ExitCode::Done,
+        })
+    }
+
+    fn report<'a>(
+        &'a self,
+        trace: &'a Trace,
+        plan: &Plan,
+        images: &[OpenedImage],
+        replayed: &'a Replayed,
+        slipped: Option<&'a str>,
+    ) -> Result<Report<'a>, Failure> {
+        let evidence = replayed.divergences.first().map(|first| {
+            engine::evidence(&mut trace::open(&self.trace)?, first).map_err(|error| {
+                Failure::because(format!("cannot read {} again", self.trace.display()), error)
+            })
+        });
         let thrown_away = images.iter().map(|image| image.thrown_away().map(|size| size.0));
-        let report = Report {
+        Ok(Report {
             trace: &self.trace,
             requests: plan.requests,
             recorded: plan.duration,
             replayed,
             devices: trace.header().devices.iter().map(|device| device.name.as_str()).collect(),
-            last_writer,
+            evidence: evidence.transpose()?.unwrap_or_default(),
             thrown_away: thrown_away.sum(),
             trace_cut: trace.loss().is_some(),
-        };
-        if self.json {
-            let mut output = printer.output();
-            serde_json::to_writer(&mut output, &report.json())
-                .map_err(|error| Failure::output(error.into()))?;
-            output.write_all(b"\n").map_err(Failure::output)?;
-            output.finish()?;
-        }
-        printer.say("replayed", report.line());
-        if let Some(divergence) = &replayed.divergence {
-            let hints = report.hints(divergence);
-            printer.account(&report.account(divergence), &hints);
-        }
-        Ok(())
+            live: !self.command.is_empty(),
+            from_trace: images.is_empty(),
+            slipped,
+        })
     }
 }
 
 /// Refuses what could not be written after an hour of replaying.
-fn check_output(output: &Path, header: &Header, overwrite: Overwrite) -> Result<(), Failure> {
+fn check_output_image(output: &Path, header: &Header, overwrite: Overwrite) -> Result<(), Failure> {
     if header.devices.len() > 1 {
         let devices = header.devices.len();
         let what = format!("--output-image writes one image, and the trace has {devices} devices");
@@ -203,38 +361,19 @@ fn check_output(output: &Path, header: &Header, overwrite: Overwrite) -> Result<
     trace_file::check_output(output, overwrite)
 }
 
-/// Replays; `None` if somebody interrupted.
-fn play(
-    path: &Path,
-    plan: &Plan,
-    images: &[OpenedImage],
-    printer: &Printer,
-) -> Result<Option<Replayed>, Failure> {
-    let mut reader = trace::open(path)?;
-    let pool =
-        |image: &OpenedImage| Pool::new(image.surface(), POOL_THREADS) as Arc<dyn BlockDevice>;
-    let devices: Vec<_> = images.iter().map(pool).collect();
-    let stop = signals::stop_on_signal()?;
-    let mut progress = Progress::new(printer, "replaying", Some(plan.requests));
-    let outcome = engine::replay(
-        &mut reader,
-        plan,
-        &devices,
-        ReplayOptions {
-            clock: &MonotonicClock::start(),
-            patience: PATIENCE,
-            stop: &stop,
-            progress: &mut |done| progress.update(done),
-        },
-    );
-    drop(progress);
-    match outcome {
-        Ok(replayed) => Ok(Some(replayed)),
-        Err(ReplayError::Interrupted { requests }) => {
-            printer
-                .warn(format_args!("interrupted after {requests} of {} requests", plan.requests));
-            Ok(None)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timings_are_read_and_nonsense_is_refused() {
+        assert_eq!(timing_arg("asap"), Ok(Timing::Asap));
+        assert_eq!(timing_arg("recorded"), Ok(Timing::Scaled(1.0)));
+        assert_eq!(timing_arg("scaled=2.5x"), Ok(Timing::Scaled(2.5)));
+        assert_eq!(timing_arg("scaled=10"), Ok(Timing::Scaled(10.0)));
+        for wrong in ["", "scaled", "scaled=", "scaled=x", "scaled=0x", "scaled=-1x", "scaled=NaNx"]
+        {
+            assert!(timing_arg(wrong).is_err(), "{wrong}");
         }
-        Err(error) => Err(Failure::because(format!("cannot replay {}", path.display()), error)),
     }
 }

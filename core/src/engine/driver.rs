@@ -6,30 +6,23 @@
 //! is queued once and handed back once, or logged as undelivered.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::conflict::Ticket;
-use super::outbox::Outbox;
+use super::disk::Disk;
+use super::outbox::{Outbox, Work};
 use super::queue::Queued;
-use super::{Engine, Log, Logging, State};
-use crate::device::{BlockDevice, Completion, Doorbell, Geometry, Queue, Submission};
-use crate::event::{Connect, Disconnect, EventKind, Issue, Payload};
-use crate::request::{ConnectionId, DeviceId, Errno, Extent, Operation, Request, RequestId};
+use super::{Log, Mode, State};
+use crate::device::{Completion, Doorbell, Queue, Submission};
+use crate::event::{Disconnect, EventKind, Issue, Payload};
+use crate::request::{ConnectionId, Errno, Extent, Operation, Request, RequestId};
 use crate::units::Nanos;
 
 /// How long a port that is being closed sleeps between two looks, if nobody rings.
 const DRAIN_NAP: Duration = Duration::from_millis(100);
-
-/// A device attached to an engine. Shared by all connections to it.
-pub struct Disk {
-    engine: Arc<Engine>,
-    id: DeviceId,
-    device: Arc<dyn BlockDevice>,
-}
 
 /// What a client and the front agreed on, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,47 +74,12 @@ pub(super) struct Held {
     outbox: Arc<Outbox>,
 }
 
-impl Disk {
-    pub(super) fn new(engine: Arc<Engine>, id: DeviceId, device: Arc<dyn BlockDevice>) -> Disk {
-        Disk { engine, id, device }
-    }
-
-    /// Its number in the trace.
-    pub fn id(&self) -> DeviceId {
-        self.id
-    }
-
-    /// What it is.
-    pub fn geometry(&self) -> &Geometry {
-        self.device.geometry()
-    }
-
-    /// A way to this disk for one connection, which is logged. Fails when the process has no descriptors
-    /// left.
-    pub fn connect(self: &Arc<Disk>, negotiated: Negotiated) -> io::Result<Port> {
-        let bell = Arc::new(Doorbell::new()?);
-        let queue = Arc::clone(&self.device).open_queue(Arc::clone(&bell));
-        let outbox = Outbox::new(bell);
-        let connection = self.engine.connect(self.id, negotiated);
-        Ok(Port {
-            disk: Arc::clone(self),
-            connection,
-            queue,
-            outbox: Arc::new(outbox),
-            flights: HashMap::new(),
-            refusals_queued: false,
-            handed_in: 0,
-            completions: Vec::new(),
-            ending: Disconnect::Closed,
-        })
-    }
-}
-
 /// One connection's way to one disk.
 pub struct Port {
     disk: Arc<Disk>,
     connection: ConnectionId,
-    queue: Box<dyn Queue>,
+    /// `None` where a trace answers.
+    queue: Option<Box<dyn Queue>>,
     outbox: Arc<Outbox>,
     /// What is with the image or held back, by ticket.
     flights: HashMap<u64, Flight>,
@@ -131,6 +89,8 @@ pub struct Port {
     handed_in: usize,
     /// Kept for its memory.
     completions: Vec<Completion>,
+    /// The client sends nothing any more.
+    input_closed: bool,
     /// How the connection ends.
     ending: Disconnect,
 }
@@ -146,6 +106,26 @@ struct Flight {
 }
 
 impl Port {
+    pub(super) fn new(
+        disk: Arc<Disk>,
+        connection: ConnectionId,
+        queue: Option<Box<dyn Queue>>,
+        outbox: Arc<Outbox>,
+    ) -> Port {
+        Port {
+            disk,
+            connection,
+            queue,
+            outbox,
+            flights: HashMap::new(),
+            refusals_queued: false,
+            handed_in: 0,
+            completions: Vec::new(),
+            input_closed: false,
+            ending: Disconnect::Closed,
+        }
+    }
+
     /// Its number in the trace.
     pub fn connection(&self) -> ConnectionId {
         self.connection
@@ -167,6 +147,11 @@ impl Port {
             return;
         }
         let disk = Arc::clone(&self.disk);
+        if let Mode::Replay(play) = &disk.engine.mode {
+            self.handed_in += arrivals.len();
+            disk.engine.play_arrivals(play, disk.id, self.connection, &self.outbox, arrivals);
+            return;
+        }
         let bytes = arrivals.iter().map(|arrival| arrival.data.len() as u64).sum();
         disk.engine.wait_for_room(arrivals.len(), bytes);
         let payloads: Vec<Payload> =
@@ -191,10 +176,12 @@ impl Port {
         disk.engine.write(&state, log);
         drop(state);
         // The image may do its work inside `submit`: never under the lock.
-        for submission in go {
-            self.queue.submit(submission);
+        if let Some(queue) = &mut self.queue {
+            for submission in go {
+                queue.submit(submission);
+            }
+            queue.kick();
         }
-        self.queue.kick();
     }
 
     fn issue_event(&self, id: RequestId, arrival: &Arrival, payload: Payload) -> Issue {
@@ -255,19 +242,54 @@ impl Port {
     /// Brings the image's completions to the queue, passes a checkpoint if anything is queued, and appends what
     /// was released to this connection. Never waits for the image.
     pub fn pump(&mut self, released: &mut Vec<Released>) {
-        loop {
-            let ready = self.outbox.take_ready();
-            for submission in ready {
-                self.queue.submit(submission);
+        let disk = Arc::clone(&self.disk);
+        if let Mode::Replay(play) = &disk.engine.mode {
+            let queues = std::slice::from_mut(&mut self.queue);
+            while disk.engine.play_pump(play, queues, &self.outbox, &mut self.completions) {}
+        } else {
+            loop {
+                self.work();
+                if self.completions.is_empty() && !self.refusals_queued {
+                    break;
+                }
+                self.complete();
             }
-            self.queue.kick();
-            self.queue.poll(&mut self.completions);
-            if self.completions.is_empty() && !self.refusals_queued {
-                break;
-            }
-            self.complete();
         }
         self.handed_in -= self.outbox.take_released(released);
+    }
+
+    /// Hands the image what the conflict rule has let go, and takes what it has completed.
+    fn work(&mut self) {
+        let Some(queue) = &mut self.queue else { return };
+        for work in self.outbox.take_ready() {
+            match work {
+                Work::Submit(_, submission) => queue.submit(submission),
+                Work::Fetch { .. } | Work::Load { .. } => {
+                    unreachable!("only a replay reads a trace")
+                }
+            }
+        }
+        queue.kick();
+        queue.poll(&mut self.completions);
+    }
+
+    /// Whether requests that come before their turn are kept, so that those behind them must be read: in a replay.
+    pub fn keeps_early(&self) -> bool {
+        matches!(self.disk.engine.mode, Mode::Replay(_))
+    }
+
+    /// Says that the client sends nothing any more. What it has sent is answered.
+    pub fn close_input(&mut self) {
+        if !std::mem::replace(&mut self.input_closed, true) {
+            self.disk.engine.input_closed();
+        }
+    }
+
+    /// Says that the client has gone: what is released from now on is logged as undelivered. Dropping the port does
+    /// the same, and waits for what is in flight.
+    pub fn abandon(&mut self) {
+        self.close_input();
+        self.outbox.abandon();
     }
 
     /// Queues the completions at hand and passes a checkpoint.
@@ -289,7 +311,8 @@ impl Port {
         drop(state);
         self.refusals_queued = false;
         for held in let_go {
-            held.outbox.let_go(held.submission, &self.outbox);
+            let work = Work::Submit(disk.id, held.submission);
+            held.outbox.let_go(work, &self.outbox);
         }
     }
 
@@ -335,7 +358,7 @@ impl Port {
 impl Drop for Port {
     /// A port must not vanish with requests in flight: those that conflict with them would wait for ever.
     fn drop(&mut self) {
-        self.outbox.abandon();
+        self.abandon();
         let mut nobody_reads = Vec::new();
         loop {
             self.doorbell().clear();
@@ -350,33 +373,11 @@ impl Drop for Port {
     }
 }
 
-impl Engine {
-    /// Logs a new connection and numbers it.
-    fn connect(&self, device: DeviceId, negotiated: Negotiated) -> ConnectionId {
-        let mut state = self.lock();
-        let connection = state.next_connection();
-        let Negotiated { export, structured_replies, block_status } = negotiated;
-        let connect = Connect { connection, device, export, structured_replies, block_status };
-        self.note(&state, EventKind::Connect(connect));
-        if state.logging == Logging::On {
-            state.connected.insert(connection);
-        }
-        connection
-    }
-
-    /// Logs the end of a connection.
-    fn disconnected(&self, connection: ConnectionId, reason: Disconnect) {
-        let mut state = self.lock();
-        if state.logging == Logging::On {
-            state.connected.remove(&connection);
-        }
-        self.note(&state, EventKind::Disconnect { connection, reason });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::BlockDevice;
+    use crate::engine::Engine;
     use crate::engine::parked::Parked;
     use crate::request::Flags;
     use crate::units::ByteRange;

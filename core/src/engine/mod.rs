@@ -11,40 +11,60 @@
 //! queue, so that an issue logged before a release cannot depend on it.
 
 mod checkpoint;
+mod conductor;
 mod conflict;
+mod disk;
 mod divergence;
 mod driver;
+mod evidence;
+mod expected;
 mod outbox;
 #[cfg(test)]
 mod parked;
 mod plan;
+mod planned;
+mod play;
+mod player;
 mod queue;
 mod record;
-mod replay;
 mod replay_error;
+mod rules;
+mod schedule;
+mod spill;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::device::BlockDevice;
+use crate::device::{BlockDevice, Geometry};
 use crate::event::{Disconnect, Event, EventKind, MarkName, Payload};
 use crate::format::{Entry, PayloadPolicy};
 use crate::request::{ConnectionId, DeviceId, Operation, RequestId};
 use crate::units::{Clock, Nanos};
 
+use conductor::Conductor;
 use conflict::Conflicts;
 use driver::Held;
+use play::Play;
 use queue::{AsyncQueue, Queued};
 use record::Room;
 
-pub use divergence::{DifferentBytes, Divergence, DivergenceKind, LastWriter, last_writer};
-pub use driver::{Arrival, Disk, Negotiated, Port, Released};
-pub use plan::{Plan, PlanError};
+pub use conductor::Waiting;
+pub use disk::Disk;
+pub use divergence::{Asked, AskedField, DifferentBytes, Divergence, DivergenceKind, Place, Shown};
+pub use driver::{Arrival, Negotiated, Port, Released};
+pub use evidence::{Evidence, LastWriter, Later, evidence};
+pub use plan::{Incomplete, Plan, PlanError};
+pub use planned::{Planned, schedule};
+pub use play::Script;
+pub use player::{Fill, Player};
 pub use record::{Identity, MarkError, OnTrouble, RecordError, Recorded, Recorder};
-pub use replay::{Options as ReplayOptions, Replayed, replay};
 pub use replay_error::ReplayError;
+pub use rules::{Latencies, Replayed, Rules, Source, Timing};
+pub use schedule::Order;
 
 /// Numbers requests, holds their completions and releases them. One for all devices and connections.
 pub struct Engine {
@@ -59,6 +79,8 @@ enum Mode {
     Off,
     /// Logs them.
     Record { recorder: Recorder, policy: PayloadPolicy },
+    /// Takes their order and their results from a log.
+    Replay(Box<Play>),
 }
 
 /// What the engine's one lock guards, beside the order of the log.
@@ -78,6 +100,8 @@ struct State {
     open: u64,
     /// Connections in the log whose end is not.
     connected: BTreeSet<ConnectionId>,
+    /// Of a replay.
+    conductor: Option<Conductor>,
 }
 
 /// Whether events reach the log.
@@ -130,7 +154,11 @@ impl Engine {
     }
 
     fn new(clock: Arc<dyn Clock>, mode: Mode) -> Arc<Engine> {
-        let recording = matches!(mode, Mode::Record { .. });
+        let recording = match &mode {
+            Mode::Off => false,
+            Mode::Record { .. } => true,
+            Mode::Replay(play) => play.recorder.is_some(),
+        };
         let state = State {
             next_request: 0,
             next_connection: 0,
@@ -141,21 +169,48 @@ impl Engine {
             logging: if recording { Logging::On } else { Logging::Off },
             open: 0,
             connected: BTreeSet::new(),
+            conductor: None,
         };
         Arc::new(Engine { mode, clock, state: Mutex::new(state) })
     }
 
     /// Attaches a device; the first gets number 0. Logs that it was opened, and its length.
     pub fn attach(self: &Arc<Engine>, device: Arc<dyn BlockDevice>) -> Arc<Disk> {
+        let geometry = device.geometry().clone();
+        self.attach_stage(geometry, Some(device))
+    }
+
+    /// Attaches a device to a replay with clients, who are told that it is what it was when it was recorded.
+    pub fn attach_as(
+        self: &Arc<Engine>,
+        geometry: Geometry,
+        device: Arc<dyn BlockDevice>,
+    ) -> Arc<Disk> {
+        self.attach_stage(geometry, Some(device))
+    }
+
+    /// Attaches a device without an image to a replay: the trace answers what is asked of it.
+    pub fn attach_trace(self: &Arc<Engine>, geometry: Geometry) -> Arc<Disk> {
+        assert!(matches!(self.mode, Mode::Replay(_)), "only a replay can do without an image");
+        self.attach_stage(geometry, None)
+    }
+
+    fn attach_stage(
+        self: &Arc<Engine>,
+        geometry: Geometry,
+        device: Option<Arc<dyn BlockDevice>>,
+    ) -> Arc<Disk> {
         let mut state = self.lock();
         let number = u16::try_from(state.conflicts.len()).ok();
         let id = DeviceId(number.expect("callers attach at most DEVICES_MAX devices"));
-        let geometry = device.geometry();
         state.conflicts.push(Conflicts::new(u64::from(geometry.block_min)));
+        if let Some(conductor) = &mut state.conductor {
+            conductor.attach(geometry.clone(), device.is_some());
+        }
         self.note(&state, EventKind::Open { device: id });
         self.note(&state, EventKind::Length { device: id, length: geometry.size });
         drop(state);
-        Arc::new(Disk::new(Arc::clone(self), id, device))
+        Arc::new(Disk::new(Arc::clone(self), id, geometry, device))
     }
 
     /// What was released so far.
@@ -166,14 +221,24 @@ impl Engine {
     /// Puts a mark into the log, at this point of it, and waits until it is written. Afterwards a kill of this
     /// process does not lose it.
     pub fn mark(&self, name: MarkName) -> Result<(), MarkError> {
-        let state = self.lock();
-        let Mode::Record { recorder, .. } = &self.mode else { return Err(MarkError::NotRecording) };
-        if state.logging != Logging::On {
+        let mut state = self.lock();
+        if let Some(conductor) = &mut state.conductor {
+            conductor.mark(&name);
+        } else if state.logging != Logging::On {
             return Err(MarkError::NotRecording);
         }
         self.note(&state, EventKind::Mark { name });
         drop(state);
-        recorder.write_out()
+        self.recorder().map_or(Ok(()), Recorder::write_out)
+    }
+
+    /// Who writes the log, if there is one.
+    fn recorder(&self) -> Option<&Recorder> {
+        match &self.mode {
+            Mode::Off => None,
+            Mode::Record { recorder, .. } => Some(recorder),
+            Mode::Replay(play) => play.recorder.as_ref(),
+        }
     }
 
     /// Ends the recording: closes the devices, logs `end` with the `status` of COMMAND, and waits for the
@@ -182,10 +247,7 @@ impl Engine {
         let mut state = self.lock();
         self.write_end(&mut state, status);
         drop(state);
-        match &self.mode {
-            Mode::Off => None,
-            Mode::Record { recorder, .. } => Some(recorder.finish()),
-        }
+        self.recorder().map(Recorder::finish)
     }
 
     /// Ends the recording while clients are served on: what comes from now on is not in the log, what has been
@@ -234,7 +296,7 @@ impl Engine {
         log.push(now, EventKind::End { status }, None);
         self.write(state, log);
         state.logging = Logging::Off;
-        if let Mode::Record { recorder, .. } = &self.mode {
+        if let Some(recorder) = self.recorder() {
             recorder.close();
         }
     }
@@ -249,7 +311,7 @@ impl Engine {
 
     /// Puts entries into the log. The state's lock, which the caller holds, gives them their order.
     fn write(&self, state: &State, log: Log) {
-        if let Mode::Record { recorder, .. } = &self.mode
+        if let Some(recorder) = self.recorder()
             && state.logging != Logging::Off
         {
             recorder.write(log.entries);
@@ -279,23 +341,32 @@ impl Engine {
     /// What the log is to know of a request's data.
     fn payload_of(&self, data: &[u8]) -> Payload {
         match &self.mode {
-            Mode::Record { policy, .. } if *policy != PayloadPolicy::None && !data.is_empty() => {
-                Payload::of(data)
-            }
-            _ => Payload::Absent,
+            Mode::Off => Payload::Absent,
+            _ if data.is_empty() || self.policy() == PayloadPolicy::None => Payload::Absent,
+            _ => Payload::of(data),
+        }
+    }
+
+    /// What the log keeps of the data.
+    fn policy(&self) -> PayloadPolicy {
+        match &self.mode {
+            Mode::Off => PayloadPolicy::None,
+            Mode::Record { policy, .. } => *policy,
+            Mode::Replay(play) => play.policy,
+        }
+    }
+
+    /// Whether the log keeps the data of requests with this operation.
+    fn keeps(&self, operation: Operation) -> bool {
+        match operation {
+            Operation::Read => self.policy() == PayloadPolicy::All,
+            _ => matches!(self.policy(), PayloadPolicy::Write | PayloadPolicy::All),
         }
     }
 
     /// The data that the log keeps of a request with this operation and payload.
     fn stored(&self, operation: Operation, payload: &Payload, data: &Bytes) -> Option<Bytes> {
-        let Mode::Record { policy, .. } = &self.mode else {
-            return None;
-        };
-        let wanted = match operation {
-            Operation::Read => *policy == PayloadPolicy::All,
-            _ => matches!(policy, PayloadPolicy::Write | PayloadPolicy::All),
-        };
-        (wanted && matches!(payload, Payload::Digest(_))).then(|| data.clone())
+        (self.keeps(operation) && matches!(payload, Payload::Digest(_))).then(|| data.clone())
     }
 }
 

@@ -9,6 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::driver::Released;
 use crate::device::{Doorbell, Submission};
+use crate::event::PayloadId;
+use crate::request::DeviceId;
+
+/// What a port's thread is to do, outside the engine's lock.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Hand a request to the image.
+    Submit(DeviceId, Submission),
+    /// Get data from the trace that is replayed: the answer to the request with this ticket.
+    Fetch { ticket: u64, payload: PayloadId },
+    /// Get back data that had been spilled, of the request with this ticket.
+    Load { ticket: u64, offset: u64, length: u64 },
+}
 
 /// What other threads leave for a port.
 #[derive(Debug)]
@@ -23,8 +36,8 @@ pub(super) struct Outbox {
 struct Inside {
     /// Released by a checkpoint.
     released: Vec<Released>,
-    /// Let go by the conflict rule; to be submitted by the port's own thread.
-    ready: Vec<Submission>,
+    /// To be done by the port's own thread: what the conflict rule let go, and what a replay needs.
+    ready: Vec<Work>,
 }
 
 impl Outbox {
@@ -43,8 +56,8 @@ impl Outbox {
         self.gone.store(true, Ordering::SeqCst);
     }
 
-    /// Requests that need not wait any longer.
-    pub(super) fn take_ready(&self) -> Vec<Submission> {
+    /// What is to be done.
+    pub(super) fn take_ready(&self) -> Vec<Work> {
         std::mem::take(&mut self.inside().ready)
     }
 
@@ -71,9 +84,9 @@ impl Outbox {
         self.ring_unless(own);
     }
 
-    /// Hands back a request that need not wait any longer, to be submitted by the port's own thread.
-    pub(super) fn let_go(self: &Arc<Outbox>, submission: Submission, own: &Arc<Outbox>) {
-        self.inside().ready.push(submission);
+    /// Hands over something to be done by the port's own thread, such as a request that need not wait any longer.
+    pub(super) fn let_go(self: &Arc<Outbox>, work: Work, own: &Arc<Outbox>) {
+        self.inside().ready.push(work);
         self.ring_unless(own);
     }
 

@@ -15,9 +15,9 @@ pub enum ReplayError {
     /// The trace cannot be read.
     #[error("the trace cannot be read")]
     Read(#[from] ReadError),
-    /// The process has no descriptors left.
-    #[error("no doorbell can be made")]
-    Doorbell(#[source] io::Error),
+    /// Early arrivals could not be kept.
+    #[error("requests that came early cannot be kept in a file")]
+    Spill(#[source] io::Error),
     /// A request does not fit its image.
     #[error("event {event}: request {id} at {} reaches past the end of the image ({size} bytes)", request.range)]
     PastEnd {

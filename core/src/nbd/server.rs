@@ -89,6 +89,11 @@ impl Server {
         Ok(Server { shared, acceptor: Some(acceptor) })
     }
 
+    /// Takes no more clients, and lets those that are there have answers to what they have sent. Does not wait.
+    pub fn begin_stop(&self) {
+        self.shared.stop.begin();
+    }
+
     /// Takes no more clients, serves what has been sent, ends all connections, and waits for their threads.
     pub fn stop(self) {
         // Dropping does it.

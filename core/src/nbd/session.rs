@@ -152,7 +152,10 @@ impl<'a> Session<'a> {
             (Received::Bytes(_), None) => Input::AtHand,
             (_, None) => self.input,
             // All that the client had sent when the server began to end has been seen.
-            (_, Some(_)) => Input::Closed,
+            (_, Some(_)) => {
+                self.port.close_input();
+                Input::Closed
+            }
         };
         Ok(received)
     }
@@ -213,6 +216,11 @@ impl<'a> Session<'a> {
 
     /// What the next request may cost, in bytes. With nothing in flight any single request may come.
     fn allowance(&self) -> u64 {
+        if self.port.keeps_early() {
+            // What waits for its turn is bounded by the engine; what it waits for may be behind it in the socket.
+            let unsent = self.transport.outbox.len() as u64;
+            return if unsent < CONNECTION_BYTES_MAX { u64::MAX } else { 0 };
+        }
         let used = self.held_bytes + self.transport.outbox.len() as u64;
         match self.port.in_flight() + self.arrivals.len() {
             _ if used == 0 => u64::MAX,

@@ -1,0 +1,373 @@
+//! From arrival to image and back: when a request may go, goes, and comes back.
+//!
+//! Invariant: a request goes to its image once, after all that must be before it; one that failed when it was recorded
+//! never does.
+
+use bytes::Bytes;
+
+use super::arrive::refuse;
+use super::{Conductor, EXTRA, Output, Phase};
+use crate::device::Submission;
+use crate::engine::driver::Released;
+use crate::engine::expected::{Answer, Data, Done, Stage};
+use crate::engine::outbox::Work;
+use crate::engine::rules::Timing;
+use crate::engine::schedule::Order;
+use crate::event::{Block, Checkpoint, CompletionFlags, EventKind, Issue, Payload};
+use crate::request::{Errno, Extent, Operation, RequestId};
+use crate::units::Nanos;
+
+impl Conductor {
+    /// The step of the request at `place` has come.
+    pub(super) fn reach(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        let Some(expected) = self.window.get_mut(place) else { return };
+        if expected.reached || matches!(expected.stage, Stage::Over) {
+            return;
+        }
+        expected.reached = true;
+        let device = usize::from(expected.device.0);
+        // One that nobody may bring holds nothing up.
+        let comes = !(expected.optional && matches!(expected.stage, Stage::Missing));
+        let done =
+            self.stages[device].has_image && expected.request.operation != Operation::BlockStatus;
+        let counts = comes && !expected.failed && (done || self.rules.order == Order::Conflict);
+        expected.clear = !counts || self.schedules[device].add(place, &expected.request);
+        self.start(place, now, out);
+    }
+
+    /// Begins with a request that has arrived and whose step has come.
+    pub(super) fn start(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        let recorded_order = self.rules.order == Order::Recorded;
+        let live = self.rules.is_live();
+        let Some(expected) = self.window.get_mut(place) else { return };
+        let Stage::Arrived(came) = &expected.stage else { return };
+        if !expected.reached || expected.fetching {
+            return;
+        }
+        if let Data::Spilled(offset) = came.data {
+            expected.fetching = true;
+            let length = expected.request.data_bytes();
+            let work = Work::Load { ticket: place, offset, length };
+            out.work.push((std::sync::Arc::clone(&came.outbox), work));
+            return;
+        }
+        // In the recorded order a request is in the log before those with which it is in flight are released.
+        let (entered, clear) = (expected.entered, expected.clear);
+        if live && recorded_order && !entered {
+            self.enter(place, now, out);
+        }
+        if clear {
+            self.go(place, now, out);
+        }
+    }
+
+    /// Data that had been spilled are here again.
+    pub(in crate::engine) fn loaded(
+        &mut self,
+        ticket: u64,
+        data: Bytes,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let Some(expected) = self.window.get_mut(ticket) else { return };
+        expected.fetching = false;
+        if let Stage::Arrived(came) = &mut expected.stage {
+            came.data = Data::Memory(data);
+        }
+        self.start(ticket, now, out);
+        self.settle(now, out);
+    }
+
+    /// A request may go: at once if a client made it, else when there is room and its time has come.
+    fn go(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        if self.rules.is_live() {
+            self.dispatch(place, now, out);
+        } else {
+            self.ready.push_back(place);
+        }
+    }
+
+    /// Sends what may go, as far as there is room and time. Whether anything went.
+    pub(super) fn send_ready(&mut self, now: Nanos, out: &mut Output) -> bool {
+        let mut any = false;
+        while self.away.len() < self.rules.depth && self.phase == Phase::Running {
+            let Some(place) = self.ready.front().copied() else { break };
+            let due = self.due(place, now);
+            if due.is_some_and(|due| due > now) {
+                break;
+            }
+            if let Some(due) = due {
+                let slip = now.since(due);
+                self.replayed.slip.add(slip);
+                self.replayed.slip_max = self.replayed.slip_max.max(slip);
+            }
+            self.ready.pop_front();
+            self.dispatch(place, now, out);
+            any = true;
+        }
+        any
+    }
+
+    /// When the request at `place` is to go; `None` if it is as soon as it may.
+    pub(super) fn due(&mut self, place: u64, now: Nanos) -> Option<Nanos> {
+        let time = self.window.get(place)?.time;
+        self.scaled(time, now)
+    }
+
+    /// What the replay's clock will say at a time of the recording's; `None` if times do not count.
+    pub(super) fn scaled(&mut self, time: Nanos, now: Nanos) -> Option<Nanos> {
+        let Timing::Scaled(factor) = self.rules.timing else { return None };
+        let (began, recorded) = *self.origin.get_or_insert((now, self.plan.first_issue));
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a nanosecond in a hundred days is all that is lost; it saturates"
+        )]
+        let after = Nanos((time.since(recorded).0 as f64 / factor) as u64);
+        Some(began.after(after))
+    }
+
+    /// Sends a request to its image, or does what stands for that.
+    fn dispatch(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        if self.rules.order == Order::None {
+            self.mark_racy(place);
+        }
+        self.enter(place, now, out);
+        let Some(expected) = self.window.get_mut(place) else { return };
+        let has_image = self.stages[usize::from(expected.device.0)].has_image;
+        let stage = std::mem::replace(&mut expected.stage, Stage::Over);
+        let Stage::Arrived(mut came) = stage else {
+            expected.stage = stage;
+            return;
+        };
+        came.went = now;
+        let (request, device) = (expected.request, expected.device);
+        self.kept_bytes = self.kept_bytes.saturating_sub(came.kept);
+        came.kept = 0;
+        let at_once =
+            if expected.failed || request.operation == Operation::BlockStatus || !has_image {
+                Some(Done::AsRecorded)
+            } else {
+                came.refused.map(|errno| Done::Answered(Answer::failed(errno, now)))
+            };
+        if let Some(done) = at_once {
+            expected.stage = Stage::Done(came, done);
+            self.done(place, now, out);
+            return;
+        }
+        let data = match std::mem::replace(&mut came.data, Data::Memory(Bytes::new())) {
+            Data::Memory(data) => data,
+            Data::Spilled(_) => unreachable!("`start` brings back what was spilled"),
+        };
+        let work = Work::Submit(device, Submission { tag: place, request, data });
+        out.work.push((std::sync::Arc::clone(&came.outbox), work));
+        expected.stage = Stage::Away(came);
+        self.away.push(place);
+    }
+
+    /// Without an order, a read with which a conflicting request is in flight may return either's data.
+    fn mark_racy(&mut self, place: u64) {
+        let Some(one) = self.window.get(place) else { return };
+        let (device, request) = (one.device, one.request);
+        let block = u64::from(self.stages[usize::from(device.0)].geometry.block_min);
+        let mut racy = false;
+        for other in &self.away {
+            let Some(other) = self.window.get_mut(*other) else { continue };
+            if other.device == device && other.request.conflicts(&request, block) {
+                other.racy = true;
+                racy = true;
+            }
+        }
+        if let Some(one) = self.window.get_mut(place) {
+            one.racy |= racy;
+        }
+    }
+
+    /// An image, or the trace in its place, is done with a request.
+    pub(in crate::engine) fn completed(
+        &mut self,
+        ticket: u64,
+        answer: Answer,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        if ticket >= EXTRA {
+            let Answer { result, data, extents, .. } = answer;
+            self.extra_done(ticket, result, data, extents, now, out);
+            return;
+        }
+        if let Some(index) = self.away.iter().position(|one| *one == ticket) {
+            self.away.swap_remove(index);
+        }
+        let Some(expected) = self.window.get_mut(ticket) else { return };
+        let stage = std::mem::replace(&mut expected.stage, Stage::Over);
+        let (came, was_away) = match stage {
+            Stage::Away(came) => (came, true),
+            Stage::Done(came, _) => (came, false),
+            other => {
+                expected.stage = other;
+                return;
+            }
+        };
+        expected.fetching = false;
+        expected.fetched |= !was_away;
+        if self.phase == Phase::Stopped {
+            let (request, entered) = (expected.request, expected.entered);
+            if entered {
+                self.enter_refusal(ticket, now, out);
+            }
+            if !came.own {
+                refuse(came, request, Errno::ESHUTDOWN, out);
+            }
+            self.window.end(ticket);
+            return;
+        }
+        expected.stage = Stage::Done(came, Done::Answered(answer));
+        if was_away {
+            self.done(ticket, now, out);
+        }
+        // What else can be done now, the caller's `settle` does, once for many.
+    }
+
+    /// A request is complete: those that it held back may go.
+    fn done(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        if !(self.rules.is_live() && self.rules.order == Order::Conflict) {
+            self.free(place, now, out);
+        }
+        self.release_if_done(place, now, out);
+    }
+
+    /// The request with this ticket holds nothing back any more.
+    pub(super) fn free(&mut self, ticket: u64, now: Nanos, out: &mut Output) {
+        let device = match self.window.get(ticket) {
+            Some(expected) => expected.device,
+            None => match self.extras.get(&ticket) {
+                Some(extra) => extra.asked.device,
+                None => return,
+            },
+        };
+        let mut clear = Vec::new();
+        self.schedules[usize::from(device.0)].complete(ticket, &mut clear);
+        let mut next = 0;
+        while let Some(place) = clear.get(next).copied() {
+            next += 1;
+            if place >= EXTRA {
+                self.extra_clear(place, out);
+                continue;
+            }
+            match self.window.get_mut(place) {
+                Some(expected) if !matches!(expected.stage, Stage::Over) => {
+                    expected.clear = true;
+                    self.start(place, now, out);
+                }
+                // It was given up while it was held back.
+                _ => self.schedules[usize::from(device.0)].complete(place, &mut clear),
+            }
+        }
+    }
+
+    /// A request will not come: nothing waits for it from now on.
+    pub(super) fn give_up(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        let Some(expected) = self.window.get(place) else { return };
+        if expected.is_awaited() && self.rules.order == Order::Recorded {
+            let index = usize::try_from(expected.step - self.current).unwrap_or(usize::MAX);
+            if let Some(step) = self.steps.get_mut(index) {
+                step.awaited = step.awaited.saturating_sub(1);
+            }
+        }
+        self.replayed.missing += 1;
+        let held_back = self.schedules[usize::from(expected.device.0)].is_held_back(place);
+        self.window.end(place);
+        if !held_back {
+            self.free(place, now, out);
+        }
+    }
+
+    /// A request that the recording does not have may go.
+    fn extra_clear(&mut self, ticket: u64, out: &mut Output) {
+        let Some(extra) = self.extras.get_mut(&ticket) else { return };
+        let data = std::mem::replace(&mut extra.came.data, Data::Memory(Bytes::new()));
+        let Data::Memory(data) = data else { return };
+        let submission = Submission { tag: ticket, request: extra.asked.request, data };
+        let work = Work::Submit(extra.asked.device, submission);
+        out.work.push((std::sync::Arc::clone(&extra.came.outbox), work));
+    }
+
+    /// A request that the recording does not have is complete, and is answered at once.
+    pub(super) fn extra_done(
+        &mut self,
+        ticket: u64,
+        result: Result<(), Errno>,
+        data: Bytes,
+        extents: Vec<Extent>,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        self.free(ticket, now, out);
+        let Some(extra) = self.extras.remove(&ticket) else { return };
+        let (came, asked) = (extra.came, extra.asked);
+        let read = asked.request.operation == Operation::Read && result.is_ok();
+        let block = Block {
+            id: asked.id.unwrap_or(RequestId(ticket)),
+            device: asked.device,
+            operation: asked.request.operation,
+            result,
+            latency: now.since(came.went),
+            hold: Nanos::default(),
+            flags: CompletionFlags {
+                undelivered: came.outbox.is_gone(),
+                refused: came.refused.is_some(),
+            },
+            payload: if read { Payload::of(&data) } else { Payload::Absent },
+            extents: extents.clone(),
+        };
+        out.log.push(now, EventKind::Checkpoint(Checkpoint::Controller), None);
+        out.log.push(now, EventKind::Block(block), read.then(|| data.clone()));
+        let released = Released {
+            tag: came.tag,
+            cookie: came.cookie,
+            request: asked.request,
+            result,
+            data,
+            extents,
+        };
+        out.released.push((came.outbox, released));
+    }
+
+    /// Puts the issue of a request that has arrived into the log of the replay, once.
+    fn enter(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        let live = self.rules.is_live();
+        let Some(expected) = self.window.get_mut(place) else { return };
+        let Stage::Arrived(came) = &expected.stage else { return };
+        if std::mem::replace(&mut expected.entered, true) {
+            return;
+        }
+        if live && expected.optional {
+            // It was never counted.
+        } else if self.rules.order == Order::Recorded
+            && let Some(step) = self.steps.front_mut()
+        {
+            step.awaited = step.awaited.saturating_sub(1);
+        }
+        if !live {
+            self.ahead -= 1;
+            self.ahead_bytes -= expected.request.data_bytes();
+        }
+        let data = match &came.data {
+            Data::Memory(data) => data.clone(),
+            Data::Spilled(_) => Bytes::new(),
+        };
+        let issue = Issue {
+            id: expected.id,
+            device: expected.device,
+            connection: came.connection,
+            cookie: came.cookie,
+            request: expected.request,
+            // What was made up is in no recording.
+            payload: if expected.filled { Payload::of(&data) } else { expected.payload },
+            early: if came.own { Nanos::default() } else { now.since(came.at) },
+        };
+        out.log.push(now, EventKind::Issue(issue), Some(data));
+    }
+}

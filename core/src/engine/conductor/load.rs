@@ -1,0 +1,272 @@
+//! Reading ahead: events of the log in, expected requests and steps out.
+//!
+//! Invariant: no more is read ahead than is needed to match arrivals, or to keep images busy.
+
+use super::{Conductor, LogState, Output, Phase, Step};
+use crate::engine::expected::{Came, Data, Expected, Stage};
+use crate::engine::replay_error::ReplayError;
+use crate::engine::schedule::Order;
+use crate::event::{Block, Event, EventKind, Issue, Payload};
+use crate::limits::{REPLAY_BYTES_MAX, REPLAY_REQUESTS_MAX, REQUEST_DATA_BYTES_MAX};
+use crate::request::{Operation, RequestId};
+use crate::units::Nanos;
+
+/// Requests that are read ahead where the log is the client.
+const LOOK_AHEAD: usize = 1024;
+
+/// What the caller read of the log, with what it needs.
+#[derive(Debug)]
+pub(in crate::engine) struct Loaded {
+    /// The event's place in the trace.
+    pub(in crate::engine) event: u64,
+    /// What it is.
+    pub(in crate::engine) entry: Event,
+    /// The data of a write that the replay does itself.
+    pub(in crate::engine) data: bytes::Bytes,
+    /// They were made up.
+    pub(in crate::engine) filled: bool,
+}
+
+impl Conductor {
+    /// Whether more of the log is needed.
+    pub(in crate::engine) fn wants_more(&self) -> bool {
+        if self.log != LogState::Open || self.phase != Phase::Running {
+            return false;
+        }
+        if self.rules.is_live() {
+            return self.window.unmatched() < self.rules.window;
+        }
+        let next_step = self.rules.order == Order::Recorded && self.steps.len() < 2;
+        next_step || (self.ahead < LOOK_AHEAD && self.ahead_bytes < REPLAY_BYTES_MAX)
+    }
+
+    /// Whether the replay does the request itself, so that `load` needs the data of a write.
+    pub(in crate::engine) fn does_itself(&self, id: RequestId) -> bool {
+        !self.plan.leaves_out(id) && (!self.rules.is_live() || self.plan.is_optional(id))
+    }
+
+    /// Takes the next event of the log.
+    pub(in crate::engine) fn load(
+        &mut self,
+        loaded: Loaded,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<(), ReplayError> {
+        let Loaded { event, entry, data, filled } = loaded;
+        match entry.kind {
+            EventKind::Issue(issue) => {
+                let came = self.own_arrival(&issue, data, now);
+                self.load_issue(event, entry.time, &issue, came, filled, now, out)?;
+            }
+            EventKind::Block(block) => self.load_block(entry.time, block, now, out),
+            EventKind::Checkpoint(which) => {
+                self.begin_step_if_closed(now, out);
+                let step = self.loading();
+                step.checkpoint = Some(which);
+                step.closed = true;
+            }
+            EventKind::Connect(_) | EventKind::Disconnect { .. } | EventKind::Mark { .. }
+                if !self.rules.is_live() =>
+            {
+                self.note(entry.kind, now, out);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// There is no more of the log.
+    pub(in crate::engine) fn log_ended(&mut self, whole: bool) {
+        self.log = if whole { LogState::Ended } else { LogState::Cut };
+    }
+
+    fn loading(&mut self) -> &mut Step {
+        self.steps.back_mut().expect("there is always a step that is being read")
+    }
+
+    /// Number of the step that is being read.
+    fn loading_number(&self) -> u64 {
+        self.current + self.steps.len() as u64 - 1
+    }
+
+    fn begin_step_if_closed(&mut self, now: Nanos, out: &mut Output) {
+        if self.loading().closed {
+            let first = self.window.next_place();
+            self.steps.push_back(Step { first, end: first, ..Step::default() });
+            if self.rules.order != Order::Recorded {
+                // Steps mean nothing here; the one that is being read is the current one.
+                self.steps.pop_front();
+                self.current += 1;
+                self.enter_step(now, out);
+            }
+        }
+    }
+
+    /// A note goes into the log of the replay where it lies in the recording.
+    fn note(&mut self, kind: EventKind, now: Nanos, out: &mut Output) {
+        self.begin_step_if_closed(now, out);
+        if self.steps.len() == 1 {
+            out.log.push(now, kind, None);
+        } else {
+            self.loading().notes.push(kind);
+        }
+    }
+
+    /// How a request comes that the log itself makes.
+    fn own_arrival(&self, issue: &Issue, data: bytes::Bytes, now: Nanos) -> Came {
+        Came {
+            outbox: std::sync::Arc::clone(&self.player),
+            tag: 0,
+            cookie: issue.cookie,
+            connection: issue.connection,
+            data: Data::Memory(data),
+            at: now,
+            went: now,
+            refused: None,
+            own: true,
+            kept: 0,
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an event, what belongs to it, and the usual two"
+    )]
+    fn load_issue(
+        &mut self,
+        event: u64,
+        time: Nanos,
+        issue: &Issue,
+        came: Came,
+        filled: bool,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<(), ReplayError> {
+        let failed = self.plan.leaves_out(issue.id);
+        self.check(event, issue, failed)?;
+        self.begin_step_if_closed(now, out);
+        let live = self.rules.is_live();
+        let optional = self.plan.is_optional(issue.id);
+        if filled {
+            self.fill(issue);
+        }
+        let supplied = live && optional && !failed && self.can_supply(issue, filled);
+        let stage = if !live || supplied { Stage::Arrived(came) } else { Stage::Missing };
+        if !live {
+            self.ahead += 1;
+            self.ahead_bytes += issue.request.data_bytes();
+        }
+        self.replayed.absent += u64::from(supplied);
+        let expected = Expected {
+            id: issue.id,
+            event,
+            time,
+            wait: time.since(self.last_release),
+            step: self.loading_number(),
+            epoch: self.flushes[usize::from(issue.device.0)],
+            device: issue.device,
+            connection: issue.connection,
+            request: issue.request,
+            payload: if filled { Payload::Absent } else { issue.payload },
+            failed,
+            optional,
+            block: None,
+            reached: false,
+            clear: false,
+            entered: false,
+            filled,
+            racy: false,
+            fetching: false,
+            fetched: false,
+            named: false,
+            stage,
+        };
+        let reached = self.rules.order != Order::Recorded || self.steps.len() == 1;
+        let place = self.window.push(expected, live);
+        let step = self.loading();
+        step.end = place + 1;
+        step.awaited += usize::from(!optional || !live);
+        if reached {
+            self.reach(place, now, out);
+        }
+        Ok(())
+    }
+
+    /// Whether a request whose client had gone changes the image, and can be done without that client.
+    fn can_supply(&self, issue: &Issue, filled: bool) -> bool {
+        let data = match issue.payload {
+            Payload::Stored(..) | Payload::Zeroes => true,
+            Payload::Absent | Payload::Digest(_) => issue.request.operation != Operation::Write,
+        };
+        issue.request.operation.modifies()
+            && data
+            && !filled
+            && self.stages[usize::from(issue.device.0)].has_image
+    }
+
+    /// Refuses what no image can be asked.
+    fn check(&self, event: u64, issue: &Issue, failed: bool) -> Result<(), ReplayError> {
+        let (id, request) = (issue.id, issue.request);
+        if self.window.contains(id) {
+            return Err(ReplayError::Twice { event, id });
+        }
+        if self.window.len() >= REPLAY_REQUESTS_MAX {
+            return Err(ReplayError::TooMany { event });
+        }
+        let size = self.stages[usize::from(issue.device.0)].geometry.size;
+        if !failed && !request.range.fits(size) {
+            return Err(ReplayError::PastEnd { event, id, request, size });
+        }
+        let length = request.data_bytes();
+        if !failed && length > u64::from(REQUEST_DATA_BYTES_MAX) {
+            return Err(ReplayError::TooLong { event, id, length });
+        }
+        Ok(())
+    }
+
+    /// What is read there from now on was made up.
+    fn fill(&mut self, issue: &Issue) {
+        self.replayed.filled += 1;
+        let range = issue.request.range;
+        let filled = &mut self.filled[usize::from(issue.device.0)];
+        let (mut first, mut end) = (range.offset, range.end());
+        // Joined with those that it touches, so that a disk filled from one end to the other is one range.
+        while let Some((offset, other)) = filled.range(..=end).next_back().map(|(a, b)| (*a, *b)) {
+            if other < first {
+                break;
+            }
+            filled.remove(&offset);
+            (first, end) = (first.min(offset), end.max(other));
+        }
+        filled.insert(first, end);
+    }
+
+    fn load_block(&mut self, time: Nanos, block: Block, now: Nanos, out: &mut Output) {
+        if block.operation == Operation::Flush
+            && let Some(flushes) = self.flushes.get_mut(usize::from(block.device.0))
+        {
+            *flushes += 1;
+        }
+        self.last_release = time;
+        let order = self.rules.order;
+        let step = self.loading();
+        if step.blocks.is_empty() {
+            step.time = time;
+        }
+        step.closed = true;
+        // Issued before the part that we have, or completed twice.
+        let Some(place) = self.window.place_of(block.id) else { return };
+        let Some(expected) = self.window.get_mut(place) else { return };
+        if expected.block.is_some() {
+            return;
+        }
+        let device = expected.device;
+        expected.block = Some(Box::new(block));
+        if order == Order::Recorded {
+            self.loading().blocks.push_back(place);
+        } else {
+            self.schedules[usize::from(device.0)].released(place);
+            self.release_if_done(place, now, out);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The player of a replay: reads the log ahead, keeps an eye on the clock, and does what no client does.
+//!
+//! Without clients that is everything: the requests of the log go to the images from here. One thread runs it, or a
+//! test turns it by hand. Invariant: it never holds more of the log in memory than the conductor asked for and one
+//! batch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::conductor::Loaded;
+use super::disk::Disk;
+use super::outbox::Outbox;
+use super::play::{Play, is_too_long};
+use super::replay_error::ReplayError;
+use super::rules::Replayed;
+use super::{Engine, Mode};
+use crate::device::{Completion, Queue};
+use crate::event::{EventKind, Issue, Payload};
+use crate::request::Operation;
+use crate::units::Nanos;
+
+/// Longest sleep between two looks at the clock.
+const NAP: Duration = Duration::from_millis(100);
+
+/// Events that are read at once.
+const BATCH: usize = 256;
+
+/// Data that are read at once, in bytes.
+const BATCH_BYTES: u64 = 8 << 20;
+
+/// What takes the place of data that the trace does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// Nothing: the plan says that none are missing.
+    None,
+    /// Zeroes.
+    Zero,
+    /// Bytes that do not compress; the same for the same request.
+    Random,
+}
+
+/// Runs a replay. Make it when all devices are attached.
+pub struct Player {
+    engine: Arc<Engine>,
+    outbox: Arc<Outbox>,
+    queues: Vec<Option<Box<dyn Queue>>>,
+    completions: Vec<Completion>,
+    /// Read, and not yet asked for by the conductor.
+    read: VecDeque<Loaded>,
+    /// Nothing more is to be read; whether the trace was whole.
+    end: Option<Result<bool, ReplayError>>,
+    fill: Fill,
+    /// The first event that is not replayed any more.
+    until: u64,
+    zeroes: Bytes,
+}
+
+impl Player {
+    /// For an engine that replays, with its disks in order.
+    pub fn new(engine: &Arc<Engine>, disks: &[Arc<Disk>], fill: Fill) -> Player {
+        let Mode::Replay(play) = &engine.mode else {
+            panic!("only an engine that replays has a player");
+        };
+        let outbox = Arc::clone(&play.player);
+        let queues = disks.iter().map(|disk| disk.open_queue(outbox.bell())).collect();
+        Player {
+            engine: Arc::clone(engine),
+            outbox,
+            queues,
+            completions: Vec::new(),
+            read: VecDeque::new(),
+            end: None,
+            fill,
+            until: u64::MAX,
+            zeroes: Bytes::new(),
+        }
+    }
+
+    /// Ends the replay before the event with this index: what was issued before it is still completed.
+    #[must_use]
+    pub fn until(mut self, event: u64) -> Player {
+        self.until = event;
+        self
+    }
+
+    /// Does what there is to do now, without waiting. False if that is nothing.
+    pub fn turn(&mut self) -> bool {
+        let engine = Arc::clone(&self.engine);
+        let Mode::Replay(play) = &engine.mode else { return false };
+        let mut any = false;
+        while engine.play_pump(play, &mut self.queues, &self.outbox, &mut self.completions) {
+            any = true;
+        }
+        if engine.conduct_wants_more() {
+            self.read_ahead(&engine, play);
+            any = true;
+        }
+        any | engine.conduct_quietly(play, super::Conductor::tick)
+    }
+
+    /// Runs to the end of the replay: of the log, or with clients until they have gone. `stop` ends it from outside;
+    /// `progress` is told how many requests are done.
+    pub fn run(
+        mut self,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Replayed, ReplayError> {
+        loop {
+            self.outbox.bell().clear();
+            let busy = self.turn();
+            let look = self.engine.look();
+            progress(look.requests);
+            if let Some(error) = look.trouble {
+                self.leave_behind();
+                return Err(error);
+            }
+            if look.ended {
+                return Ok(self.engine.end_of_replay());
+            }
+            if stop.load(Ordering::Relaxed) {
+                self.engine.stop_replay();
+                self.leave_behind();
+                return Err(ReplayError::Interrupted { requests: look.requests });
+            }
+            if !busy {
+                let nap = look.nap.map_or(NAP, |nap| Duration::from(nap).min(NAP));
+                self.outbox.bell().wait(nap);
+            }
+        }
+    }
+
+    /// Dropping a queue waits for its requests, and its image may never answer.
+    fn leave_behind(&mut self) {
+        self.queues.drain(..).for_each(std::mem::forget);
+    }
+
+    /// Reads the next events, and hands the conductor as many as it wants.
+    fn read_ahead(&mut self, engine: &Arc<Engine>, play: &Play) {
+        let mut bytes = 0;
+        while self.read.len() < BATCH && bytes < BATCH_BYTES && self.end.is_none() {
+            match self.read_one(engine, play) {
+                Ok(Some(loaded)) => {
+                    bytes += loaded.data.len() as u64;
+                    self.read.push_back(loaded);
+                }
+                Ok(None) => self.end = Some(Ok(self.until == u64::MAX && play.log().is_whole())),
+                Err(error) => self.end = Some(Err(error)),
+            }
+        }
+        let (read, end) = (&mut self.read, &mut self.end);
+        engine.conduct_quietly(play, |conductor, now, out| {
+            while conductor.wants_more() {
+                let outcome = match read.pop_front() {
+                    Some(loaded) => conductor.load(loaded, now, out),
+                    None => match end.take() {
+                        Some(Ok(whole)) => {
+                            conductor.log_ended(whole);
+                            Ok(())
+                        }
+                        Some(Err(error)) => Err(error),
+                        None => break,
+                    },
+                };
+                if let Err(error) = outcome {
+                    conductor.fail(error, now, out);
+                }
+            }
+            conductor.settle(now, out);
+        });
+    }
+
+    /// Reads one event, with the data that the replay needs of it.
+    fn read_one(&mut self, engine: &Engine, play: &Play) -> Result<Option<Loaded>, ReplayError> {
+        let Some((event, entry)) = play.log().next_event()? else { return Ok(None) };
+        if event >= self.until {
+            return Ok(None);
+        }
+        let (data, filled) = match &entry.kind {
+            EventKind::Issue(issue)
+                if issue.request.operation == Operation::Write
+                    && engine.does_itself(issue)
+                    && !is_too_long(&issue.request) =>
+            {
+                self.data_of(play, event, issue)?
+            }
+            _ => (Bytes::new(), false),
+        };
+        Ok(Some(Loaded { event, entry, data, filled }))
+    }
+
+    /// The data that a write is to carry, and whether they were made up.
+    fn data_of(
+        &mut self,
+        play: &Play,
+        event: u64,
+        issue: &Issue,
+    ) -> Result<(Bytes, bool), ReplayError> {
+        let expected = issue.request.range.length;
+        let length = usize::try_from(expected).unwrap_or(0);
+        let data = match (issue.payload, self.fill) {
+            (Payload::Stored(_, id), _) => play.log().payload(id)?,
+            (Payload::Zeroes, _) => self.zeroes(length),
+            (_, Fill::None) => return Ok((Bytes::new(), false)),
+            (_, Fill::Zero) => return Ok((self.zeroes(length), true)),
+            (_, Fill::Random) => return Ok((random(issue.id.0, length), true)),
+        };
+        let found = data.len() as u64;
+        if found == expected {
+            Ok((data, false))
+        } else {
+            Err(ReplayError::DataLength { event, id: issue.id, expected, found })
+        }
+    }
+
+    /// So many zeroes; all share one piece of memory.
+    fn zeroes(&mut self, length: usize) -> Bytes {
+        if self.zeroes.len() < length {
+            self.zeroes = Bytes::from(vec![0; length.next_power_of_two()]);
+        }
+        self.zeroes.slice(..length)
+    }
+}
+
+/// Bytes that do not compress, the same for the same `seed`.
+fn random(seed: u64, length: usize) -> Bytes {
+    let mut bytes = vec![0; length];
+    fastrand::Rng::with_seed(seed).fill(&mut bytes);
+    bytes.into()
+}
+
+/// What a player needs to know between two turns.
+struct Look {
+    requests: u64,
+    trouble: Option<ReplayError>,
+    ended: bool,
+    nap: Option<Nanos>,
+}
+
+impl Engine {
+    fn conduct_wants_more(&self) -> bool {
+        self.lock().conductor.as_ref().is_some_and(super::Conductor::wants_more)
+    }
+
+    fn does_itself(&self, issue: &Issue) -> bool {
+        self.lock().conductor.as_ref().is_some_and(|conductor| conductor.does_itself(issue.id))
+    }
+
+    /// Like [`Engine::conduct`], on the player's own thread. Whether that has work to do now.
+    fn conduct_quietly(
+        &self,
+        play: &Play,
+        act: impl FnOnce(&mut super::Conductor, Nanos, &mut super::conductor::Output),
+    ) -> bool {
+        let mut state = self.lock();
+        let now = self.now();
+        let mut out = super::conductor::Output::default();
+        if let Some(conductor) = state.conductor.as_mut() {
+            act(conductor, now, &mut out);
+        }
+        let any = !out.work.is_empty();
+        self.apply(play, &mut state, out, &play.player);
+        any
+    }
+
+    fn look(&self) -> Look {
+        let mut state = self.lock();
+        let now = self.now();
+        let Some(conductor) = state.conductor.as_mut() else {
+            return Look { requests: 0, trouble: None, ended: true, nap: None };
+        };
+        Look {
+            requests: conductor.replayed().requests,
+            trouble: conductor.take_trouble(),
+            ended: conductor.has_ended(),
+            nap: conductor.next_tick(now).map(|then| then.since(now)),
+        }
+    }
+
+    fn end_of_replay(&self) -> Replayed {
+        let mut state = self.lock();
+        let now = self.now();
+        state.conductor.as_mut().map(|conductor| conductor.ended(now)).unwrap_or_default()
+    }
+}
