@@ -17,7 +17,7 @@ fn data(bytes: &[u8]) -> EventData {
 }
 
 /// One or more of each kind, with numbers at their edges.
-fn every_kind() -> Vec<EventKind> {
+pub(super) fn every_kind() -> Vec<EventKind> {
     let down = true;
     let mut kinds: Vec<_> =
         Checkpoint::NAMES.into_iter().map(|(which, _)| EventKind::Checkpoint(which)).collect();
