@@ -1,7 +1,7 @@
 //! Tests of the reference page: its example is what we write, and reads as it says.
 
 use super::*;
-use crate::event::{Clock, Connect, Disconnect, Input, Key, Samples, ShutdownCause};
+use crate::event::{ClockKind, Connect, Disconnect, Input, Key, Samples, ShutdownCause};
 use crate::format::frame;
 use crate::limits;
 use crate::request::Errno;
@@ -171,7 +171,7 @@ fn the_tables_on_the_page_are_those_of_the_code() {
     };
     let page = PAGE.replace(",\n", ", ");
     let causes = ShutdownCause::NAMES.map(|(_, name)| name);
-    let clocks = Clock::NAMES.map(|(_, name)| name);
+    let clocks = ClockKind::NAMES.map(|(_, name)| name);
     for names in [&causes[..], &clocks, &Key::NAMES] {
         assert!(page.contains(&list(names)), "{names:?}");
     }
