@@ -33,7 +33,17 @@ CODEC_STORED, CODEC_ZSTD = 0, 1
 OPERATIONS = ["read", "write", "write_zeroes", "discard", "flush", "block_status", "cache"]
 FLAGS = ["fua", "no_hole", "fast_zero", "req_one"]
 COMPLETION_FLAGS = ["undelivered", "refused"]
-CHECKPOINTS = ["controller"]
+CHECKPOINTS = [
+    "controller", "clock_warp_start", "clock_warp_account", "reset_requested", "suspend_requested",
+    "clock_virtual", "clock_host", "clock_virtual_rt", "init", "reset",
+]  # fmt: skip
+CLOCKS = ["host", "virtual_rt", "virtual"]
+KEYS = ["number", "qcode", "linux"]
+CAUSES = [
+    "none", "host_error", "host_qmp_quit", "host_qmp_system_reset", "host_signal", "host_ui", "guest_shutdown",
+    "guest_reset", "guest_panic", "subsystem_reset", "snapshot_load", "host_qmp",
+]  # fmt: skip
+EVENT_BYTES_MAX, SAMPLES_MAX = 1_048_576, 65_536
 DISCONNECTS = ["asked", "closed", "protocol", "shutdown"]
 
 # Errors that have a name when they are printed (Linux numbers); the others are errno-N.
@@ -108,6 +118,17 @@ class Source:
         way = self.leb()
         way = -(way + 1 >> 1) if way & 1 else way >> 1
         return (expected + way) % 2**64
+
+    def sig(self, bits=64):
+        number = self.dif(0)
+        number -= 2**64 if number >> 63 else 0
+        if not -(2 ** (bits - 1)) <= number < 2 ** (bits - 1):
+            raise Lost(f"byte {self.at}: {number} has more than {bits} bits")
+        return number
+
+    def blob(self):
+        """Bytes that an event carries itself, as they are printed."""
+        return self.bytes(self.leb(EVENT_BYTES_MAX)).hex()
 
     def bits(self, names):
         """A byte of flags: the names of those that are set. Bits without a name are zero."""
@@ -272,6 +293,7 @@ def rows(chunk):
             if kind not in KINDS:
                 raise Refused(f"an event of kind {kind:#04x} in the chunk at byte {chunk.start}")
             fields = KINDS[kind](source, before)
+            check_early(fields, time)
         else:
             own = Source(source.bytes(source.leb()))
             fields = NOTES[kind](own) if kind in NOTES else None
@@ -284,6 +306,11 @@ def rows(chunk):
         raise Lost("damaged: time_last is not that of the last event")
 
 
+def check_early(fields, time):
+    if fields.get("early", 0) > time:
+        raise Lost("damaged: a request came before the recording began")
+
+
 class Columns:
     """The columns of a body, by number."""
 
@@ -292,7 +319,7 @@ class Columns:
         listed = [(source.u8(), source.u8(), source.leb()) for _ in range(source.leb())]
         self.layouts, self.data, before = {}, {}, 0
         for number, layout, size in listed:
-            if number <= before or 25 <= number < 0x80:
+            if number <= before or 26 <= number < 0x80:
                 raise Lost(f"damaged: column {number}")
             before = number
             self.layouts[number], self.data[number] = layout, source.bytes(size)
@@ -398,6 +425,7 @@ class ByColumn:
             self.route_list.append((source.leb(2**16 - 1), source.leb(2**32 - 1)))
         self.extents, self.others = self.columns.source(22), self.columns.source(23)
         self.digests, self.next_payload = self.columns.source(24), 0
+        self.earlies = iter(numbers(25, sum(shape >> 6 & 1 for shape in self.shapes)))
         self.load_shapes()
 
     def load_shapes(self):
@@ -434,6 +462,7 @@ class ByColumn:
                 time += step
                 if kind == 0:
                     fields = self.issue(places[0])
+                    check_early(fields, time)
                     times.append(time)
                     places[0] += 1
                 elif kind == 1:
@@ -441,7 +470,7 @@ class ByColumn:
                     hold = fields["hold"]
                     places[1] += 1
                 elif kind == 2:
-                    fields = {"kind": "checkpoint", "checkpoint": CHECKPOINTS[next(self.which)]}
+                    fields = {"kind": "checkpoint", "checkpoint": self.checkpoint()}
                 yield fields and {**fields, "t": time}
         if self.extents.left() or self.others.left() or self.digests.left():
             raise Lost("damaged: bytes are left in a column")
@@ -451,11 +480,19 @@ class ByColumn:
     def other(self):
         kind, step = self.others.u8(), self.others.leb()
         if kind < 0x80:
-            if kind != 4:
+            if kind in (1, 2, 3):
+                raise Lost(f"damaged: kind {kind} has columns of its own")
+            if kind not in KINDS:
                 raise Refused(f"an event of kind {kind:#04x} in the chunk at byte {self.chunk.start}")
-            return end(self.others, None), step
+            return KINDS[kind](self.others, None), step
         own = Source(self.others.bytes(self.others.leb()))
         return NOTES[kind](own) if kind in NOTES else None, step
+
+    def checkpoint(self):
+        number = next(self.which)
+        if number >= len(CHECKPOINTS):
+            raise Lost(f"damaged: checkpoint {number}")
+        return CHECKPOINTS[number]
 
     def issue(self, place):
         shape, (device, connection) = self.shapes[place], self.route_list[self.routes[place]]
@@ -464,7 +501,7 @@ class ByColumn:
             "kind": "issue", "id": self.issue_ids[place], "device": device, "conn": connection,
             "cookie": self.cookies[place], "op": operation(shape), "off": self.offsets[place],
             "len": self.lengths[place], "flags": Source(bytes([self.flags[place]])).bits(FLAGS),
-            "payload": shown, "number": number,
+            "early": next(self.earlies) if shape & 0x40 else 0, "payload": shown, "number": number,
         }  # fmt: skip
 
     def block(self, place, time, times, hold_before):
@@ -536,12 +573,13 @@ def digest(little_endian):
 def issue(source, before):
     identity = source.dif(before.issue_id)
     shape = source.u8()
-    if shape & 0xC0:
+    if shape & 0x80:
         raise Lost("damaged: the shape of an issue")
     op = operation(shape)
     flags = source.bits(FLAGS)
     if shape & 0x20:
         before.device, before.connection = source.leb(2**16 - 1), source.leb(2**32 - 1)
+    early = source.leb() if shape & 0x40 else 0
     before.cookie = source.dif(before.cookie)
     offset = source.dif(before.offset)
     length = source.leb()
@@ -551,7 +589,7 @@ def issue(source, before):
     return {
         "kind": "issue", "id": identity, "device": before.device, "conn": before.connection,
         "cookie": before.cookie, "op": op, "off": offset, "len": length, "flags": flags,
-        "payload": shown, "number": number,
+        "early": early, "payload": shown, "number": number,
     }  # fmt: skip
 
 
@@ -598,6 +636,60 @@ def end(source, _before):
     return {"kind": "end", "status": status - 1 if status else None}
 
 
+def no_more_than(what):
+    """An event whose kind says all."""
+    return lambda _source, _before: {"kind": what}
+
+
+def numbered(what):
+    return lambda source, _before: {"kind": what, "id": source.leb()}
+
+
+def input_event(source, _before):
+    what = source.one_of(["key", "button", "relative", "absolute", "multi_touch"])
+    fields = {"kind": "input", "input": what}
+    if what == "key":
+        fields["key"] = source.one_of(KEYS)
+        fields["code"] = source.leb(2**64 - 1 if fields["key"] == "number" else 2**32 - 1)
+        fields["down"] = source.one_of([False, True])
+    elif what == "button":
+        fields["button"] = source.leb(2**32 - 1)
+        fields["down"] = source.one_of([False, True])
+    elif what == "multi_touch":
+        fields["phase"] = source.leb(2**32 - 1)
+        fields["slot"], fields["tracking_id"] = source.sig(), source.sig()
+    if what in ("relative", "absolute", "multi_touch"):
+        fields["axis"], fields["value"] = source.leb(2**32 - 1), source.sig()
+    return fields
+
+
+def char_read(source, _before):
+    return {"kind": "char_read", "chardev": source.u8(), "data": source.blob()}
+
+
+def net(source, _before):
+    return {"kind": "net", "filter": source.u8(), "net_flags": source.leb(2**32 - 1), "data": source.blob()}
+
+
+def clock(source, _before):
+    return {"kind": "clock", "clock": source.one_of(CLOCKS), "value": source.sig()}
+
+
+def random(source, _before):
+    return {"kind": "random", "ret": source.sig(32), "data": source.blob()}
+
+
+def char_write(source, _before):
+    return {"kind": "char_write", "ret": source.sig(32), "offset": source.sig(32)}
+
+
+def audio_in(source, _before):
+    recorded = source.leb()
+    position = source.leb() if source.one_of([False, True]) else None
+    samples = [[source.sig(), source.sig()] for _ in range(source.leb(SAMPLES_MAX))]
+    return {"kind": "audio_in", "recorded": recorded, "position": position, "samples": samples}
+
+
 def connect(source):
     connection, device, negotiated = source.leb(2**32 - 1), source.leb(2**16 - 1), source.u8()
     return {
@@ -627,6 +719,23 @@ KINDS = {
     2: block,
     3: lambda source, _: {"kind": "checkpoint", "checkpoint": source.one_of(CHECKPOINTS)},
     4: end,
+    5: numbered("bh"),
+    6: numbered("bh_oneshot"),
+    7: input_event,
+    8: no_more_than("input_sync"),
+    9: char_read,
+    10: net,
+    11: clock,
+    12: random,
+    13: lambda source, _: {"kind": "instruction", "count": source.leb()},
+    14: lambda source, _: {"kind": "shutdown", "cause": source.one_of(CAUSES)},
+    15: no_more_than("interrupt"),
+    16: no_more_than("exception"),
+    17: char_write,
+    18: lambda source, _: {"kind": "char_read_all", "data": source.blob()},
+    19: lambda source, _: {"kind": "char_read_all_error", "error": source.sig(32)},
+    20: lambda source, _: {"kind": "audio_out", "played": source.leb()},
+    21: audio_in,
 }
 NOTES = {
     0x80: lambda source: {"kind": "open", "device": source.leb(2**16 - 1)},
@@ -884,9 +993,11 @@ def show(fields):
 
 # The order in which the fields of an event are printed.
 EVENT_FIELDS = [
-    "schema", "seq", "kind", "t", "id", "dev", "conn", "cookie", "op", "off", "len", "flags", "lat", "hold",
+    "schema", "seq", "kind", "t", "id", "dev", "conn", "cookie", "op", "off", "len", "flags", "early", "lat", "hold",
     "payload", "result", "extents", "checkpoint", "export", "structured_replies", "block_status", "reason",
-    "name", "status",
+    "name", "status", "input", "key", "code", "button", "down", "phase", "slot", "tracking_id", "axis", "clock",
+    "value", "chardev", "filter", "net_flags", "ret", "offset", "error", "count", "cause", "played", "recorded",
+    "position", "samples", "data",
 ]  # fmt: skip
 
 
@@ -897,6 +1008,7 @@ def print_events(trace):
             fields["dev"] = trace.device(event["device"])
         if event.get("op") == "flush":
             fields["off"] = fields["len"] = None
+        fields["early"] = event.get("early") or None
         show({name: fields[name] for name in EVENT_FIELDS if name in fields})
 
 
@@ -939,7 +1051,8 @@ def show_request(trace, issue):
         "off": issue["off"] if has_range else None,
         "len": issue["len"] if has_range else None,
         "flags": issue["flags"] + block.get("flags", []),
-        "t": issue["t"],
+        "t": issue["t"] - issue["early"],
+        "early": issue["early"] or None,
         "lat": block.get("lat"),
         "hold": block.get("hold"),
         "epoch": issue["epoch"],

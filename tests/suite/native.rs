@@ -20,7 +20,7 @@ const CANONICAL: &[&str] = &["--format", "canonical"];
 const EVENTS_JSON: &[&str] = &["--events", "--json"];
 
 #[rustfmt::skip]
-const EXPECTED: [Expected; 23] = [
+const EXPECTED: [Expected; 31] = [
     ("native/columns.blkr", &[], "native/operations.txt", 0),
     ("native/columns.blkr", &["--events", "--json"], "native/operations.events.jsonl", 0),
     ("native/operations.blkr", &[], "native/operations.txt", 0),
@@ -44,6 +44,14 @@ const EXPECTED: [Expected; 23] = [
     ("native/later.blkr", EVENTS_JSON, "native/later.events.jsonl", 0),
     ("native/indexed.blkr", &["--json"], "native/sessions.jsonl", 0),
     ("native/indexed.blkr", EVENTS_JSON, "native/sessions.events.jsonl", 0),
+    ("native/guest.blkr", &[], "native/guest.txt", 0),
+    ("native/guest.blkr", &["--events"], "native/guest.events.txt", 0),
+    ("native/guest.blkr", &["--json"], "native/guest.jsonl", 0),
+    ("native/guest.blkr", EVENTS_JSON, "native/guest.events.jsonl", 0),
+    ("native/guest.blkr", CANONICAL, "native/guest.canonical.txt", 0),
+    ("native/guest-columns.blkr", &["--events"], "native/guest.events.txt", 0),
+    ("native/guest-columns.blkr", &["--json"], "native/guest.jsonl", 0),
+    ("native/guest-columns.blkr", EVENTS_JSON, "native/guest.events.jsonl", 0),
 ];
 
 fn blkreplay(arguments: &[&str]) -> Output {
@@ -183,6 +191,36 @@ fn check_cut(command: &[&str], cut: &Path, header_is_cut: bool) {
     assert_eq!(output.status.code(), Some(code), "{stderr}");
     assert!(stderr.contains(word), "{stderr}");
     assert!(!stderr.contains("panicked"), "{stderr}");
+}
+
+/// How many events can be read, and whether that is said to be all.
+fn heard(bytes: &[u8]) -> Option<(Vec<Event>, bool)> {
+    let mut reader = Reader::open(Cursor::new(bytes)).ok()?;
+    let mut events = Vec::new();
+    while let Some((_, event)) = reader.next_event().ok()? {
+        events.push(event);
+    }
+    Some((events, reader.loss().is_none()))
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_of_a_machines_trace_is_noticed() {
+    for name in ["native/guest.blkr", "native/guest-columns.blkr"] {
+        let whole = bytes(name);
+        let (all, complete) = heard(&whole).unwrap();
+        assert!(complete && all.len() == 78);
+        let cut = (0..whole.len()).map(|end| whole[..end].to_vec());
+        let flipped = (0..8 * whole.len()).map(|bit| {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        });
+        for (place, damaged) in cut.chain(flipped).enumerate() {
+            let Some((events, complete)) = heard(&damaged) else { continue };
+            assert!(all.starts_with(&events), "{name}, damage {place}");
+            assert!(!complete, "{name}: damage {place} was not noticed");
+        }
+    }
 }
 
 #[test]

@@ -125,8 +125,8 @@ pub(super) struct GuestJson {
     recorded: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    samples: Option<Vec<[i64; 2]>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    samples: Vec<[i64; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<String>,
 }
@@ -195,7 +195,7 @@ fn audio_json(audio: &AudioIn) -> GuestJson {
     GuestJson {
         recorded: Some(audio.recorded),
         position: audio.position,
-        samples: Some(audio.samples.iter().map(pair).collect()),
+        samples: audio.samples.iter().map(pair).collect(),
         ..GuestJson::default()
     }
 }

@@ -12,7 +12,7 @@ use crate::limits::EVENT_BYTES_MAX;
 
 /// The clocks whose readings are recorded (QEMU: `ReplayClockKind`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Clock {
+pub enum ClockKind {
     /// The time of day of the host (`REPLAY_CLOCK_HOST`).
     Host,
     /// Time that the guest has run, as the host's clock measures it (`REPLAY_CLOCK_VIRTUAL_RT`).
@@ -22,10 +22,13 @@ pub enum Clock {
     Virtual,
 }
 
-impl Clock {
+impl ClockKind {
     /// All clocks with their printed names; the place in the table is the number in the trace file.
-    pub const NAMES: [(Clock, &'static str); 3] =
-        [(Clock::Host, "host"), (Clock::VirtualRt, "virtual_rt"), (Clock::Virtual, "virtual")];
+    pub const NAMES: [(ClockKind, &'static str); 3] = [
+        (ClockKind::Host, "host"),
+        (ClockKind::VirtualRt, "virtual_rt"),
+        (ClockKind::Virtual, "virtual"),
+    ];
 
     /// The printed name.
     pub fn name(self) -> &'static str {
@@ -181,7 +184,7 @@ mod tests {
 
     #[test]
     fn names_stand_in_their_tables_at_their_number() {
-        for (number, (clock, name)) in Clock::NAMES.into_iter().enumerate() {
+        for (number, (clock, name)) in ClockKind::NAMES.into_iter().enumerate() {
             assert_eq!(clock as usize, number);
             assert_eq!(clock.name(), name);
         }

@@ -24,7 +24,7 @@ use crate::units::Nanos;
 
 pub use checkpoint::Checkpoint;
 pub use connection::{Connect, Disconnect};
-pub use guest::{AudioIn, Clock, EventData, EventDataError, Sample, Samples, ShutdownCause};
+pub use guest::{AudioIn, ClockKind, EventData, EventDataError, Sample, Samples, ShutdownCause};
 pub use input::{Input, Key};
 pub use mark::{MarkName, MarkNameError};
 pub use payload::{Payload, PayloadId, is_zero};
@@ -116,7 +116,7 @@ pub enum EventKind {
     /// A clock was read (QEMU: `replay_save_clock`).
     Clock {
         /// Which.
-        clock: Clock,
+        clock: ClockKind,
         /// What it said, in nanoseconds since its own beginning, which may lie ahead.
         value: i64,
     },

@@ -9,7 +9,7 @@ use super::before as number;
 use super::decode::{DecodeError, narrow, unknown};
 use super::varint::{Source, put, put_difference};
 use crate::event::{
-    AudioIn, Clock, EventData, EventKind, Input, Key, Sample, Samples, ShutdownCause,
+    AudioIn, ClockKind, EventData, EventKind, Input, Key, Sample, Samples, ShutdownCause,
 };
 use crate::limits::EVENT_BYTES_MAX;
 
@@ -137,7 +137,7 @@ pub(super) fn take(kind: u8, source: &mut Source<'_>) -> Result<Option<EventKind
             EventKind::Net { filter, flags, frame: data(source, "the frame of net")? }
         }
         number::CLOCK => {
-            let (clock, _) = listed(&Clock::NAMES, source, "a clock")?;
+            let (clock, _) = listed(&ClockKind::NAMES, source, "a clock")?;
             EventKind::Clock { clock, value: signed(source)? }
         }
         number::RANDOM => {

@@ -8,7 +8,7 @@ use super::super::decode::{self, DecodeError, Decoded};
 use super::super::varint::Source;
 use super::Column;
 use super::runs::{Class, Run};
-use super::walk::{Other, Route, Times, UnknownKind, Walk};
+use super::walk::{Route, Times, UnknownKind, Walk};
 use crate::event::{
     Block, Checkpoint, CompletionFlags, Event, EventKind, Issue, Payload, PayloadId,
 };
@@ -28,7 +28,10 @@ pub(in crate::format) struct Decoder {
     checkpoint: usize,
     blocks: Blocks,
     block: usize,
-    others: std::vec::IntoIter<Other>,
+    /// Bytes of all other events, and how many were taken.
+    others: (Vec<u8>, usize),
+    /// Time of the event before.
+    time: u64,
     payloads: Payloads,
 }
 
@@ -87,7 +90,8 @@ impl Decoder {
             checkpoint: 0,
             blocks: Blocks::default(),
             block: 0,
-            others: Vec::new().into_iter(),
+            others: (Vec::new(), 0),
+            time: time_first,
             payloads: Payloads::default(),
         };
         match walk.times(time_first, time_last)? {
@@ -109,7 +113,7 @@ impl Decoder {
         self.checkpoints = times.checkpoints.into_iter().zip(which).collect();
         self.issues.times = times.issues;
         self.blocks.times = times.blocks;
-        self.others = times.others.into_iter();
+        walk.directory.bytes(Column::Others, walk.body).clone_into(&mut self.others.0);
         self.runs = walk.runs.clone().into_iter();
         Ok(())
     }
@@ -147,12 +151,14 @@ impl Decoder {
                 (time, EventKind::Checkpoint(checkpoint(which)?))
             }
             Class::Other => {
-                return Ok(match self.others.next().expect("there is one for each event") {
-                    Other::Event(event) => Decoded::Event(event),
-                    Other::Skipped(event) => Decoded::Skipped(event),
-                });
+                let (bytes, taken) = &mut self.others;
+                let mut source = Source::new(bytes, *taken);
+                let (time, decoded) = decode::other(&mut source, self.time)?;
+                (*taken, self.time) = (source.at(), time);
+                return Ok(decoded);
             }
         };
+        self.time = time;
         Ok(Decoded::Event(Event { time: Nanos(time), kind }))
     }
 

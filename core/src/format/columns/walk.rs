@@ -4,13 +4,12 @@
 //! Each list is made only when it is asked for. Invariant: a list has one number for each event of its class.
 
 use super::super::before::shape;
-use super::super::decode::{self, DecodeError, Decoded, UnknownEvent, unknown};
+use super::super::decode::{self, DecodeError, Decoded, unknown};
 use super::super::varint::Source;
 use super::directory::Directory;
 use super::join::Join;
 use super::runs::{self, Class, Run};
 use super::{Column, Relative, unzigzag};
-use crate::event::Event;
 use crate::limits::COLUMNS_EVENTS_MAX;
 use crate::request::{ConnectionId, DeviceId};
 
@@ -29,21 +28,12 @@ pub(super) struct Walk<'body> {
 /// Where a request came from.
 pub(super) type Route = (DeviceId, ConnectionId);
 
-/// The times of all events, by class.
+/// The times of events, by class.
 #[derive(Debug, Default)]
 pub(super) struct Times {
     pub(super) issues: Vec<u64>,
     pub(super) checkpoints: Vec<u64>,
     pub(super) blocks: Vec<u64>,
-    /// Events of other classes, in order.
-    pub(super) others: Vec<Other>,
-}
-
-/// An event that is neither issue nor block nor checkpoint.
-#[derive(Debug)]
-pub(super) enum Other {
-    Event(Event),
-    Skipped(UnknownEvent),
 }
 
 /// A kind of event that must be known and is not.
@@ -80,7 +70,8 @@ impl<'body> Walk<'body> {
         self.directory.numbers(column, self.body, self.count(class))
     }
 
-    /// All times. An event of a kind that must be known and is not ends the walk.
+    /// The times of all issues, checkpoints and blocks. The other events are looked at and not kept: they can take much
+    /// more memory than their bytes. One of a kind that must be known and is not ends the walk.
     pub(super) fn times(
         &self,
         time_first: u64,
@@ -90,7 +81,6 @@ impl<'body> Walk<'body> {
             issues: self.numbers(Column::IssueTime, Class::Issue)?,
             checkpoints: self.numbers(Column::CheckpointTime, Class::Checkpoint)?,
             blocks: self.numbers(Column::BlockTime, Class::Block)?,
-            others: Vec::new(),
         };
         let mut next = [0; 4];
         let mut others = Source::new(self.directory.bytes(Column::Others, self.body), 0);
@@ -106,14 +96,9 @@ impl<'body> Walk<'body> {
                     for ahead in 0..*length as u64 {
                         let (at, decoded) = decode::other(&mut others, time)?;
                         time = at;
-                        times.others.push(match decoded {
-                            Decoded::Event(event) => Other::Event(event),
-                            Decoded::Skipped(event) => Other::Skipped(event),
-                            Decoded::Unknown { kind, .. } => {
-                                return Ok(Err(UnknownKind { kind, place: place + ahead }));
-                            }
-                            Decoded::Done => unreachable!("an event is taken or refused"),
-                        });
+                        if let Decoded::Unknown { kind, .. } = decoded {
+                            return Ok(Err(UnknownKind { kind, place: place + ahead }));
+                        }
                     }
                     place += *length as u64;
                     continue;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::columns::COLUMNS;
 use super::*;
-use crate::event::{AudioIn, Clock, EventData, Input, Key, Sample, Samples, ShutdownCause};
+use crate::event::{AudioIn, ClockKind, EventData, Input, Key, Sample, Samples, ShutdownCause};
 use crate::format::before::{self, shape};
 use crate::format::decode::{DecodeError, Decoded, Decoder};
 use crate::format::{columns, encode, varint};
@@ -17,7 +17,7 @@ fn data(bytes: &[u8]) -> EventData {
 }
 
 /// One or more of each kind, with numbers at their edges.
-fn every_kind() -> Vec<EventKind> {
+pub(super) fn every_kind() -> Vec<EventKind> {
     let down = true;
     let mut kinds: Vec<_> =
         Checkpoint::NAMES.into_iter().map(|(which, _)| EventKind::Checkpoint(which)).collect();
@@ -54,7 +54,7 @@ fn every_kind() -> Vec<EventKind> {
         let samples = Samples::new(samples).unwrap();
         kinds.push(EventKind::AudioIn(AudioIn { recorded: 2, position, samples }));
     }
-    let clocks = Clock::NAMES.into_iter().zip([i64::MIN, i64::MAX, -1]);
+    let clocks = ClockKind::NAMES.into_iter().zip([i64::MIN, i64::MAX, -1]);
     kinds.extend(clocks.map(|((clock, _), value)| EventKind::Clock { clock, value }));
     kinds.extend(ShutdownCause::NAMES.into_iter().map(|(cause, _)| EventKind::Shutdown { cause }));
     kinds
@@ -259,8 +259,9 @@ fn any_bytes() -> impl Strategy<Value = EventKind> {
 }
 
 fn any_number() -> impl Strategy<Value = EventKind> {
-    let clock = (0..Clock::NAMES.len(), any::<i64>());
-    let clock = clock.prop_map(|(at, value)| EventKind::Clock { clock: Clock::NAMES[at].0, value });
+    let clock = (0..ClockKind::NAMES.len(), any::<i64>());
+    let clock =
+        clock.prop_map(|(at, value)| EventKind::Clock { clock: ClockKind::NAMES[at].0, value });
     let cause = (0..ShutdownCause::NAMES.len()).prop_map(|at| ShutdownCause::NAMES[at].0);
     prop_oneof![
         any::<u64>().prop_map(|id| EventKind::Bh { id }),

@@ -1,7 +1,7 @@
 //! Tests of the reference page: its example is what we write, and reads as it says.
 
 use super::*;
-use crate::event::{Connect, Disconnect};
+use crate::event::{ClockKind, Connect, Disconnect, Input, Key, Samples, ShutdownCause};
 use crate::format::frame;
 use crate::limits;
 use crate::request::Errno;
@@ -136,6 +136,8 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         ("84 to 4,096", frame::CHUNK_HEADER_BYTES_MAX),
         ("number of extents, 1 to 4,096", limits::EXTENTS_MAX),
         ("length leb (at most 4,096)", limits::NBD_STRING_BYTES_MAX),
+        ("the number of bytes as `leb`, at most 1,048,576", limits::EVENT_BYTES_MAX),
+        ("number of samples that follow, at most 65,536", Samples::MAX),
         ("MUST hold at most 131,072", limits::COLUMNS_EVENTS_MAX as usize),
         ("SHOULD close one at 65,536", limits::COLUMNS_EVENTS as usize),
         ("if there are at most 32,768", limits::OPEN_LISTED_MAX),
@@ -146,5 +148,31 @@ fn the_limits_on_the_page_are_those_of_the_code() {
         assert!(PAGE.contains(text), "{text}");
         let mut number = text.split(' ').map(|word| word.trim_matches(')').replace(',', ""));
         assert_eq!(number.next_back(), Some(limit.to_string()));
+    }
+}
+
+#[test]
+fn the_tables_on_the_page_are_those_of_the_code() {
+    let rows = |text: String| assert_eq!(PAGE.matches(&text).count(), 1, "{text}");
+    for (number, (_, name)) in Checkpoint::NAMES.into_iter().enumerate() {
+        rows(format!("\n| {number} | {name} | "));
+    }
+    for kind in super::guest::every_kind() {
+        if let Some(number) = crate::format::guest::number_of(&kind) {
+            rows(format!("\n| {number} | {} | ", kind.name()));
+        }
+    }
+    for (number, name) in Input::NAMES.into_iter().enumerate() {
+        rows(format!("\n| {number} | {name} | "));
+    }
+    let list = |names: &[&str]| {
+        let listed = names.iter().enumerate().map(|(number, name)| format!("{number} {name}"));
+        listed.collect::<Vec<_>>().join(", ")
+    };
+    let page = PAGE.replace(",\n", ", ");
+    let causes = ShutdownCause::NAMES.map(|(_, name)| name);
+    let clocks = ClockKind::NAMES.map(|(_, name)| name);
+    for names in [&causes[..], &clocks, &Key::NAMES] {
+        assert!(page.contains(&list(names)), "{names:?}");
     }
 }
