@@ -25,9 +25,8 @@ use crate::limits::REQUEST_DATA_BYTES_MAX;
 use crate::request::Digest;
 use crate::units::Nanos;
 
-/// Events that may be missing in a row. The header of a chunk has 32 bits for them; half of what these can
-/// say is kept for events of a chunk that are not known.
-const MISSING_MAX: u64 = 1 << 31;
+/// Events that may be missing in a row: what the header of a chunk can say, so that whatever a reader reads is kept.
+const MISSING_MAX: u64 = u32::MAX as u64;
 
 /// Writes to `out` what is left of the trace `input`.
 pub fn recover<R: Read + Seek, W: Write>(
@@ -365,7 +364,7 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
     }
 
     fn finish(mut self) -> Result<(W, Recovery), RecoverError> {
-        let tail = self.reach.saturating_sub(self.next_event).min(MISSING_MAX);
+        let tail = self.reach.saturating_sub(self.next_event).min(MISSING_MAX - self.skipped);
         if !self.report.ended {
             let length = self.walk.length();
             let gap = self.wrong(length, LossKind::NoEnd);

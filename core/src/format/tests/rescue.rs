@@ -260,6 +260,26 @@ fn a_chunk_that_claims_to_be_the_last_of_all_does_not_break_the_count() {
 }
 
 #[test]
+fn events_behind_the_longest_gap_that_a_trace_can_tell_of_are_kept() {
+    let mut writer = Writer::create(Vec::new(), &header(), SALT, UUID).unwrap();
+    writer.append(plain(1, issue(0, Operation::Read, Payload::Absent))).unwrap();
+    writer.lose(u32::MAX).unwrap();
+    writer.append(plain(2, block(0, Operation::Read))).unwrap();
+    writer.append(plain(3, END)).unwrap();
+    let (bytes, _) = writer.finish().unwrap();
+    let (out, recovery, _) = recovered(&bytes).unwrap();
+    assert!(recovery.is_whole(), "{recovery:?}");
+    assert_eq!(events(&out), events(&bytes));
+    // The same, but nothing of the chunk behind the gap can be read.
+    let mut hurt = bytes.clone();
+    let behind = chunks(&bytes)[2].0;
+    hurt[behind - 1] ^= 1;
+    let (out, recovery, _) = recovered(&hurt).unwrap();
+    assert!(recovery.events_lost.more && !recovery.ended, "{recovery:?}");
+    assert_eq!(events(&out).len(), 2, "the first, and an end");
+}
+
+#[test]
 fn an_event_whose_data_are_lost_keeps_their_digest() {
     let (mut bytes, _) = small();
     let (payloads, header) = chunks(&bytes)[0];
