@@ -22,6 +22,7 @@ mod queue;
 mod record;
 mod replay;
 mod replay_error;
+mod room;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,7 +38,6 @@ use crate::units::{Clock, Nanos};
 use conflict::Conflicts;
 use driver::Held;
 use queue::{AsyncQueue, Queued};
-use record::Room;
 
 pub use divergence::{DifferentBytes, Divergence, DivergenceKind, LastWriter, last_writer};
 pub use driver::{Arrival, Disk, Negotiated, Port, Released};
@@ -106,6 +106,8 @@ pub struct Totals {
 #[derive(Default)]
 struct Log {
     entries: Vec<Entry>,
+    /// What was promised for them, in bytes.
+    promised: u64,
 }
 
 impl Log {
@@ -252,7 +254,7 @@ impl Engine {
         if let Mode::Record { recorder, .. } = &self.mode
             && state.logging != Logging::Off
         {
-            recorder.write(log.entries);
+            recorder.write(log.entries, log.promised);
         }
     }
 
@@ -264,16 +266,6 @@ impl Engine {
         let mut log = Log::default();
         log.push(self.now(), kind, None);
         self.write(state, log);
-    }
-
-    /// Waits while the log is too far behind: backpressure, so that nothing is lost and memory is bounded. Ends
-    /// the recording if `requests` more, with so many bytes of data, have no room in the trace.
-    fn wait_for_room(&self, requests: usize, data_bytes: u64) {
-        if let Mode::Record { recorder, .. } = &self.mode
-            && recorder.wait_for_room(requests, data_bytes) == Room::None
-        {
-            self.end_recording();
-        }
     }
 
     /// What the log is to know of a request's data.
@@ -288,14 +280,8 @@ impl Engine {
 
     /// The data that the log keeps of a request with this operation and payload.
     fn stored(&self, operation: Operation, payload: &Payload, data: &Bytes) -> Option<Bytes> {
-        let Mode::Record { policy, .. } = &self.mode else {
-            return None;
-        };
-        let wanted = match operation {
-            Operation::Read => *policy == PayloadPolicy::All,
-            _ => matches!(policy, PayloadPolicy::Write | PayloadPolicy::All),
-        };
-        (wanted && matches!(payload, Payload::Digest(_))).then(|| data.clone())
+        let wanted = self.keeps(operation) && matches!(payload, Payload::Digest(_));
+        wanted.then(|| data.clone())
     }
 }
 
