@@ -26,6 +26,9 @@ New here? Try: blkreplay demo
 All commands and options: blkreplay --help
 ";
 
+/// Where lines of help are broken at the latest.
+const HELP_COLUMNS: usize = 100;
+
 /// The end of the general help.
 const AFTER_HELP: &str = "\
 Exit codes: 0 done or same, 1 different, diverged or faults, 2 trouble, 3 done with loss, 130 interrupted.
@@ -40,7 +43,7 @@ const STYLES: Styles = Styles::styled()
 /// Record what any client does to a block device, look at it, and make it happen again.
 #[derive(Debug, Parser)]
 #[command(name = "blkreplay", version, after_help = AFTER_HELP, styles = STYLES)]
-#[command(disable_help_subcommand = true, max_term_width = 100)]
+#[command(disable_help_subcommand = true, max_term_width = HELP_COLUMNS)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalArgs,
@@ -159,6 +162,18 @@ mod tests {
                     "{line} is no example of {}",
                     command.get_name()
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn help_is_not_broken_in_the_middle_of_a_line_that_was_broken_by_hand() {
+        let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+        for command in Cli::command().get_subcommands() {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = after.lines().collect();
+            for pair in lines.windows(2).filter(|pair| pair.iter().all(|line| is_prose(line))) {
+                assert!(pair[0].len() <= HELP_COLUMNS, "{}: {}", command.get_name(), pair[0]);
             }
         }
     }

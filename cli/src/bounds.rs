@@ -25,7 +25,7 @@ const SIZE_MIN: u64 = 64 << 10;
 /// When a recording ends by itself.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Bounds {
-    /// Stop recording when the trace has this size (64M, 1G)
+    /// Stop recording before the trace is larger than this (64M, 1G)
     #[arg(long, value_name = "SIZE")]
     max_size: Option<Size>,
 

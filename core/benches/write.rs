@@ -1,12 +1,13 @@
 //! What a request costs the thread that writes the log, without its data: `cargo bench -p blkreplay-core`.
 //!
-//! Requests are made before the clock starts; the writer's output goes nowhere. Prints nanoseconds a request, and
-//! as a yardstick how often a checksum over the same bytes would fit. Invariant: no file, no thread.
+//! Requests are made before the clock starts, and handed over step by step, as a recorder does; the writer's output
+//! goes nowhere. Prints nanoseconds of a core a request, and as a yardstick how often a checksum over the same bytes
+//! would fit. Invariant: no file, no thread.
 
 #![expect(clippy::cast_precision_loss, reason = "numbers to look at, far below 2^52")]
 
 use std::io::{self, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use blkreplay_core::event::{Block, Checkpoint, CompletionFlags, Event, EventKind, Issue, Payload};
 use blkreplay_core::format::{
@@ -17,6 +18,7 @@ use blkreplay_core::request::{
     ConnectionId, DeviceId, Digest, Flags, Operation, Request, RequestId,
 };
 use blkreplay_core::units::{ByteRange, Nanos};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Requests of one run.
 const REQUESTS: u64 = 400_000;
@@ -69,9 +71,16 @@ fn header() -> Header {
     }
 }
 
-/// Random reads and writes of 4 KiB, `DEPTH` in flight, with the digests of their data if `payload` says so.
-fn entries(payload: Payload) -> Vec<Entry> {
-    let mut entries = Vec::new();
+/// What this thread has had of a core so far. The wall clock would count what others do.
+fn core_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.try_into().expect("it counts from zero")
+}
+
+/// Random reads and writes of 4 KiB, `DEPTH` in flight, with the digests of their data if `payload` says so; one list
+/// for each step.
+fn steps(payload: Payload) -> Vec<Vec<Entry>> {
+    let mut steps = Vec::new();
     let mut random = 1_u64;
     let mut time = 0;
     let mut push = |entries: &mut Vec<Entry>, step: u64, kind| {
@@ -79,6 +88,7 @@ fn entries(payload: Payload) -> Vec<Entry> {
         entries.push(Entry { event: Event { time: Nanos(time), kind }, data: None });
     };
     for batch in 0..REQUESTS / DEPTH {
+        let mut entries = Vec::new();
         let ids = batch * DEPTH..(batch + 1) * DEPTH;
         for id in ids.clone() {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -110,23 +120,24 @@ fn entries(payload: Payload) -> Vec<Entry> {
             };
             push(&mut entries, 0, EventKind::Block(block));
         }
+        steps.push(entries);
     }
-    entries
+    steps
 }
 
 fn operation(id: u64) -> Operation {
     if id.is_multiple_of(3) { Operation::Write } else { Operation::Read }
 }
 
-/// How long the writer takes for all of `entries`, and how many bytes it writes.
-fn write(entries: Vec<Entry>) -> (Duration, u64) {
+/// How long the writer takes for all of `steps`, and how many bytes it writes.
+fn write(steps: Vec<Vec<Entry>>) -> (Duration, u64) {
     let mut writer = Writer::create(Sink::default(), &header(), 1, 2).expect("a sink takes all");
-    let started = Instant::now();
-    for entry in entries {
+    let started = core_time();
+    for entry in steps.into_iter().flatten() {
         writer.append(entry).expect("a sink takes all");
     }
     let (sink, _) = writer.finish().expect("a sink takes all");
-    (started.elapsed(), sink.0)
+    (core_time().saturating_sub(started), sink.0)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -135,21 +146,21 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn measure(name: &str, payload: Payload, out: &mut impl Write) -> io::Result<()> {
-    let made = entries(payload);
+    let made = steps(payload);
     let runs: Vec<_> = (0..RUNS).map(|_| write(made.clone())).collect();
     let bytes = runs[0].1;
     let written = median(runs.into_iter().map(|(time, _)| time).collect());
     let body = vec![7; usize::try_from(bytes).expect("it fits in memory")];
     let sums = (0..RUNS).map(|_| {
-        let started = Instant::now();
+        let started = core_time();
         std::hint::black_box(crc32c::crc32c(std::hint::black_box(&body)));
-        started.elapsed()
+        core_time().saturating_sub(started)
     });
     let sum = median(sums.collect());
     let each = |time: Duration| time.as_secs_f64() * 1e9 / REQUESTS as f64;
     writeln!(
         out,
-        "{name:<8} {:.0} ns a request (target {TARGET_NS:.0}), {:.1} bytes a request; {:.0} times a CRC-32C of the bytes",
+        "{name:<8} {:.0} ns of a core a request (target {TARGET_NS:.0}), {:.1} bytes a request; {:.0} times a CRC-32C of the bytes",
         each(written),
         bytes as f64 / REQUESTS as f64,
         each(written) / each(sum),

@@ -161,6 +161,7 @@ fn a_trace_is_printed_from_any_position_on() {
     assert!(printed(&sandbox, "--events --at mark:two")[0].contains("mark       two"));
     for (options, why) in [
         ("--at mark:three", "nothing at mark:three"),
+        ("--at mark:three", "hint: blkreplay print t.blkr --events"),
         ("--at #99", "nothing at #99"),
         ("--at 1h", "nothing at 3600s"),
         ("--at flush:99", "nothing at flush:99"),

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::trace;
 
 const CHECK_HELP: &str = "\
-It reads the whole trace: checksums, order, summaries against events, requests against their completions, and
+It reads the whole trace: checksums, order, summaries against events, requests against their completions, and \
 what events say of the data. Each finding has a code that stays the same, and the place where it is.
 
 Examples:

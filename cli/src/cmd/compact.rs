@@ -26,7 +26,7 @@ use crate::words::{counted, shell_word};
 
 const COMPACT_HELP: &str = "\
 Examples:
-  blkreplay compact t.blkr -o small.blkr             a third of the size, without data
+  blkreplay compact t.blkr -o small.blkr             a quarter of the size, without data
   blkreplay compact t.blkr -o small.blkr --level 19  take the time to save some more
 
 Exit codes: 0 written, 2 trouble, 3 the trace is cut or damaged: nothing was written.";
@@ -169,6 +169,8 @@ impl CompactArgs {
         match copied {
             Ok((out, written)) => {
                 let file = out.into_inner().map_err(|error| self.cannot_write(error.into()))?;
+                // Whoever sees the name after a power cut, and removed the input before it, has all of it.
+                file.as_file().sync_all().map_err(|error| self.cannot_write(error))?;
                 Ok(Outcome::Done(file, Box::new(written)))
             }
             Err(CompactError::Interrupted { .. }) => Ok(Outcome::Interrupted),

@@ -17,12 +17,11 @@ use crate::printer::Printer;
 pub(crate) const CONTROL: &str = "BLKREPLAY_CONTROL";
 
 const MARK_HELP: &str = "\
-It runs inside the COMMAND of blkreplay record, which finds the recording by $BLKREPLAY_CONTROL, and returns when
-the mark is in the trace: record IMAGE -o TRACE -- sh -c './format.sh && blkreplay mark formatted && ./fill.sh'
-Several marks may share a name. blkreplay print --events shows them.
+It runs inside the COMMAND of blkreplay record, which finds the recording by $BLKREPLAY_CONTROL, and returns when \
+the mark is in the trace. Several marks may share a name. blkreplay print --events shows them.
 
 Examples:
-  blkreplay mark formatted
+  blkreplay mark formatted          inside: record IMAGE -o TRACE -- ./client.sh
   blkreplay mark 'before fsck'
 
 Exit codes: 0 the mark is in the trace, 2 it is not.";

@@ -22,6 +22,7 @@ use crate::output::json::Json;
 use crate::output::text::Text;
 use crate::printer::{Output, Printer};
 use crate::trace::{self, Trace};
+use crate::words::shell_word;
 
 const PRINT_HELP: &str = "\
 Examples:
@@ -105,8 +106,7 @@ impl PrintArgs {
         let mut out = printer.output();
         let outcome = self.print(format, trace, &mut out);
         out.finish()?;
-        let name = input::name(&self.trace);
-        let loss = outcome.map_err(|stop| failure(stop, &name))?;
+        let loss = outcome.map_err(|stop| failure(stop, &self.trace))?;
         Ok(told_loss(&self.trace, loss.as_ref(), printer))
     }
 
@@ -164,6 +164,8 @@ fn told_loss(path: &Path, loss: Option<&Loss>, printer: &Printer) -> ExitCode {
 
 /// Why printing stopped early, in words.
 fn failure(stop: Stop, path: &Path) -> Failure {
+    let word = if input::is_stdin(path) { "TRACE".to_owned() } else { shell_word(path) };
+    let path = input::name(path);
     let path = path.display();
     match stop {
         Stop::Read(error) => Failure::because(format!("cannot read {path} further"), error),
@@ -171,7 +173,7 @@ fn failure(stop: Stop, path: &Path) -> Failure {
         Stop::Again(failure) => failure,
         Stop::Device(error) => Failure::because(path.to_string(), error),
         Stop::Nowhere(position) => Failure::new(format!("{path} has nothing at {position}"))
-            .hint("blkreplay print TRACE --events  shows all that there is"),
+            .hint(format!("blkreplay print {word} --events  shows all that there is")),
     }
 }
 

@@ -37,9 +37,12 @@ COMMAND finds the image by these, inside words too:
   {uri} or {uri:0}    the first image, $BLKREPLAY_URI in the environment
   {uri:1}, {uri:2}…   the others, $BLKREPLAY_URI_1, $BLKREPLAY_URI_2…
   {socket}            the path of the socket, $BLKREPLAY_SOCKET
+
 It can name a point of the recording: blkreplay mark NAME (by $BLKREPLAY_CONTROL).
+
 With -o - the trace goes to standard output, and what COMMAND prints to standard error.
-Without COMMAND, blkreplay serves until it is interrupted, or --max-size or --duration is reached; with one, the
+
+Without COMMAND, blkreplay serves until it is interrupted, or --max-size or --duration is reached; with one, the \
 recording stops there, the trace is whole, and COMMAND is served on, unrecorded.
 
 Examples:
@@ -50,7 +53,7 @@ Examples:
   blkreplay record disk.img -o t.blkr --sync chunk -- ./client.sh
   blkreplay record disk.img -o - -- ./client.sh | blkreplay print -F -
 
-Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n);
+Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n); \
 without one 0; 2 trouble of our own: nothing recorded, or the trace is not whole.";
 
 /// Serve images to a client and record what it does

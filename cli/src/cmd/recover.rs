@@ -28,7 +28,7 @@ use crate::trace_file::{self, Overwrite, directory_of};
 use crate::words::shell_word;
 
 const RECOVER_HELP: &str = "\
-TRACE is never changed. NEW holds every event whose chunk is whole, at its old index, with its data where they
+TRACE is never changed. NEW holds every event whose chunk is whole, at its old index, with its data where they \
 are whole, too; what is missing between them is counted in it. Requests whose completion is lost stay open.
 
 Examples:
@@ -36,7 +36,7 @@ Examples:
   blkreplay recover hurt.blkr -o t.blkr; blkreplay print t.blkr
   blkreplay recover hurt.blkr -o t.blkr --json | jq .gaps
 
-Exit codes: 0 nothing was lost, 2 trouble: no trace, or NEW cannot be written, 3 something was lost;
+Exit codes: 0 nothing was lost, 2 trouble: no trace, or NEW cannot be written, 3 something was lost; \
 130 interrupted.";
 
 /// Make a whole trace of what is left of a damaged one

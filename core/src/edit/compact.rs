@@ -50,21 +50,21 @@ pub enum CompactError {
     Loss(Loss),
 }
 
-/// New numbers of the payloads that were copied last.
+/// New numbers and the digests of the payloads that were copied last.
 #[derive(Debug, Default)]
 struct Numbers {
-    new: HashMap<PayloadId, PayloadId>,
+    new: HashMap<PayloadId, (PayloadId, Digest)>,
     order: VecDeque<PayloadId>,
 }
 
 impl Numbers {
-    fn note(&mut self, old: PayloadId, new: PayloadId) {
+    fn note(&mut self, old: PayloadId, new: PayloadId, digest: Digest) {
         if self.order.len() >= PAYLOADS_NUMBERED_MAX
             && let Some(oldest) = self.order.pop_front()
         {
             self.new.remove(&oldest);
         }
-        if self.new.insert(old, new).is_none() {
+        if self.new.insert(old, (new, digest)).is_none() {
             self.order.push_back(old);
         }
     }
@@ -116,15 +116,18 @@ fn copy<R: Read + Seek, W: Write>(
     let Payload::Stored(digest, old) = *payload else {
         return Ok(writer.append(Entry { event, data: None })?);
     };
-    if let Some(new) = numbers.new.get(&old) {
-        *payload = Payload::Stored(digest, *new);
+    if let Some(&(new, found)) = numbers.new.get(&old) {
+        if found != digest {
+            return Err(CompactError::Digest { id: old.0, found, said: digest });
+        }
+        *payload = Payload::Stored(digest, new);
         return Ok(writer.append(Entry { event, data: None })?);
     }
     let data = reader.payload(old)?;
     check(old, digest, &data)?;
     *payload = Payload::Digest(digest);
     if let Some(new) = writer.append_numbered(Entry { event, data: Some(data) })? {
-        numbers.note(old, new);
+        numbers.note(old, new, digest);
     }
     Ok(())
 }
@@ -247,17 +250,21 @@ mod tests {
 
     #[test]
     fn an_event_that_names_data_by_another_digest_is_refused() {
-        let mut writer = writer();
-        writer.append(stored(0, b"data")).unwrap();
-        // The data are in the chunk before, but nothing was copied yet when the lie comes.
-        writer
-            .append(Entry { event: write(1, Payload::Stored(Digest(7), PayloadId(1))), data: None })
-            .unwrap();
-        writer.append(stored(2, b"more")).unwrap();
-        writer.append(end(20)).unwrap();
-        let (trace, _) = writer.finish().unwrap();
-        let refused = compacted(&trace).unwrap_err();
-        assert!(matches!(refused, CompactError::Digest { id: 1, .. }), "{refused}");
+        // Payload 0 was copied before when the lie comes, 1 was not.
+        for id in [0, 1] {
+            let mut writer = writer();
+            writer.append(stored(0, b"data")).unwrap();
+            let lie = write(1, Payload::Stored(Digest(7), PayloadId(id)));
+            writer.append(Entry { event: lie, data: None }).unwrap();
+            writer.append(stored(2, b"more")).unwrap();
+            writer.append(end(20)).unwrap();
+            let (trace, _) = writer.finish().unwrap();
+            let refused = compacted(&trace).unwrap_err();
+            assert!(
+                matches!(refused, CompactError::Digest { id: found, .. } if found == id),
+                "{refused}"
+            );
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ impl Engine {
             if let Some(block) = block_event(&mut queued, now) {
                 state.recorded.count(&queued);
                 state.open -= 1;
+                log.promised += self.block_promise(queued.released.request);
                 log.push(now, EventKind::Block(block), queued.stored.take());
             }
             run.push(queued);

@@ -152,8 +152,7 @@ impl Port {
             disk.engine.play_arrivals(play, disk.id, self.connection, &self.outbox, arrivals);
             return;
         }
-        let bytes = arrivals.iter().map(|arrival| arrival.data.len() as u64).sum();
-        disk.engine.wait_for_room(arrivals.len(), bytes);
+        disk.engine.wait_for_room(arrivals);
         let payloads: Vec<Payload> =
             arrivals.iter().map(|arrival| disk.engine.payload_of(&arrival.data)).collect();
         self.handed_in += arrivals.len();
@@ -163,6 +162,10 @@ impl Port {
         let now = disk.engine.now();
         for (arrival, payload) in arrivals.drain(..).zip(payloads) {
             let id = state.next_id();
+            log.promised += disk.engine.issue_promise(&arrival);
+            if id.is_none() {
+                log.promised += disk.engine.block_promise(arrival.request);
+            }
             if let Some(id) = id {
                 let stored = disk.engine.stored(arrival.request.operation, &payload, &arrival.data);
                 let issue = self.issue_event(id, &arrival, payload);

@@ -28,6 +28,7 @@ mod player;
 mod queue;
 mod record;
 mod replay_error;
+mod room;
 mod rules;
 mod schedule;
 mod spill;
@@ -50,7 +51,6 @@ use conflict::Conflicts;
 use driver::Held;
 use play::Play;
 use queue::{AsyncQueue, Queued};
-use record::Room;
 
 pub use conductor::Waiting;
 pub use disk::Disk;
@@ -130,6 +130,8 @@ pub struct Totals {
 #[derive(Default)]
 struct Log {
     entries: Vec<Entry>,
+    /// What was promised for them, in bytes.
+    promised: u64,
 }
 
 impl Log {
@@ -314,7 +316,7 @@ impl Engine {
         if let Some(recorder) = self.recorder()
             && state.logging != Logging::Off
         {
-            recorder.write(log.entries);
+            recorder.write(log.entries, log.promised);
         }
     }
 
@@ -326,16 +328,6 @@ impl Engine {
         let mut log = Log::default();
         log.push(self.now(), kind, None);
         self.write(state, log);
-    }
-
-    /// Waits while the log is too far behind: backpressure, so that nothing is lost and memory is bounded. Ends
-    /// the recording if `requests` more, with so many bytes of data, have no room in the trace.
-    fn wait_for_room(&self, requests: usize, data_bytes: u64) {
-        if let Mode::Record { recorder, .. } = &self.mode
-            && recorder.wait_for_room(requests, data_bytes) == Room::None
-        {
-            self.end_recording();
-        }
     }
 
     /// What the log is to know of a request's data.
@@ -356,17 +348,10 @@ impl Engine {
         }
     }
 
-    /// Whether the log keeps the data of requests with this operation.
-    fn keeps(&self, operation: Operation) -> bool {
-        match operation {
-            Operation::Read => self.policy() == PayloadPolicy::All,
-            _ => matches!(self.policy(), PayloadPolicy::Write | PayloadPolicy::All),
-        }
-    }
-
     /// The data that the log keeps of a request with this operation and payload.
     fn stored(&self, operation: Operation, payload: &Payload, data: &Bytes) -> Option<Bytes> {
-        (self.keeps(operation) && matches!(payload, Payload::Digest(_))).then(|| data.clone())
+        let wanted = self.keeps(operation) && matches!(payload, Payload::Digest(_));
+        wanted.then(|| data.clone())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::device::{BlockDevice, Completion, Doorbell, Geometry, Queue, Submissi
 use crate::format::{
     DeviceHeader, Fingerprint, FingerprintMethod, Header, LimitsHeader, PayloadPolicy,
 };
-use crate::request::{Errno, Operation};
+use crate::request::{Errno, Operation, Request};
 use crate::units::{Clock, Nanos};
 
 /// A clock that always says 0.
@@ -97,16 +97,24 @@ impl Parked {
 
     /// Completes one; a read that works returns bytes of 7.
     pub(super) fn complete(&self, tag: u64, result: Result<(), Errno>) {
+        self.leave(tag, result, |request| match request.operation {
+            Operation::Read if result.is_ok() => {
+                vec![7; usize::try_from(request.range.length).unwrap()]
+            }
+            _ => Vec::new(),
+        });
+    }
+
+    /// Completes it with these data.
+    pub(super) fn deliver(&self, tag: u64, data: Vec<u8>) {
+        self.leave(tag, Ok(()), |_| data);
+    }
+
+    fn leave(&self, tag: u64, result: Result<(), Errno>, data: impl FnOnce(Request) -> Vec<u8>) {
         let mut inside = self.inside.lock().unwrap();
         let number = inside.iter().position(|place| place.submission.tag == tag).unwrap();
         let Place { submission, home } = inside.remove(number);
-        let request = submission.request;
-        let data = match request.operation {
-            Operation::Read if result.is_ok() => {
-                Bytes::from(vec![7; usize::try_from(request.range.length).unwrap()])
-            }
-            _ => Bytes::new(),
-        };
+        let data = Bytes::from(data(submission.request));
         home.completions.lock().unwrap().push(Completion {
             tag,
             result,

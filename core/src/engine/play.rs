@@ -79,6 +79,14 @@ impl<R: Read + Seek + Send> Source for Reader<R> {
 }
 
 impl Play {
+    /// Waits while the replay's own log is too far behind.
+    pub(super) fn wait_for_log(&self) {
+        if let Some(recorder) = &self.recorder {
+            // Nothing is promised: its length has no limit.
+            recorder.wait_for_room(0);
+        }
+    }
+
     pub(super) fn log(&self) -> MutexGuard<'_, Box<dyn Source>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -180,6 +188,7 @@ impl Engine {
         outbox: &Arc<Outbox>,
         arrivals: &mut Vec<Arrival>,
     ) {
+        play.wait_for_log();
         let mut arriving = Vec::with_capacity(arrivals.len());
         let mut trouble = None;
         for arrival in arrivals.drain(..) {

@@ -91,6 +91,7 @@ impl Player {
     pub fn turn(&mut self) -> bool {
         let engine = Arc::clone(&self.engine);
         let Mode::Replay(play) = &engine.mode else { return false };
+        play.wait_for_log();
         let mut any = false;
         while engine.play_pump(play, &mut self.queues, &self.outbox, &mut self.completions) {
             any = true;

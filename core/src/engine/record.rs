@@ -9,6 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::room::ENTRY_BYTES;
 use crate::format::{Entry, Header, WriteError, Writer, Written};
 use crate::limits::LOG_BACKLOG_BYTES_MAX;
 use crate::units::{Clock, Nanos};
@@ -29,11 +30,11 @@ pub(super) enum Room {
     None,
 }
 
-/// What an entry weighs beside its data, in bytes.
-const ENTRY_BYTES: u64 = size_of::<Entry>() as u64;
-
 /// Room that is kept for the events that end a trace, with the header of their chunk.
 const END_BYTES: u64 = 4 << 10;
+
+/// So much that is not written yet may pack to less than was reckoned, in bytes. For less, no chunk is closed.
+const PACKS_BYTES: u64 = 16 << 10;
 
 /// What makes one recording different from all others: chosen at random by the caller.
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +118,10 @@ struct Backlog {
     bytes: u64,
     /// What the trace has, in bytes, with what is gathered for its next chunk.
     trace_bytes: u64,
+    /// Of these, what is gathered, and not packed yet.
+    gathered_bytes: u64,
+    /// What requests that arrived may still add to the trace, at most.
+    promised: u64,
     /// How large it may become.
     limit: Option<u64>,
     /// The thread sleeps without a time-out.
@@ -157,8 +162,8 @@ impl Recorder {
         Ok(Recorder { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Hands entries to the thread, in order. Never waits for it.
-    pub(super) fn write(&self, entries: Vec<Entry>) {
+    /// Hands entries to the thread, in order, for which so many bytes were promised. Never waits for it.
+    pub(super) fn write(&self, entries: Vec<Entry>, promised: u64) {
         let bytes: u64 = entries.iter().map(weight).sum();
         let mut backlog = self.shared.lock();
         if backlog.failed {
@@ -166,6 +171,7 @@ impl Recorder {
         }
         let before = backlog.bytes;
         backlog.bytes += bytes;
+        backlog.promised = backlog.promised.saturating_sub(promised);
         if backlog.entries.is_empty() {
             backlog.entries = entries;
         } else {
@@ -192,17 +198,36 @@ impl Recorder {
         self.shared.work.notify_one();
     }
 
-    /// Waits while more than `LOG_BACKLOG_BYTES_MAX` are not written yet. Says whether so many more requests,
-    /// with so many bytes of data, fit into a trace of limited size; packed data are not known to be smaller
-    /// before they have been written.
-    pub(super) fn wait_for_room(&self, requests: usize, data_bytes: u64) -> Room {
+    /// Waits while more than `LOG_BACKLOG_BYTES_MAX` are not written yet. Says whether requests that may add so many
+    /// bytes fit into a trace of limited size; if they do, these are promised to them. Packed data are not known to
+    /// be smaller before they have been written, so what is gathered is, where that may help.
+    pub(super) fn wait_for_room(&self, promise: u64) -> Room {
+        match self.promise(promise) {
+            Promise::Given => Room::Enough,
+            Promise::IfPacked if self.write_out().is_ok() => match self.promise(promise) {
+                Promise::Given => Room::Enough,
+                Promise::IfPacked | Promise::Refused => Room::None,
+            },
+            Promise::IfPacked | Promise::Refused => Room::None,
+        }
+    }
+
+    fn promise(&self, promise: u64) -> Promise {
         let mut backlog = self.shared.lock();
         while backlog.bytes > LOG_BACKLOG_BYTES_MAX && !backlog.failed {
             backlog = self.shared.room.wait(backlog).unwrap_or_else(PoisonError::into_inner);
         }
-        let wanted = 2 * ENTRY_BYTES * requests as u64 + data_bytes;
-        let bytes = backlog.trace_bytes + backlog.bytes + wanted + END_BYTES;
-        if backlog.limit.is_some_and(|limit| bytes > limit) { Room::None } else { Room::Enough }
+        let Some(limit) = backlog.limit else { return Promise::Given };
+        let sure = backlog.trace_bytes + backlog.bytes + END_BYTES;
+        let promised = backlog.promised.saturating_add(promise);
+        if sure.saturating_add(promised) <= limit {
+            backlog.promised = promised;
+            Promise::Given
+        } else if backlog.bytes + backlog.gathered_bytes >= PACKS_BYTES {
+            Promise::IfPacked
+        } else {
+            Promise::Refused
+        }
     }
 
     /// Waits until everything handed in so far has left for the file, in whole chunks.
@@ -237,6 +262,14 @@ impl Drop for Recorder {
     }
 }
 
+/// Whether there is room for what is asked.
+enum Promise {
+    Given,
+    /// Perhaps, once what is not written yet has been packed.
+    IfPacked,
+    Refused,
+}
+
 /// What an entry counts against the limit of the backlog, in bytes.
 fn weight(entry: &Entry) -> u64 {
     ENTRY_BYTES + entry.data.as_ref().map_or(0, |data| data.len() as u64)
@@ -260,6 +293,7 @@ fn write_all(
             if let Err(error) = writer.flush() {
                 break Err(error);
             }
+            give_room(shared, &mut 0, &writer);
             shared.lock().answered = asked;
             shared.written_out.notify_all();
         }
@@ -330,16 +364,17 @@ fn write_batch(
         written_bytes += weight(&entry);
         writer.append(entry)?;
         if written_bytes >= WAKE_BYTES {
-            give_room(shared, &mut written_bytes, writer.size());
+            give_room(shared, &mut written_bytes, writer);
         }
     }
-    give_room(shared, &mut written_bytes, writer.size());
+    give_room(shared, &mut written_bytes, writer);
     Ok(())
 }
 
-fn give_room(shared: &Shared, written_bytes: &mut u64, trace_bytes: u64) {
+fn give_room<W: Write>(shared: &Shared, written_bytes: &mut u64, writer: &Writer<W>) {
     let mut backlog = shared.lock();
-    backlog.trace_bytes = trace_bytes;
+    backlog.trace_bytes = writer.size();
+    backlog.gathered_bytes = writer.gathered();
     backlog.bytes = backlog.bytes.saturating_sub(std::mem::take(written_bytes));
     let room = backlog.bytes <= LOG_BACKLOG_BYTES_MAX;
     drop(backlog);
@@ -422,11 +457,11 @@ mod tests {
         Recording { disk, engine, device, port, trouble }
     }
 
-    fn arrival(operation: Operation, offset: u64, data: &'static [u8]) -> Arrival {
+    fn arrival(operation: Operation, offset: u64, data: &[u8]) -> Arrival {
         let length = if operation == Operation::Flush { 0 } else { data.len().max(4) as u64 };
         let request =
             Request { operation, range: ByteRange::new(offset, length), flags: Flags::NONE };
-        Arrival { tag: 0, cookie: 9, request, data: Bytes::from_static(data), refused: None }
+        Arrival { tag: 0, cookie: 9, request, data: Bytes::copy_from_slice(data), refused: None }
     }
 
     fn events(disk: &Disk) -> Vec<Event> {
@@ -533,7 +568,7 @@ mod tests {
             let time = Nanos(event * CHUNK_AGE_NS);
             clock.0.store(time.0, Ordering::SeqCst);
             let kind = EventKind::Open { device: DeviceId(0) };
-            recorder.write(vec![Entry { event: Event { time, kind }, data: None }]);
+            recorder.write(vec![Entry { event: Event { time, kind }, data: None }], 0);
             // The clock passes, but not so far that the event is as old as it may become.
             let late = Nanos::from(NAP);
             clock.0.store(time.after(Nanos(CHUNK_AGE_NS)).since(late).0, Ordering::SeqCst);
@@ -583,22 +618,27 @@ mod tests {
         assert_eq!(engine.recorded().requests, 1);
     }
 
-    #[test]
-    fn a_trace_of_limited_size_ends_before_it_is_larger() {
-        const LIMIT: u64 = 64 << 10;
-        let disk = Disk { bytes: Arc::default(), room: 1 << 20 };
+    /// A recording whose trace may take so many bytes.
+    fn limited(limit: u64, policy: PayloadPolicy) -> (Disk, Arc<Engine>, Arc<Parked>, Port) {
+        let disk = Disk { bytes: Arc::default(), room: 1 << 24 };
         let clock = Arc::new(Ticking::default());
-        let policy = PayloadPolicy::Write;
         let identity = Identity { salt: 1, uuid: 2 };
         let (log, trouble) = (Box::new(disk.clone()), Box::new(|_: &WriteError| {}));
         let recorder =
             Recorder::start(log, &header(policy, 1), identity, clock.clone(), trouble).unwrap();
-        let engine = Engine::recording(clock, recorder.limited_to(LIMIT), policy);
+        let engine = Engine::recording(clock, recorder.limited_to(limit), policy);
         let device = Parked::new(1 << 20);
         let attached = engine.attach(Arc::clone(&device) as Arc<dyn BlockDevice>);
         let export = "0".to_owned();
         let negotiated = Negotiated { export, structured_replies: true, block_status: false };
-        let mut port = attached.connect(negotiated).unwrap();
+        let port = attached.connect(negotiated).unwrap();
+        (disk, engine, device, port)
+    }
+
+    #[test]
+    fn a_trace_of_limited_size_ends_before_it_is_larger() {
+        const LIMIT: u64 = 64 << 10;
+        let (disk, engine, device, mut port) = limited(LIMIT, PayloadPolicy::Write);
         for ticket in 0..10_000 {
             port.issue(&mut vec![arrival(Operation::Write, ticket * 4, b"data")]);
             device.complete(ticket, Ok(()));
@@ -607,12 +647,103 @@ mod tests {
         assert!(engine.recording_ended());
         drop(port);
         let outcome = engine.finish(None).unwrap().unwrap();
-        assert!(outcome.written.bytes <= LIMIT, "{}", outcome.written.bytes);
+        let bytes = outcome.written.bytes;
+        assert!((LIMIT / 2..=LIMIT).contains(&bytes), "{bytes}");
         let events = events(&disk);
         assert_eq!(names(&events).last(), Some(&"end"));
         let count = |name| names(&events).iter().filter(|found| **found == name).count() as u64;
         assert_eq!(count("issue"), count("block"));
         assert!(count("issue") > 10 && count("issue") == engine.recorded().requests);
+    }
+
+    /// Data that no packer makes smaller.
+    fn noise(length: usize, seed: u64) -> Vec<u8> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let step = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        };
+        std::iter::repeat_with(step).take(length).collect()
+    }
+
+    /// A place where a write does not conflict with those under way.
+    fn apart(ticket: u64) -> u64 {
+        ticket % 64 * 4096
+    }
+
+    /// Records until the trace has no room for more; says how long it is, and how many requests it has.
+    fn filled(
+        limit: u64,
+        policy: PayloadPolicy,
+        depth: u64,
+        ask: impl Fn(u64) -> Arrival,
+    ) -> (u64, u64) {
+        let (disk, engine, device, mut port) = limited(limit, policy);
+        let mut asked = 0;
+        while !engine.recording_ended() {
+            assert!(asked < 500_000, "it never ends");
+            // All of them are under way at once.
+            let mut reads = Vec::new();
+            for ticket in asked..asked + depth {
+                let arrival = ask(ticket);
+                let is_read = arrival.request.operation == Operation::Read;
+                reads.push(if is_read { arrival.request.range.length } else { 0 });
+                port.issue(&mut vec![arrival]);
+            }
+            for (ticket, length) in (asked..).zip(reads) {
+                if policy == PayloadPolicy::All {
+                    device.deliver(ticket, noise(usize::try_from(length).unwrap(), ticket));
+                } else {
+                    device.complete(ticket, Ok(()));
+                }
+            }
+            asked += depth;
+            port.pump(&mut Vec::new());
+        }
+        drop(port);
+        let outcome = engine.finish(None).unwrap().unwrap();
+        assert_eq!(names(&events(&disk)).last(), Some(&"end"));
+        assert!(outcome.written.bytes <= limit, "{} of {limit}", outcome.written.bytes);
+        (outcome.written.bytes, outcome.written.operations.total().issues)
+    }
+
+    #[test]
+    fn a_limit_holds_whatever_requests_under_way_still_bring() {
+        const MIB: u64 = 1 << 20;
+        let (hash, write, all) = (PayloadPolicy::Hash, PayloadPolicy::Write, PayloadPolicy::All);
+        let read = |length: u64| {
+            move |_| {
+                let range = ByteRange::new(0, length);
+                let request = Request { operation: Operation::Read, range, flags: Flags::NONE };
+                Arrival { request, ..arrival(Operation::Read, 0, b"") }
+            }
+        };
+        // Sixteen reads under way bring 1 MiB of data, or 16: more than there is room for.
+        filled(2 * MIB, all, 16, read(64 << 10));
+        let (_, requests) = filled(2 * MIB, all, 16, read(MIB));
+        assert_eq!(requests, 1, "one is sure to fit");
+        // Whose data are not kept bring nothing.
+        let (_, requests) = filled(MIB / 8, write, 16, read(64 << 10));
+        assert!(requests > 100, "{requests}");
+        // Each flush begins an epoch, of which the summary tells.
+        filled(MIB / 2, hash, 1, |_| arrival(Operation::Flush, 0, b""));
+        let (bytes, requests) = filled(MIB, write, 4, |ticket| {
+            arrival(Operation::Write, apart(ticket), &noise(4096, ticket))
+        });
+        assert!(bytes > MIB / 10 * 9 && requests > 200, "{bytes} bytes, {requests} requests");
+    }
+
+    #[test]
+    fn data_that_pack_well_leave_room_for_more() {
+        let alike = |ticket: u64| {
+            let mut data = vec![7; 4096];
+            data[..8].copy_from_slice(&ticket.to_le_bytes());
+            arrival(Operation::Write, apart(ticket), &data)
+        };
+        let (bytes, requests) = filled(1 << 20, PayloadPolicy::Write, 4, alike);
+        assert!(requests > 3_000 && bytes > 1 << 19, "{bytes} bytes, {requests} requests");
     }
 
     #[test]

@@ -1,15 +1,19 @@
-//! The metadata of a trace whose header cannot be read: what its events tell, and nothing else.
+//! The metadata of a trace that is recovered: those of the damaged one, or if they cannot be read what its events
+//! tell, and nothing else.
 //!
-//! Chunks in, a [`Header`] out. Invariant: no more devices than `DEVICES_MAX`, whatever events name.
+//! Chunks in, a [`Header`] out. Invariants: it says what it is worth; no more devices than `DEVICES_MAX`, whatever
+//! events name.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
+use super::beginning::Beginning;
 use super::body::Body;
 use super::decode::Decoded;
 use super::frame::ChunkType;
 use super::header::{
-    DeviceHeader, Fingerprint, FingerprintMethod, Header, LimitsHeader, PayloadPolicy,
+    DeviceHeader, Fingerprint, FingerprintMethod, Header, HeaderWorth, LimitsHeader, PayloadPolicy,
+    RecoveredHeader,
 };
 use super::reader::ReadError;
 use super::walk::{Piece, Walk};
@@ -27,8 +31,27 @@ struct Told {
     data_read: bool,
 }
 
+/// The metadata of the new trace, which `tool` makes of what is left. Those of the old one are taken out of its
+/// `beginning`.
+pub(super) fn header<R: Read + Seek>(
+    walk: &mut Walk<R>,
+    beginning: &mut Beginning,
+    tool: &str,
+) -> Result<Header, ReadError> {
+    let mut header = match beginning.header.take() {
+        Some(header) => header,
+        None => of_events(walk, beginning.end)?,
+    };
+    // What was said of an earlier rescue holds on, if it is worse.
+    let before = header.recovered.map_or(HeaderWorth::Whole, |before| before.header);
+    let worth = if beginning.worth == HeaderWorth::Whole { before } else { beginning.worth };
+    let (tool, bytes) = (tool.to_owned(), walk.length());
+    header.recovered = Some(RecoveredHeader { tool, header: worth, bytes });
+    Ok(header)
+}
+
 /// Walks the whole file for its events, and back to its first chunk at `begin`.
-pub(super) fn header<R: Read + Seek>(walk: &mut Walk<R>, begin: u64) -> Result<Header, ReadError> {
+fn of_events<R: Read + Seek>(walk: &mut Walk<R>, begin: u64) -> Result<Header, ReadError> {
     let mut told = Told::default();
     while let Some(piece) = walk.next()? {
         let Piece::Chunk(found) = piece else { continue };

@@ -9,11 +9,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::beginning::Beginning;
 use super::body::Body;
 use super::decode::Decoded;
 use super::frame::{ChunkHeader, ChunkType};
-use super::header::{Header, HeaderWorth, RecoveredHeader};
 use super::loss::{Damage, LossKind};
 use super::payload::Payloads;
 use super::reader::ReadError;
@@ -27,9 +25,8 @@ use crate::limits::REQUEST_DATA_BYTES_MAX;
 use crate::request::Digest;
 use crate::units::Nanos;
 
-/// Events that may be missing in a row. The header of a chunk has 32 bits for them; half of what these can
-/// say is kept for events of a chunk that are not known.
-const MISSING_MAX: u64 = 1 << 31;
+/// Events that may be missing in a row: what the header of a chunk can say, so that whatever a reader reads is kept.
+const MISSING_MAX: u64 = u32::MAX as u64;
 
 /// Writes to `out` what is left of the trace `input`.
 pub fn recover<R: Read + Seek, W: Write>(
@@ -39,7 +36,7 @@ pub fn recover<R: Read + Seek, W: Write>(
     observer: &mut dyn Observer,
 ) -> Result<(W, Recovery), RecoverError> {
     let (mut walk, mut beginning) = Walk::open(input)?;
-    let header = header(&mut walk, &mut beginning, fresh.tool)?;
+    let header = rebuilt::header(&mut walk, &mut beginning, fresh.tool)?;
     // The uuid names the recording, of which this is what is left, not the file.
     let uuid = beginning.uuid.unwrap_or(fresh.uuid);
     let writer = Writer::create(out, &header, fresh.salt, uuid)?;
@@ -69,6 +66,7 @@ pub fn recover<R: Read + Seek, W: Write>(
         next_event: 0,
         skipped: 0,
         next_payload: 0,
+        payload_time: Nanos(0),
         gap: None,
         reach: 0,
         closed: false,
@@ -76,24 +74,6 @@ pub fn recover<R: Read + Seek, W: Write>(
         headless: false,
     };
     rescue.run()
-}
-
-/// The metadata of the new trace.
-fn header<R: Read + Seek>(
-    walk: &mut Walk<R>,
-    beginning: &mut Beginning,
-    tool: &str,
-) -> Result<Header, ReadError> {
-    let mut header = match beginning.header.take() {
-        Some(header) => header,
-        None => rebuilt::header(walk, beginning.end)?,
-    };
-    // What was said of an earlier rescue holds on, if it is worse.
-    let before = header.recovered.map_or(HeaderWorth::Whole, |before| before.header);
-    let worth = if beginning.worth == HeaderWorth::Whole { before } else { beginning.worth };
-    let (tool, bytes) = (tool.to_owned(), walk.length());
-    header.recovered = Some(RecoveredHeader { tool, header: worth, bytes });
-    Ok(header)
 }
 
 /// A rescue under way.
@@ -111,6 +91,8 @@ struct Rescue<'a, R, W: Write> {
     skipped: u64,
     /// Number of the next payload, if none is missing.
     next_payload: u64,
+    /// Time of the last payload so far.
+    payload_time: Nanos,
     /// What is wrong since the last whole chunk of events.
     gap: Option<Gap>,
     /// Events are known of before this index, whole or not.
@@ -159,7 +141,7 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
         if let Some(missing) = header.sequence.checked_sub(self.sequence) {
             if missing > 0 {
                 let damage = order("the sequence number", header.sequence, self.sequence);
-                self.wrong(offset, damage).chunks.known += missing;
+                self.wrong(offset, damage).chunks.count(missing);
             }
             self.sequence = header.sequence.saturating_add(1);
         } else {
@@ -192,14 +174,15 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
     }
 
     fn lose_events(&mut self, header: &ChunkHeader, bytes: Range<u64>, damage: Damage) {
-        self.unused(bytes, damage.into()).chunks.known += 1;
+        self.unused(bytes, damage.into()).chunks.count(1);
         self.reach = self.reach.max(header.first.saturating_add(u64::from(header.count)));
     }
 
     fn lose_payloads(&mut self, header: &ChunkHeader, bytes: Range<u64>, damage: Damage) {
         let gap = self.unused(bytes, damage.into());
-        gap.chunks.known += 1;
-        gap.payloads.known += u64::from(header.count);
+        gap.chunks.count(1);
+        gap.payloads.count(u64::from(header.count));
+        self.payload_time = Nanos(header.time_last);
         let end = header.first.saturating_add(u64::from(header.count));
         self.next_payload = self.next_payload.max(end);
     }
@@ -211,12 +194,26 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
             return self.lose_payloads(header, bytes, damage);
         };
         if missing > 0 {
-            let damage = order("the first payload", header.first, self.next_payload);
-            self.wrong(bytes.start, damage).payloads.known += missing;
+            self.miss_payloads(header, bytes.start, missing);
         }
         self.next_payload = end;
+        self.payload_time = Nanos(header.time_last);
         self.report.chunks += 1;
         self.shelf.add_unpacked(bytes.start, payloads);
+    }
+
+    /// A chunk of payloads tells that so many are missing before it.
+    fn miss_payloads(&mut self, header: &ChunkHeader, offset: u64, missing: u64) {
+        let damage = order("the first payload", header.first, self.next_payload);
+        let told_late = self.gap.is_none();
+        let (from, to) = (self.payload_time, Nanos(header.time_first));
+        let gap = self.wrong(offset, damage);
+        gap.payloads.count(missing);
+        if told_late {
+            // They were lost somewhere since the payload before; what is wrong from here on is another matter.
+            gap.from = from.min(to);
+            self.close_gap(Some(to));
+        }
     }
 
     /// Keeps the events of a chunk, unless they cannot follow those before.
@@ -228,8 +225,8 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
     ) -> Result<(), RecoverError> {
         if let Err(damage) = self.follows(header) {
             if self.report.ended || header.first < self.next_event {
-                self.wrong(bytes.start, damage).events.known += u64::from(header.count);
-                self.unused(bytes, LossKind::Cut).chunks.known += 1;
+                self.wrong(bytes.start, damage).events.count(u64::from(header.count));
+                self.unused(bytes, LossKind::Cut).chunks.count(1);
             } else {
                 self.lose_events(header, bytes, damage);
             }
@@ -239,8 +236,7 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
         let lost = missing.saturating_sub(u64::from(header.lost));
         if lost > 0 {
             let damage = order("the first event", header.first, self.next_event);
-            let gap = self.wrong(bytes.start, damage);
-            gap.events.known += lost;
+            self.wrong(bytes.start, damage).events.count(lost);
         }
         self.close_gap(Some(Nanos(header.time_first)));
         self.skip(missing)?;
@@ -286,8 +282,7 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
             match decoder.next() {
                 Ok(Decoded::Done) => return Ok(()),
                 Ok(_) if self.report.ended => {
-                    let gap = self.wrong(offset, Damage::AfterEnd { event });
-                    gap.events.known += end - event;
+                    self.wrong(offset, Damage::AfterEnd { event }).events.count(end - event);
                     return Ok(());
                 }
                 Ok(Decoded::Event(event)) => self.keep(event)?,
@@ -369,7 +364,7 @@ impl<R: Read + Seek, W: Write> Rescue<'_, R, W> {
     }
 
     fn finish(mut self) -> Result<(W, Recovery), RecoverError> {
-        let tail = self.reach.saturating_sub(self.next_event).min(MISSING_MAX);
+        let tail = self.reach.saturating_sub(self.next_event).min(MISSING_MAX - self.skipped);
         if !self.report.ended {
             let length = self.walk.length();
             let gap = self.wrong(length, LossKind::NoEnd);

@@ -59,8 +59,13 @@ impl Amount {
         self == Amount::default()
     }
 
+    /// So many more, for certain. A damaged file may claim any number.
+    pub(super) fn count(&mut self, more: u64) {
+        self.known = self.known.saturating_add(more);
+    }
+
     pub(super) fn add(&mut self, other: Amount) {
-        self.known = self.known.saturating_add(other.known);
+        self.count(other.known);
         self.more |= other.more;
     }
 }
@@ -91,9 +96,9 @@ pub struct Gap {
     pub events: Amount,
     /// Stored payloads that are lost.
     pub payloads: Amount,
-    /// Time of the last event before it; 0 if there is none.
+    /// Time of the last event before it, or if only payloads are missing of the last payload; 0 if there is none.
     pub from: Nanos,
-    /// Time of the first event behind it; `None` if there is none.
+    /// Time of the first event or payload behind it; `None` if there is none.
     pub to: Option<Nanos>,
 }
 

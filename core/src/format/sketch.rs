@@ -15,7 +15,7 @@ const SUBBUCKETS: u64 = 16;
 /// The logarithm of [`SUBBUCKETS`].
 const SUBBUCKET_BITS: u32 = 4;
 /// Enough for 64 bits.
-const BUCKETS: usize = 16 * 61;
+pub(super) const BUCKETS: usize = 16 * 61;
 
 /// How many durations lie in each bucket.
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -8,13 +8,25 @@ use std::mem;
 
 use super::counts::OperationCounts;
 use super::marks::Placed;
-use super::sketch::Sketch;
+use super::sketch::{BUCKETS, Sketch};
 use super::summary::{EpochSum, Ranges, SKETCHED_MIN, State, Summary};
 use crate::event::{Block, Event, EventKind, Issue, Payload};
 use crate::limits::{
     CHUNK_EPOCHS_MAX, DEVICES_MAX, MARKS_SUMMARY_BYTES, OPEN_LISTED_MAX, OPEN_TRACKED_MAX,
 };
 use crate::request::{DeviceId, Digest, Errno, Operation, Request, RequestId};
+
+/// What a number takes at most, in bytes.
+const NUMBER_BYTES: usize = 10;
+
+/// What an epoch takes at most: its device, with how many follow, its number, its count, and its sum.
+const EPOCH_BYTES: usize = 4 * NUMBER_BYTES + 16;
+
+/// What a bucket of a sketch takes at most: a way of fewer than 976, and a count.
+const BUCKET_BYTES: usize = 2 + NUMBER_BYTES;
+
+/// All else: tags and lengths, operations, ranges, an index.
+const SUMMARY_FIXED_BYTES: usize = 512;
 
 /// A request that was issued and not released.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +95,18 @@ impl Summarizer {
     /// Whether the chunk is to be closed, lest its summary become too long.
     pub fn is_full(&self) -> bool {
         self.chunk.epochs.len() >= CHUNK_EPOCHS_MAX || self.chunk.marks_bytes >= MARKS_SUMMARY_BYTES
+    }
+
+    /// How long the summary of the chunk would be at most if it ended here, in bytes.
+    pub(super) fn bytes_max(&self) -> usize {
+        let open = self.open.as_ref().map_or(0, HashMap::len);
+        let listed = if open <= OPEN_LISTED_MAX { open } else { 0 };
+        let numbers = listed + 2 * self.flushes.len();
+        let epochs = self.chunk.epochs.len() * EPOCH_BYTES;
+        // A bucket that is not empty holds a duration at least.
+        let buckets = self.chunk.latencies.iter().map(|sketch| sketch.total().min(BUCKETS as u64));
+        let sketches = usize::try_from(buckets.sum::<u64>()).unwrap_or(usize::MAX) * BUCKET_BYTES;
+        SUMMARY_FIXED_BYTES + numbers * NUMBER_BYTES + epochs + sketches + self.chunk.marks_bytes
     }
 
     /// Ends the chunk. `index` is where the last index before it lies.

@@ -226,8 +226,15 @@ impl<W: Write> Writer<W> {
 
     /// What the trace would have at most if all that was gathered and an index were written now, in bytes.
     pub fn size(&self) -> u64 {
-        let index = INDEX_BYTES + self.index.entries.len() * INDEX_ENTRY_BYTES;
-        self.offset + (self.events.len() + self.store.len() + index) as u64
+        // Two more chunks, of payloads and of events, may be listed.
+        let index = INDEX_BYTES + (self.index.entries.len() + 2) * INDEX_ENTRY_BYTES;
+        let headers = 2 * CHUNK_HEADER_BYTES + self.summarizer.bytes_max();
+        self.offset + self.gathered() + (headers + index) as u64
+    }
+
+    /// About how many bytes were gathered that are not written yet, as they are before they are packed.
+    pub fn gathered(&self) -> u64 {
+        (self.events.len() + self.store.len()) as u64
     }
 
     /// Whether events were gathered that are not written yet.

@@ -8,6 +8,7 @@
 #![no_main]
 
 mod clients;
+mod layouts;
 mod memory;
 mod mend;
 mod rescue;
@@ -58,7 +59,9 @@ const TARGETS: &[Target] = &[
     trace("payloads", traces::payloads, traces::seeds),
     trace("seek", traces::seek, traces::seeds),
     trace("rows", traces::rows, traces::seeds),
+    trace("columns", layouts::columns, traces::seeds),
     trace("rewrite", traces::rewrite, traces::seeds),
+    trace("compact", layouts::compact, traces::seeds),
     trace("rescue", rescue::rescue, traces::seeds),
     peer("server", clients::server, clients::server_seeds),
     peer("requests", clients::requests, clients::request_seeds),

@@ -8,20 +8,38 @@ use blkreplay_core::event::{Event, EventKind, Payload};
 use blkreplay_core::format::{Entry, Reader, Target, Writer};
 use blkreplay_core::limits::REQUEST_DATA_BYTES_MAX;
 use blkreplay_core::rows::Rows;
+use blkreplay_fixtures::native::TRACES;
+use blkreplay_fixtures::patch::Parts;
 use bytes::Bytes;
 
 /// Bytes of a write that packs to almost nothing.
 const DENSE_BYTES: usize = 256 << 10;
 
-/// Native fixtures: everything that a trace can hold. And one that unpacks to much more than it is.
+/// Where the header of a chunk says how its body is packed.
+const CODEC_AT: usize = 7;
+
+/// Native fixtures: everything that a trace can hold. And one that unpacks to much more than it is, and one whose
+/// columns are not packed.
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    let natives = blkreplay_fixtures::native::TRACES.iter().map(|(_, make)| make());
-    natives.chain([dense()]).collect()
+    let natives = TRACES.iter().map(|(_, make)| make());
+    natives.chain([dense(), unpacked()]).collect()
+}
+
+/// A trace by column as it is before it is packed, so that a changed byte changes a column and not all of the body.
+fn unpacked() -> Vec<u8> {
+    let (_, make) = TRACES.iter().find(|(name, _)| name.contains("columns")).expect("it is there");
+    let mut parts = Parts::of(&make());
+    for chunk in parts.events() {
+        assert_eq!(chunk.fixed[CODEC_AT], 1, "it is packed");
+        chunk.body = zstd::decode_all(&chunk.body[..]).expect("it was packed by us");
+        chunk.set(CODEC_AT, 1, 0);
+    }
+    parts.bytes()
 }
 
 /// A trace of one long write.
 fn dense() -> Vec<u8> {
-    let trace = blkreplay_fixtures::native::TRACES[0].1();
+    let trace = TRACES[0].1();
     let mut reader = Reader::open(Cursor::new(&trace)).expect("it is a trace");
     let mut writer =
         Writer::create(Vec::new(), reader.header(), 1, 2).expect("a vector takes everything");
@@ -56,14 +74,15 @@ pub(crate) fn header(input: &[u8]) {
 }
 
 /// A trace that was read without an error.
-struct Heard {
-    events: Vec<(u64, Event)>,
+pub(crate) struct Heard {
+    /// With their indices.
+    pub(crate) events: Vec<(u64, Event)>,
     /// Nothing is missing.
-    whole: bool,
+    pub(crate) whole: bool,
 }
 
 /// Reads a trace; `None` if that ends in an error. Checks what a reader promises on the way.
-fn hear(input: &[u8]) -> Option<Heard> {
+pub(crate) fn hear(input: &[u8]) -> Option<Heard> {
     let mut reader = Reader::open(Cursor::new(input)).ok()?;
     let mut events: Vec<(u64, Event)> = Vec::new();
     loop {

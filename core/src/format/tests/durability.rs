@@ -79,8 +79,7 @@ fn check_moment(disk: &Disk, writer: &Writer<Disk>, entries: &[Entry], now: u64)
     }
     let data: usize = lost.iter().filter_map(|entry| entry.data.as_ref()).map(Bytes::len).sum();
     assert!(data < PAYLOAD_CHUNK_BYTES, "{data} bytes of data");
-    let gathered = writer.size() - writer.written().bytes;
-    assert!(gathered < (EVENTS_CHUNK_BYTES + PAYLOAD_CHUNK_BYTES) as u64);
+    assert!(writer.gathered() < (EVENTS_CHUNK_BYTES + PAYLOAD_CHUNK_BYTES) as u64);
     assert_eq!(writer.written().bytes, disk.0.borrow().len() as u64, "whole chunks");
 }
 

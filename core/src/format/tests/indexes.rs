@@ -72,17 +72,33 @@ fn rest(reader: &mut Reader<Cursor<&[u8]>>) -> Vec<(u64, Event)> {
 #[test]
 fn opening_a_long_trace_reads_next_to_nothing_of_it() {
     let (bytes, entries) = many(2500);
-    for end in [bytes.len(), bytes.len() - 1] {
-        let read_bytes = std::cell::Cell::new(0);
-        let file = Counting { file: Cursor::new(&bytes[..end]), read_bytes: &read_bytes };
-        let survey = Reader::open(file).unwrap().survey().unwrap();
-        assert_eq!(survey.facts.events, entries.len() as u64);
-        assert_eq!(survey.loss.is_some(), end < bytes.len());
-        assert_eq!(survey.status, (end == bytes.len()).then_some(3));
-        if end == bytes.len() {
-            assert!(read_bytes.get() < 50_000, "{} bytes", read_bytes.get());
-        }
-    }
+    let read_bytes = std::cell::Cell::new(0);
+    let file = Counting { file: Cursor::new(&bytes), read_bytes: &read_bytes };
+    let survey = Reader::open(file).unwrap().survey().unwrap();
+    assert_eq!(survey.facts.events, entries.len() as u64);
+    assert!(survey.loss.is_none());
+    assert_eq!(survey.status, Some(3));
+    assert!(read_bytes.get() < 50_000, "{} bytes", read_bytes.get());
+}
+
+#[test]
+fn a_long_trace_without_its_end_opens_by_the_indexes_that_were_spilled() {
+    let (whole, entries) = many(2500);
+    let all = rest(&mut open(&whole));
+    // Nobody who walks from chunk to chunk gets over this hole.
+    let mut bytes = whole.clone();
+    let first = usize::try_from(indexes(&whole)[0]).unwrap();
+    bytes[first / 4..first / 2].fill(0);
+    bytes.truncate(whole.len() - 1);
+    let survey = open(&bytes).survey().unwrap();
+    assert_eq!(survey.facts.events, entries.len() as u64);
+    assert!(survey.loss.is_some());
+    assert_eq!(survey.status, None);
+    let mut reader = open(&bytes);
+    reader.seek(&Target::Event(entries.len() as u64 - 20)).unwrap();
+    let found = rest(&mut reader);
+    assert!((20..30).contains(&found.len()), "{}", found.len());
+    assert!(all.ends_with(&found));
 }
 
 #[test]
@@ -246,19 +262,50 @@ fn an_index_that_lies_is_found_out() {
     }
 }
 
+/// The trace with the index at `offset` naming another one before it.
+fn naming(bytes: &[u8], offset: u64, previous: u64) -> Vec<u8> {
+    let at = usize::try_from(offset).unwrap();
+    let header = ChunkHeader::decode(&bytes[at..at + CHUNK_HEADER_BYTES]).unwrap();
+    assert_eq!(header.holds, frame::ChunkType::Index);
+    let body = at + CHUNK_HEADER_BYTES..at + CHUNK_HEADER_BYTES + header.stored_len as usize;
+    let mut bytes = bytes.to_vec();
+    bytes[body.start..body.start + 8].copy_from_slice(&previous.to_le_bytes());
+    let header = ChunkHeader { body_crc: crc32c::crc32c(&bytes[body]), ..header };
+    bytes[at..at + CHUNK_HEADER_BYTES].copy_from_slice(&header.encode());
+    bytes
+}
+
+/// Where the indexes of a trace lie.
+fn indexes(bytes: &[u8]) -> Vec<u64> {
+    let mut offsets = Vec::new();
+    let mut next = index::trailer(bytes).unwrap();
+    while next != 0 {
+        offsets.insert(0, next);
+        next = frame::u64_at(bytes, usize::try_from(next).unwrap() + CHUNK_HEADER_BYTES);
+    }
+    offsets
+}
+
 #[test]
-fn indexes_that_name_each_other_in_a_circle_are_no_index() {
+fn indexes_that_name_each_other_in_a_circle_or_leave_one_out_are_no_index() {
     let (bytes, _) = many(2 * INDEX_CHUNKS as u64 + 10);
     let events = rest(&mut open(&bytes));
-    // The last index skips the one before it, which leaves a gap.
-    let skipping = with_index(&bytes, |index, _| {
-        let first = bytes.windows(4).position(|magic| magic == frame::CHUNK_MAGIC).unwrap();
-        index.previous = Some(first as u64);
-    });
-    let mut reader = open(&skipping);
-    reader.seek(&Target::Event(100)).unwrap();
-    let found = rest(&mut reader);
-    assert_eq!(found, events[events.len() - found.len()..]);
+    let [first, second, last] = indexes(&bytes)[..] else { panic!("there are three") };
+    let chunk = bytes.windows(4).position(|magic| magic == frame::CHUNK_MAGIC).unwrap() as u64;
+    let circles = [(first, first), (first, second), (first, last), (second, last), (last, last)];
+    for (index, named) in circles.into_iter().chain([(last, first), (last, chunk)]) {
+        let lying = naming(&bytes, index, named);
+        let survey = open(&lying).survey().unwrap();
+        assert_eq!(survey.facts.events, events.len() as u64, "{index} names {named}");
+        let mut reader = open(&lying);
+        for place in [100, events.len() as u64 / 2, events.len() as u64 - 1] {
+            reader.seek(&Target::Event(place)).unwrap();
+            let found = rest(&mut reader);
+            assert_eq!(found, events[events.len() - found.len()..], "{index} names {named}");
+            let (first, _) = found[0];
+            assert!(first <= place && place < first + 10, "{first} for {place}");
+        }
+    }
 }
 
 #[test]

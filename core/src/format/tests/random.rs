@@ -146,6 +146,18 @@ proptest! {
     }
 
     #[test]
+    fn a_trace_is_never_longer_than_was_reckoned(entries in any_entries(), copies in 1..40_usize) {
+        let mut writer = Writer::create(Vec::new(), &header(), SALT, UUID).unwrap();
+        // Sketches need some completions of a kind.
+        for entry in entries.iter().cycle().take(entries.len() * copies) {
+            writer.append(entry.clone()).unwrap();
+        }
+        let reckoned = writer.size();
+        let (bytes, _) = writer.finish().unwrap();
+        prop_assert!(bytes.len() as u64 <= reckoned, "{} bytes, {reckoned} reckoned", bytes.len());
+    }
+
+    #[test]
     fn any_bytes_as_a_body_of_events_are_an_error_or_events(
         body in vec(any::<u8>(), 0..200),
         count in 0..300_u32,

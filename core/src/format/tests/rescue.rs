@@ -209,6 +209,77 @@ fn chunks_that_come_twice_or_out_of_order_are_told_and_not_used() {
 }
 
 #[test]
+fn data_that_are_missed_late_are_a_gap_of_their_own() {
+    let entries: Vec<_> = (0..30)
+        .map(|id| write(id * 10, id, format!("the data of request {id}").as_bytes()))
+        .chain([plain(900, END)])
+        .collect();
+    let (mut bytes, _) = written(&entries, &[9, 19]);
+    let places = chunks(&bytes);
+    let kinds: Vec<_> = places.iter().map(|(_, header)| header.holds).collect();
+    let (data, events) = (ChunkType::Payload, ChunkType::Events);
+    assert_eq!(kinds, [data, events, data, events, data, events, ChunkType::Index]);
+    // Nothing is left of the first data, and the second events do not read.
+    bytes[places[0].0] ^= 1;
+    bytes[places[4].0 - 1] ^= 1;
+    let (_, recovery, told) = recovered(&bytes).unwrap();
+    assert_eq!(recovery.payloads_lost, Amount { known: 10, more: false });
+    assert_eq!(recovery.events_lost, Amount { known: 10, more: false });
+    let [first, late, second] = &told.gaps[..] else { panic!("{:?}", told.gaps) };
+    assert!(first.ends_with("no chunk begins there; 1 chunk lost between 0ns and 0ns"), "{first}");
+    let said = "the first payload of the chunk there is 10, expected 0; 10 payloads lost between 0ns and 100ns";
+    assert_eq!(*late, format!("byte {}: {said}", places[2].0));
+    assert!(
+        second.starts_with(&format!("byte {}: the checksum of the body", places[3].0)),
+        "{second}"
+    );
+    assert!(second.ends_with("; 1 chunk, 10 events lost between 90ns and 200ns"), "{second}");
+}
+
+#[test]
+fn a_chunk_that_claims_to_be_the_last_of_all_does_not_break_the_count() {
+    let bytes = long();
+    let places: Vec<usize> = chunks(&bytes).iter().map(|(at, _)| *at).collect();
+    let claims = |chunk: usize, at: usize| {
+        let start = places[chunk];
+        let mut bytes = bytes.clone();
+        bytes[start + at..start + at + 8].fill(0xff);
+        let sum = crc32c::crc32c(&bytes[start..start + 80]);
+        bytes[start + 80..start + 84].copy_from_slice(&sum.to_le_bytes());
+        // And its body does not read.
+        bytes[places[chunk + 1] - 1] ^= 1;
+        bytes
+    };
+    for (chunk, at) in [(0, 24), (3, 24), (9, 24), (0, 48), (3, 48), (9, 48)] {
+        let (out, recovery, _) = recovered(&claims(chunk, at)).unwrap();
+        check_kept(&events(&out), &events(&bytes), "");
+        let claimed = if at == 24 { recovery.chunks_lost.known } else { 0 };
+        assert!(at != 24 || claimed > u64::MAX - 20, "{recovery:?}");
+        assert!(recovery.lost_something());
+    }
+}
+
+#[test]
+fn events_behind_the_longest_gap_that_a_trace_can_tell_of_are_kept() {
+    let mut writer = Writer::create(Vec::new(), &header(), SALT, UUID).unwrap();
+    writer.append(plain(1, issue(0, Operation::Read, Payload::Absent))).unwrap();
+    writer.lose(u32::MAX).unwrap();
+    writer.append(plain(2, block(0, Operation::Read))).unwrap();
+    writer.append(plain(3, END)).unwrap();
+    let (bytes, _) = writer.finish().unwrap();
+    let (out, recovery, _) = recovered(&bytes).unwrap();
+    assert!(recovery.is_whole(), "{recovery:?}");
+    assert_eq!(events(&out), events(&bytes));
+    // The same, but nothing of the chunk behind the gap can be read.
+    let mut hurt = bytes.clone();
+    let behind = chunks(&bytes)[2].0;
+    hurt[behind - 1] ^= 1;
+    let (out, recovery, _) = recovered(&hurt).unwrap();
+    assert!(recovery.events_lost.more && !recovery.ended, "{recovery:?}");
+    assert_eq!(events(&out).len(), 2, "the first, and an end");
+}
+
+#[test]
 fn an_event_whose_data_are_lost_keeps_their_digest() {
     let (mut bytes, _) = small();
     let (payloads, header) = chunks(&bytes)[0];
