@@ -65,7 +65,7 @@ offered_package() {
     return 1
 }
 
-step_tools() {
+install_missing() {
     local rows row package
     mapfile -t rows < <(missing_tools)
     if [ ${#rows[@]} -eq 0 ]; then
@@ -93,6 +93,11 @@ step_tools() {
         printf '     %s\n' "${rows[@]}" >&2
         exit 1
     fi
+}
+
+step_tools() {
+    install_missing
+    tests/tools/qemu.sh
 }
 
 step_fmt() {

@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use crate::clients::qemu_vm;
 use crate::support::Sandbox;
 
 /// One command of a console block and what should come of it.
@@ -59,16 +60,27 @@ fn steps(page: &str) -> Vec<Step> {
     steps
 }
 
-/// Runs all console blocks of a page, one after the other, in one directory.
-#[track_caller]
-fn check(path: &str) {
-    let page = fs::read_to_string(repository().join(path)).unwrap();
-    let steps = steps(&page);
-    assert!(!steps.is_empty(), "{path} shows nothing");
+/// Where a page is run: its commands are in `bin`, what it works on is in `here`.
+fn place() -> Sandbox {
     let sandbox = Sandbox::new();
     fs::create_dir(sandbox.path("bin")).unwrap();
     symlink(env!("CARGO_BIN_EXE_blkreplay"), sandbox.path("bin/blkreplay")).unwrap();
     fs::create_dir(sandbox.path("here")).unwrap();
+    sandbox
+}
+
+/// Runs all console blocks of a page, one after the other, in one directory.
+#[track_caller]
+fn check(path: &str) {
+    check_in(&place(), path);
+}
+
+/// As [`check`], in a place that has been made ready.
+#[track_caller]
+fn check_in(sandbox: &Sandbox, path: &str) {
+    let page = fs::read_to_string(repository().join(path)).unwrap();
+    let steps = steps(&page);
+    assert!(!steps.is_empty(), "{path} shows nothing");
     for Step { line, command, printed } in steps {
         let script = format!("PATH=$PWD/bin:$PATH; cd here; exec 2>&1\n{command}");
         let finished = sandbox.tool("sh").args(["-c", &script]).finish().succeeds();
@@ -148,6 +160,14 @@ fn what_the_other_pages_show_happens_too() {
     check("book/src/replaying.md");
     check("book/src/survival.md");
     check("book/src/compacting.md");
+}
+
+#[test]
+fn the_page_on_virtual_machines_shows_what_happens() {
+    let sandbox = place();
+    symlink(qemu_vm::emulator(), sandbox.path("bin/qemu-system-x86_64")).unwrap();
+    sandbox.write("here/guest.img", &qemu_vm::guest_disk());
+    check_in(&sandbox, "book/src/qemu-record-replay.md");
 }
 
 #[test]

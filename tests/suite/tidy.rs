@@ -216,6 +216,29 @@ fn every_fixture_is_used_and_listed() {
 }
 
 #[test]
+fn every_fixture_is_as_it_was_committed() {
+    let planted = tempfile::tempdir().unwrap();
+    let sum = "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b";
+    let row = |name: &str, sum: &str| format!("| `{name}` | made by … | {sum} | … |\n");
+    let readme = [
+        row("whole", &format!("`{sum}`")),
+        row("changed", &format!("`{sum}`")),
+        row("bare", ""),
+        row("text", "follows the code"),
+        row("trace.blkr", "follows the code"),
+    ];
+    plant(planted.path(), "fixtures/README.md", &readme.concat());
+    for name in ["whole", "bare", "text", "trace.blkr"] {
+        plant(planted.path(), &format!("fixtures/data/{name}"), "\n");
+    }
+    plant(planted.path(), "fixtures/data/changed", "\n\n");
+    let faults = rules::fixture_sums(&Tree::at(planted.path()));
+    assert_eq!(faults.len(), 3, "one was changed, two have no sum: {faults:?}");
+    let faults = rules::fixture_sums(&Tree::of_repository());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
 fn every_module_of_the_suite_says_what_belongs_there() {
     let planted = Source::new("tests/suite/main.rs", "//! A.\n\n/// B.\nmod b;\nmod c;\n");
     assert_eq!(rules::modules_without_a_word(&planted).len(), 1);

@@ -16,6 +16,8 @@ mod qcow2;
 mod qemu_img;
 /// A script of overlapping requests, one kind after the other.
 mod qemu_io;
+/// A virtual machine that records itself, on a disk that we record.
+pub(crate) mod qemu_vm;
 /// Clients made from a seed, held against an array of bytes.
 mod seeded;
 /// Several images and several clients in one recording.

@@ -2,6 +2,9 @@
 //!
 //! Invariant: a fault names its file and, where there is one, its line.
 
+use std::path::Path;
+use std::process::Command;
+
 use super::source::{Source, Token, Tree, body, closing, starts_with};
 
 /// Longest file, in lines before its tests.
@@ -206,6 +209,33 @@ pub(super) fn fixtures(tree: &Tree) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Fixtures whose bytes are not those that the fixtures' README has the sum of. Each needs a sum, but for texts
+/// that it says follow the code; a trace never does.
+pub(super) fn fixture_sums(tree: &Tree) -> Vec<String> {
+    let readme = tree.read("fixtures/README.md");
+    let mut faults = Vec::new();
+    for path in tree.files().iter().filter(|path| path.starts_with("fixtures/data/")) {
+        let listed = format!("| `{}` |", path.trim_start_matches("fixtures/data/"));
+        let row = readme.lines().find(|line| line.starts_with(&listed)).unwrap_or_default();
+        let sum = sha256(&tree.path(path));
+        let is_trace = Path::new(path).extension().is_some_and(|extension| extension == "blkr");
+        let follows = row.contains("| follows the code |") && !is_trace;
+        if !follows && !row.contains(&format!("| `{sum}` |")) {
+            faults.push(format!("{path}: its sum, {sum}, is not the one in fixtures/README.md"));
+        }
+    }
+    faults
+}
+
+/// The SHA-256 of a file, in hex digits.
+fn sha256(path: &Path) -> String {
+    let output = Command::new("sha256sum").arg(path).output().expect("coreutils has sha256sum");
+    assert!(output.status.success(), "{output:?}");
+    // A backslash in front says that the name behind the sum has some.
+    let printed = String::from_utf8(output.stdout).expect("the path is text");
+    printed.trim_start_matches('\\').split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// Modules that are declared without a comment above.

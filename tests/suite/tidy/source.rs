@@ -43,9 +43,14 @@ impl Tree {
         &self.empty
     }
 
+    /// Where a file is.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
     /// The text of one file.
     pub(super) fn read(&self, path: &str) -> String {
-        String::from_utf8_lossy(&fs::read(self.root.join(path)).unwrap()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.path(path)).unwrap()).into_owned()
     }
 
     /// The Rust files.
