@@ -10,9 +10,12 @@
 //! [`Image`] is the blocking side, which every store implements; [`BlockDevice`] and [`Queue`] are what the
 //! engine uses. `pool` makes the second out of the first.
 
+mod dice;
 mod direct;
 mod doorbell;
+mod execute;
 mod extents;
+mod fault;
 mod file;
 mod fingerprint;
 mod lock;
@@ -24,6 +27,7 @@ mod pool;
 mod positioned;
 mod qcow2;
 mod refcounts;
+mod sim;
 
 #[cfg(test)]
 mod contract;
@@ -35,7 +39,9 @@ use bytes::Bytes;
 use crate::request::{Errno, Extent, Request};
 use crate::units::ByteRange;
 
+pub use dice::Dice;
 pub use doorbell::Doorbell;
+pub use fault::{Effect, Fault, Rule, When};
 pub use file::File;
 pub use fingerprint::{FingerprintError, fingerprint};
 pub use lock::{Holder, LockError};
@@ -45,6 +51,7 @@ pub use overlay::Overlay;
 pub use pool::Pool;
 pub use qcow2::{Qcow2, Qcow2Error};
 pub use refcounts::RefcountError;
+pub use sim::Sim;
 
 /// What a device is and can do. Advertised to clients and kept in the trace's header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +71,8 @@ pub struct Geometry {
 /// One request handed to a [`Queue`], with what it needs.
 #[derive(Debug)]
 pub struct Submission {
-    /// The caller's name for it; comes back with the completion.
+    /// The caller's name for it; comes back with the completion. Requests that one queue has in flight
+    /// together have different ones.
     pub tag: u64,
     /// What to do. Lies within the device, and its data are at most `REQUEST_DATA_BYTES_MAX`.
     pub request: Request,

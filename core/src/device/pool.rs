@@ -10,14 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use bytes::Bytes;
-
+use super::execute::{Done, execute};
 use super::positioned::index;
-use super::{
-    BlockDevice, Completion, Doorbell, Durable, Geometry, Image, Queue, Submission, Zeroing,
-};
-use crate::limits::REQUEST_DATA_BYTES_MAX;
-use crate::request::{Errno, Extent, Flags, Operation, Request};
+use super::{BlockDevice, Completion, Doorbell, Geometry, Image, Queue, Submission};
+use crate::request::{Errno, Flags, Operation, Request};
 
 /// An image and the threads that wait for it.
 pub struct Pool {
@@ -194,64 +190,6 @@ impl Drop for Job {
     }
 }
 
-/// What a request came to.
-struct Done {
-    result: Result<(), Errno>,
-    data: Bytes,
-    extents: Vec<Extent>,
-}
-
-impl Done {
-    fn failed(errno: Errno) -> Done {
-        Done { result: Err(errno), data: Bytes::new(), extents: Vec::new() }
-    }
-
-    fn plain(result: Result<(), Errno>) -> Done {
-        Done { result, data: Bytes::new(), extents: Vec::new() }
-    }
-
-    fn read(result: Result<(), Errno>, buffer: Vec<u8>) -> Done {
-        let data = if result.is_ok() { Bytes::from(buffer) } else { Bytes::new() };
-        Done { result, data, extents: Vec::new() }
-    }
-
-    fn completes(self, tag: u64) -> Completion {
-        let Done { result, data, extents } = self;
-        Completion { tag, result, data, extents }
-    }
-}
-
-/// Does what was asked, however long it takes.
-fn execute(image: &dyn Image, submission: &Submission, mut buffer: Vec<u8>) -> Completion {
-    let Request { operation, range, flags } = submission.request;
-    let durable = if flags.contains(Flags::FUA) { Durable::Now } else { Durable::Later };
-    let done = match operation {
-        Operation::Read => Done::read(image.read(range.offset, &mut buffer), buffer),
-        Operation::Write => Done::plain(image.write(range.offset, &submission.data, durable)),
-        Operation::WriteZeroes => {
-            let how = Zeroing {
-                keep_allocated: flags.contains(Flags::NO_HOLE),
-                fast_only: flags.contains(Flags::FAST_ZERO),
-                durable,
-            };
-            Done::plain(image.write_zeroes(range, how))
-        }
-        Operation::Discard => Done::plain(image.discard(range, durable)),
-        Operation::Flush => Done::plain(image.flush()),
-        Operation::Cache => Done::plain(image.cache(range)),
-        Operation::BlockStatus => match image.block_status(range) {
-            Ok(mut extents) => {
-                if flags.contains(Flags::REQ_ONE) {
-                    extents.truncate(1);
-                }
-                Done { extents, ..Done::plain(Ok(())) }
-            }
-            Err(errno) => Done::failed(errno),
-        },
-    };
-    done.completes(submission.tag)
-}
-
 /// One worker's requests. Those that must wait are gathered until `kick`, so that a batch costs one lock.
 struct PoolQueue {
     pool: Arc<Pool>,
@@ -294,16 +232,7 @@ impl PoolQueue {
 
 impl Queue for PoolQueue {
     fn submit(&mut self, submission: Submission) {
-        let Request { operation, range, .. } = submission.request;
-        let carries = matches!(operation, Operation::Read | Operation::Write);
-        assert!(
-            !carries || range.length <= u64::from(REQUEST_DATA_BYTES_MAX),
-            "the front refuses requests with more data than that"
-        );
-        assert!(
-            operation != Operation::Write || submission.data.len() as u64 == range.length,
-            "a write has as much data as its range is long"
-        );
+        submission.assert_sound();
         match self.try_now(&submission) {
             Ok(completion) => self.done.push(completion),
             Err(buffer) => {
@@ -354,8 +283,12 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
+    use bytes::Bytes;
+
     use super::*;
-    use crate::device::Memory;
+    use crate::device::{Durable, Memory, Zeroing};
+    use crate::limits::REQUEST_DATA_BYTES_MAX;
+    use crate::request::Extent;
     use crate::units::ByteRange;
 
     /// An image whose reads and writes wait, and whose flush is up to the test.

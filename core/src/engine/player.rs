@@ -18,7 +18,7 @@ use super::play::{Play, is_too_long};
 use super::replay_error::ReplayError;
 use super::rules::Replayed;
 use super::{Engine, Mode};
-use crate::device::{Completion, Queue};
+use crate::device::{Completion, Dice, Queue};
 use crate::event::{EventKind, Issue, Payload};
 use crate::request::Operation;
 use crate::units::Nanos;
@@ -228,8 +228,12 @@ impl Player {
 
 /// Bytes that do not compress, the same for the same `seed`.
 fn random(seed: u64, length: usize) -> Bytes {
-    let mut bytes = vec![0; length];
-    fastrand::Rng::with_seed(seed).fill(&mut bytes);
+    let mut dice = Dice::new(seed);
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        bytes.extend_from_slice(&dice.number().to_le_bytes());
+    }
+    bytes.truncate(length);
     bytes.into()
 }
 

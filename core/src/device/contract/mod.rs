@@ -1,26 +1,31 @@
-//! What every image promises, checked on all of them: the memory image is the oracle of the others.
+//! What every image and every device promises, checked on all of them: the memory image is the oracle of the
+//! others.
 //!
-//! Here are the images, and a test for each image and each check; the checks, functions over any image, lie
-//! in `contents`, `random` and `queues`. No clock, no network, no tool.
+//! Here are the images and devices, and a test for each and each check; the checks, functions over any image
+//! (`contents`, `random`) or device (`queues`), lie beside. An image gets queues by a pool, a device becomes an
+//! image by `blocking`. No clock, no network, no tool.
 
 #![expect(clippy::cast_possible_truncation, reason = "the sizes of tests are small")]
 
+mod blocking;
 mod contents;
 mod queues;
 mod random;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tempfile::TempDir;
 
 use super::{
-    Access, Durable, Image, ImageFormat, Memory, OpenError, OpenOptions, Overlay, Transfer,
-    Zeroing, open,
+    Access, BlockDevice, Dice, Durable, Effect, Fault, Image, ImageFormat, Memory, OpenError,
+    OpenOptions, Overlay, Pool, Rule, Sim, Transfer, When, Zeroing, open,
 };
 use crate::limits::EXTENTS_MAX;
-use crate::units::{ByteRange, Size};
+use crate::units::{ByteRange, Clock, Nanos, Size, VirtualClock};
+
+use blocking::{Blocking, Step};
 
 /// Size of the images of most checks, in bytes: not a multiple of a page, for those that can be so.
 const SIZE: u64 = 1_000_448;
@@ -34,6 +39,13 @@ pub(super) static SCRATCH: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// An image and what has to live as long as it.
 type Subject = (TempDir, Arc<dyn Image>);
+
+/// A device, how those who wait for it make it go on, and what has to live as long as it.
+struct Attached {
+    device: Arc<dyn BlockDevice>,
+    step: Step,
+    directory: TempDir,
+}
 
 fn directory() -> TempDir {
     tempfile::tempdir_in(&*SCRATCH).unwrap()
@@ -112,40 +124,115 @@ fn overlay_file(size: u64) -> Option<Subject> {
     overlay_over(file(size))
 }
 
-macro_rules! contract {
-    ($($subject:ident: $($checks:ident::$check:ident)*;)*) => { $(
-        mod $subject {
-            $(
-                #[test]
-                fn $check() {
-                    super::$checks::$check(super::$subject);
-                }
-            )*
+/// An image behind a pool.
+fn pooled(subject: Option<Subject>) -> Option<Attached> {
+    let (directory, image) = subject?;
+    let device = Pool::new(image, 3);
+    Some(Attached { device, step: blocking::wait(), directory })
+}
+
+/// A device as an image.
+fn blocking(attached: Option<Attached>) -> Option<Subject> {
+    attached.map(|attached| {
+        let image = Arc::new(Blocking::new(&attached));
+        (attached.directory, image as Arc<dyn Image>)
+    })
+}
+
+/// A simulated device whose requests complete in the order of a seed, by those who wait.
+fn sim(size: u64) -> Option<Attached> {
+    let (directory, memory) = memory(size)?;
+    let sim = Sim::new(memory);
+    let step = complete_any(&sim);
+    Some(Attached { device: sim, step, directory })
+}
+
+fn complete_any(sim: &Arc<Sim>) -> Step {
+    let (sim, dice) = (Arc::clone(sim), Mutex::new(Dice::new(1)));
+    Arc::new(move |_| {
+        sim.complete_next(&mut dice.lock().unwrap());
+    })
+}
+
+/// A device that could go wrong and does not, over threads.
+fn fault_off(size: u64) -> Option<Attached> {
+    let Attached { device, step, directory } = pooled(memory(size))?;
+    let device = Fault::new(device, Vec::new(), Arc::new(VirtualClock::default()), 1);
+    Some(Attached { device, step, directory })
+}
+
+/// A device that is late, over a simulated one: nothing that is promised may depend on time.
+fn fault_late(size: u64) -> Option<Attached> {
+    let (directory, memory) = memory(size)?;
+    let sim = Sim::new(memory);
+    let complete = complete_any(&sim);
+    let clock = Arc::new(VirtualClock::default());
+    let late = |times, span| Rule {
+        operation: None,
+        range: None,
+        when: When::OneIn(times),
+        effect: Effect::Delay(Nanos(span)),
+    };
+    let rules = vec![late(3, 2), late(3, 50)];
+    let fault = Fault::new(sim, rules, Arc::clone(&clock) as Arc<dyn Clock>, 1);
+    let step: Step = Arc::new({
+        let fault = Arc::clone(&fault);
+        move |doorbell| {
+            complete(doorbell);
+            clock.advance(Nanos(1));
+            fault.tick();
+        }
+    });
+    Some(Attached { device: fault, step, directory })
+}
+
+macro_rules! checks {
+    ($subject:expr; $($file:ident::$check:ident)*) => { $(
+        #[test]
+        fn $check() {
+            $file::$check($subject);
         }
     )* };
 }
 
-macro_rules! all_checks {
-    ($($subject:ident)*) => {
-        contract! { $($subject:
-            contents::what_is_written_is_read_back
-            random::random_operations_agree_with_memory
-            contents::neighbours_in_one_block_both_survive
-            contents::neighbours_of_a_discard_survive
-            contents::a_discard_zeroes_exactly_its_range
-            contents::zeroes_are_exact_however_they_are_asked_for
-            contents::fast_zeroes_that_are_refused_change_nothing
-            contents::the_whole_of_a_huge_device_can_be_zeroed
-            contents::block_status_covers_from_the_start
-            queues::every_submission_completes_once
-            queues::dropping_a_queue_waits
-            contents::a_flush_completes_and_keeps_the_data
-            contents::nothing_of_length_zero_does_anything
-        ; )* }
-    };
+/// A test for each check, on each subject: as an image, and as a device.
+macro_rules! contract {
+    ($($subject:ident: $image:expr, $device:expr;)*) => { $(
+        mod $subject {
+            use super::*;
+
+            checks! { $image;
+                contents::what_is_written_is_read_back
+                random::random_operations_agree_with_memory
+                contents::neighbours_in_one_block_both_survive
+                contents::neighbours_of_a_discard_survive
+                contents::a_discard_zeroes_exactly_its_range
+                contents::zeroes_are_exact_however_they_are_asked_for
+                contents::fast_zeroes_that_are_refused_change_nothing
+                contents::the_whole_of_a_huge_device_can_be_zeroed
+                contents::block_status_covers_from_the_start
+                contents::a_flush_completes_and_keeps_the_data
+                contents::nothing_of_length_zero_does_anything
+            }
+            checks! { $device;
+                queues::every_submission_completes_once
+                queues::dropping_a_queue_waits
+            }
+        }
+    )* };
 }
 
-all_checks! { memory file direct qcow2 overlay_memory overlay_file }
+contract! {
+    memory: memory, |size| pooled(memory(size));
+    file: file, |size| pooled(file(size));
+    direct: direct, |size| pooled(direct(size));
+    qcow2: qcow2, |size| pooled(qcow2(size));
+    overlay_memory: overlay_memory, |size| pooled(overlay_memory(size));
+    overlay_file: overlay_file, |size| pooled(overlay_file(size));
+    sim: |size| blocking(sim(size)), sim;
+    fault_off: |size| blocking(fault_off(size)), fault_off;
+    fault_late: |size| blocking(fault_late(size)), fault_late;
+}
 
 const FREELY: Zeroing =
     Zeroing { keep_allocated: false, fast_only: false, durable: Durable::Later };

@@ -1,22 +1,21 @@
-//! Checks of an image behind a pool: what is submitted completes, once.
+//! Checks of a device: what is submitted completes, once.
 //!
-//! Each takes a way to make an image and knows nothing else of it.
+//! Each takes a way to make a device and knows nothing else of it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{SIZE, Subject, pattern, read};
-use crate::device::{BlockDevice, Completion, Doorbell, Durable, Image, Pool, Queue, Submission};
+use super::blocking::Step;
+use super::{Attached, Blocking, SIZE, pattern, read};
+use crate::device::{Completion, Doorbell, Durable, Image, Queue, Submission};
 use crate::request::{Flags, Operation, Request};
 use crate::units::ByteRange;
 
-/// A queue of a pool over the image, and its bell.
-fn queue_over(image: Arc<dyn Image>) -> (Box<dyn Queue>, Arc<Doorbell>) {
+/// A queue of the device, and its bell.
+fn open_queue(attached: &Attached) -> (Box<dyn Queue>, Arc<Doorbell>) {
     let doorbell = Arc::new(Doorbell::new().unwrap());
-    let pool = Pool::new(image, 3);
-    (pool.open_queue(Arc::clone(&doorbell)), doorbell)
+    (Arc::clone(&attached.device).open_queue(Arc::clone(&doorbell)), doorbell)
 }
 
 fn submission(tag: u64, operation: Operation, range: ByteRange, flags: Flags) -> Submission {
@@ -25,7 +24,7 @@ fn submission(tag: u64, operation: Operation, range: ByteRange, flags: Flags) ->
 }
 
 /// Takes completions until nothing is in flight.
-fn finish(queue: &mut dyn Queue, doorbell: &Doorbell) -> Vec<Completion> {
+fn finish(queue: &mut dyn Queue, doorbell: &Doorbell, step: &Step) -> Vec<Completion> {
     let mut completions = Vec::new();
     queue.kick();
     loop {
@@ -34,13 +33,14 @@ fn finish(queue: &mut dyn Queue, doorbell: &Doorbell) -> Vec<Completion> {
         if queue.in_flight() == 0 {
             return completions;
         }
-        doorbell.wait(Duration::from_mins(1));
+        step(doorbell);
     }
 }
 
-pub(super) fn every_submission_completes_once(subject: fn(u64) -> Option<Subject>) {
-    let Some((_directory, image)) = subject(SIZE) else { return };
-    let (mut queue, doorbell) = queue_over(Arc::clone(&image));
+pub(super) fn every_submission_completes_once(subject: fn(u64) -> Option<Attached>) {
+    let Some(attached) = subject(SIZE) else { return };
+    let image = Blocking::new(&attached);
+    let (mut queue, doorbell) = open_queue(&attached);
     let flags = [Flags::NONE, Flags::FUA];
     let count = 400;
     let mut completions = Vec::new();
@@ -58,7 +58,7 @@ pub(super) fn every_submission_completes_once(subject: fn(u64) -> Option<Subject
         queue.poll(&mut completions);
     }
     assert_eq!(queue.in_flight() + completions.len(), count as usize);
-    completions.extend(finish(&mut *queue, &doorbell));
+    completions.extend(finish(&mut *queue, &doorbell, &attached.step));
     let mut tags: Vec<u64> = completions.iter().map(|completion| completion.tag).collect();
     tags.sort_unstable();
     assert_eq!(tags, (0..count).collect::<Vec<_>>());
@@ -69,15 +69,16 @@ pub(super) fn every_submission_completes_once(subject: fn(u64) -> Option<Subject
         assert_eq!(completion.extents.is_empty(), operation != Operation::BlockStatus);
         if operation == Operation::Write {
             let written = pattern(completion.tag, 700);
-            assert!(read(&*image, completion.tag * 2048, 700) == written);
+            assert!(read(&image, completion.tag * 2048, 700) == written);
         }
     }
 }
 
-pub(super) fn dropping_a_queue_waits(subject: fn(u64) -> Option<Subject>) {
-    let Some((_directory, image)) = subject(SIZE) else { return };
+pub(super) fn dropping_a_queue_waits(subject: fn(u64) -> Option<Attached>) {
+    let Some(attached) = subject(SIZE) else { return };
+    let image = Blocking::new(&attached);
     for kicked in [true, false] {
-        let (mut queue, _doorbell) = queue_over(Arc::clone(&image));
+        let (mut queue, _doorbell) = open_queue(&attached);
         for tag in 0..50 {
             let range = ByteRange::new(tag * 1000, 1000);
             queue.submit(submission(tag, Operation::Write, range, Flags::FUA));
@@ -87,7 +88,7 @@ pub(super) fn dropping_a_queue_waits(subject: fn(u64) -> Option<Subject>) {
         }
         drop(queue);
         for tag in 0..50 {
-            assert_eq!(read(&*image, tag * 1000, 1000), pattern(tag, 1000));
+            assert_eq!(read(&image, tag * 1000, 1000), pattern(tag, 1000));
         }
         image.discard(ByteRange::new(0, 50_000), Durable::Later).unwrap();
     }
