@@ -130,7 +130,7 @@ pub(crate) fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
-/// Says what a replay waits for whenever somebody sends SIGUSR1; until it is dropped.
+/// Says what waits for what whenever somebody sends SIGUSR1; until it is dropped.
 pub(crate) fn tell_when_asked(engine: &Arc<Engine>, printer: &Printer) -> Result<Asked, Failure> {
     let cannot = |error| Failure::because("cannot catch signals", error);
     let mut signals = SystemSignals::new([SIGUSR1]).map_err(cannot)?;
@@ -139,7 +139,7 @@ pub(crate) fn tell_when_asked(engine: &Arc<Engine>, printer: &Printer) -> Result
     let wait = move || {
         for _ in signals.forever() {
             let waiting = engine.waiting();
-            for line in waiting::lines(waiting.as_ref()) {
+            for line in waiting::lines(&waiting) {
                 printer.say("waiting", line);
             }
         }

@@ -24,7 +24,7 @@ use crate::images::Writes;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::session::{Finished, Plan, Session};
-use crate::signals::{Signal, Signals};
+use crate::signals::{self, Signal, Signals};
 use crate::socket::{Endpoint, ListenAddress, Reach};
 use crate::summary;
 use crate::trace_file::{self, Destination, Overwrite, SyncWhen};
@@ -185,6 +185,7 @@ impl RecordArgs {
         };
         let _control = Control::start(control, session.engine())
             .map_err(|error| Failure::because("cannot serve the control socket", error))?;
+        let _asked = signals::tell_when_asked(session.engine(), printer)?;
         let then = if command.is_some() { "; COMMAND is served on" } else { "" };
         let watch = bounds
             .watch(session.engine(), then, printer)

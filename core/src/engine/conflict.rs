@@ -58,6 +58,11 @@ impl<T> Conflicts<T> {
         (ticket, ready)
     }
 
+    /// The requests that are not complete, in the order of arrival, and whether each is held.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = (&Request, bool)> {
+        self.pending.values().map(|pending| (&pending.request, pending.blockers > 0))
+    }
+
     /// The image is done with a request. Appends what may go to the image now, in the order of arrival.
     pub(crate) fn complete(&mut self, ticket: Ticket, ready: &mut Vec<T>) {
         let Some(done) = self.pending.remove(&ticket.0) else {

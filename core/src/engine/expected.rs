@@ -266,11 +266,12 @@ impl Window {
     pub(super) fn end(&mut self, place: u64) -> Stage {
         let Some(expected) = self.get_mut(place) else { return Stage::Over };
         let stage = std::mem::replace(&mut expected.stage, Stage::Over);
-        let id = expected.id;
+        let (id, optional) = (expected.id, expected.optional);
         if self.by_id.get(&id) == Some(&place) {
             self.by_id.remove(&id);
         }
-        if matches!(stage, Stage::Missing) {
+        // One whose client had gone is open to arrivals though it was begun without.
+        if optional || matches!(stage, Stage::Missing) {
             self.close(place);
         }
         stage

@@ -34,6 +34,7 @@ mod schedule;
 mod spill;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,7 +53,6 @@ use driver::Held;
 use play::Play;
 use queue::{AsyncQueue, Queued};
 
-pub use conductor::Waiting;
 pub use disk::Disk;
 pub use divergence::{Asked, AskedField, DifferentBytes, Divergence, DivergenceKind, Place, Shown};
 pub use driver::{Arrival, Negotiated, Port, Released};
@@ -65,6 +65,7 @@ pub use record::{Identity, MarkError, OnTrouble, RecordError, Recorded, Recorder
 pub use replay_error::ReplayError;
 pub use rules::{Latencies, Replayed, Rules, Source, Timing};
 pub use schedule::Order;
+pub use waiting::Waiting;
 
 /// Numbers requests, holds their completions and releases them. One for all devices and connections.
 pub struct Engine {

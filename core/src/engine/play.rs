@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::conductor::{Conductor, Output, Phase, Waiting};
+use super::conductor::{Conductor, Output, Phase};
 use super::driver::Arrival;
 use super::expected::{Answer, Came, Data};
 use super::outbox::{Outbox, Work};
@@ -118,12 +118,6 @@ impl Engine {
     /// What a replay did so far; `None` if this is none.
     pub fn replayed(&self) -> Option<Replayed> {
         self.lock().conductor.as_ref().map(|conductor| conductor.replayed().clone())
-    }
-
-    /// What a replay waits for; `None` if this is none.
-    pub fn waiting(&self) -> Option<Waiting> {
-        let now = self.now();
-        self.lock().conductor.as_ref().map(|conductor| conductor.waiting(now))
     }
 
     /// Whether a replay has come to its end, or stopped at a divergence.

@@ -192,6 +192,11 @@ impl Recorder {
         self
     }
 
+    /// What waits for the thread, in bytes.
+    pub(super) fn backlog_bytes(&self) -> u64 {
+        self.shared.lock().bytes
+    }
+
     /// Says that no more entries come.
     pub(super) fn close(&self) {
         self.shared.lock().closed = true;

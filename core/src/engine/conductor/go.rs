@@ -130,8 +130,10 @@ impl Conductor {
 
     /// Sends a request to its image, or does what stands for that.
     fn dispatch(&mut self, place: u64, now: Nanos, out: &mut Output) {
-        if self.rules.order == Order::None {
-            self.mark_racy(place);
+        match self.rules.order {
+            Order::None => self.mark_racy(place),
+            Order::Conflict if self.rules.is_live() => self.count_if_ahead(place),
+            Order::Conflict | Order::Recorded => {}
         }
         self.enter(place, now, out);
         let Some(expected) = self.window.get_mut(place) else { return };
@@ -163,7 +165,14 @@ impl Conductor {
         let work = Work::Submit(device, Submission { tag: place, request, data });
         out.work.push((std::sync::Arc::clone(&came.outbox), work));
         expected.stage = Stage::Away(came);
-        self.away.push(place);
+        self.away.insert(place);
+    }
+
+    /// Counts a request that does not wait for one that had been released before it was issued.
+    fn count_if_ahead(&mut self, place: u64) {
+        let first = self.first_awaited().and_then(|first| self.window.get(first));
+        let (Some(first), Some(one)) = (first, self.window.get(place)) else { return };
+        self.replayed.ahead += u64::from(first.step < one.step);
     }
 
     /// Without an order, a read with which a conflicting request is in flight may return either's data.
@@ -197,9 +206,7 @@ impl Conductor {
             self.extra_done(ticket, result, data, extents, now, out);
             return;
         }
-        if let Some(index) = self.away.iter().position(|one| *one == ticket) {
-            self.away.swap_remove(index);
-        }
+        self.away.remove(&ticket);
         let Some(expected) = self.window.get_mut(ticket) else { return };
         let stage = std::mem::replace(&mut expected.stage, Stage::Over);
         let (came, was_away) = match stage {

@@ -19,9 +19,8 @@ mod release;
 mod watch;
 
 pub(in crate::engine) use load::Loaded;
-pub use watch::Waiting;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::Log;
@@ -158,7 +157,7 @@ pub(in crate::engine) struct Conductor {
     /// Places that may go, and wait for their time or for room.
     ready: VecDeque<u64>,
     /// Places that are with an image.
-    away: Vec<u64>,
+    away: HashSet<u64>,
     /// Data of requests that were read ahead and have not gone, in bytes.
     ahead_bytes: u64,
     /// Requests that were read ahead and have not gone.
@@ -208,7 +207,7 @@ impl Conductor {
             extras: HashMap::new(),
             next_extra: EXTRA,
             ready: VecDeque::new(),
-            away: Vec::new(),
+            away: HashSet::new(),
             ahead_bytes: 0,
             ahead: 0,
             origin: None,

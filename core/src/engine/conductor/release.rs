@@ -12,7 +12,7 @@ use crate::engine::expected::{Answer, Came, Done, Expected, Stage};
 use crate::engine::outbox::Work;
 use crate::engine::schedule::Order;
 use crate::event::{Block, Checkpoint, CompletionFlags, EventKind, Payload};
-use crate::request::{Errno, Operation};
+use crate::request::{DeviceId, Errno, Operation, Request};
 use crate::units::Nanos;
 
 /// What verifying a completion came to.
@@ -263,10 +263,15 @@ impl Conductor {
         let Some(expected) = self.window.get(place) else { return };
         let key = (expected.device, expected.request);
         self.replayed.absent += 1;
+        self.may_come_late(key);
+        self.window.end(place);
+    }
+
+    /// A request is over that its client, which had gone when it was recorded, may still bring.
+    fn may_come_late(&mut self, key: (DeviceId, Request)) {
         if self.late.len() < self.rules.window {
             *self.late.entry(key).or_default() += 1;
         }
-        self.window.end(place);
     }
 
     /// Logs a completion, and gives it to its client.
@@ -294,6 +299,9 @@ impl Conductor {
             self.free(place, now, out);
         }
         if came.own {
+            if self.rules.is_live() {
+                self.may_come_late((asked.device, asked.request));
+            }
             return;
         }
         let result = match (&done, block.operation) {

@@ -6,33 +6,14 @@ use bytes::Bytes;
 
 use super::arrive::{asked_of, place_of, refuse};
 use super::{Conductor, EXTRA, LogState, Output, Phase};
-use crate::engine::divergence::{Asked, Divergence, DivergenceKind};
+use crate::engine::divergence::{Divergence, DivergenceKind};
 use crate::engine::expected::{Came, Data, Stage};
 use crate::engine::replay_error::ReplayError;
 use crate::engine::schedule::Order;
+use crate::engine::waiting::Waiting;
 use crate::event::{Block, CompletionFlags, EventKind, Payload};
 use crate::request::Errno;
 use crate::units::Nanos;
-
-/// What a replay waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Waiting {
-    /// The current step.
-    pub step: u64,
-    /// How long nothing has happened.
-    pub since: Nanos,
-    /// Requests of the recording that have not come and must.
-    pub missing: Vec<Asked>,
-    /// Requests that came early and wait for their turn.
-    pub kept: Vec<Asked>,
-    /// Requests that are with an image.
-    pub away: Vec<Asked>,
-    /// Requests that are complete and wait for their release.
-    pub done: Vec<Asked>,
-}
-
-/// How many requests of a kind [`Waiting`] names.
-const NAMED_MAX: usize = 16;
 
 impl Conductor {
     /// Looks at the clock: what was held until now is released, what was waited for too long is missing.
@@ -302,14 +283,13 @@ impl Conductor {
                 Stage::Missing if one.is_awaited() && one.step == self.current => {
                     &mut waiting.missing
                 }
-                Stage::Arrived(_) => &mut waiting.kept,
+                Stage::Arrived(_) if one.reached => &mut waiting.held,
+                Stage::Arrived(_) => &mut waiting.early,
                 Stage::Away(_) => &mut waiting.away,
                 Stage::Done(..) => &mut waiting.done,
                 Stage::Missing | Stage::Over => continue,
             };
-            if list.len() < NAMED_MAX {
-                list.push(asked_of(one));
-            }
+            list.push(asked_of(one));
         }
         waiting
     }
