@@ -49,6 +49,13 @@ pub(crate) fn words_of(request: &Request) -> String {
     words
 }
 
+/// Two digits a byte.
+pub(crate) fn hex(data: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |bits: u8| char::from(DIGITS[usize::from(bits & 15)]);
+    data.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
 /// `word` as a shell takes it: in quotes if it has to be.
 pub(crate) fn shell_word(word: impl AsRef<OsStr>) -> String {
     let word = word.as_ref().to_string_lossy();

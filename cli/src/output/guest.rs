@@ -5,6 +5,8 @@
 use blkreplay_core::event::{AudioIn, Event, EventKind, Input, Key, Sample};
 use serde::Serialize;
 
+use crate::words::hex;
+
 /// How much of its data a line of text shows, in bytes.
 const SHOWN_BYTES: usize = 32;
 
@@ -64,12 +66,6 @@ fn hex_words(data: &[u8]) -> String {
     let more = if data.len() > SHOWN_BYTES { "…" } else { "" };
     let words = format!("{} bytes {shown}{more}", data.len());
     words.trim_end().to_owned()
-}
-
-fn hex(data: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |bits: u8| char::from(DIGITS[usize::from(bits & 15)]);
-    data.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 /// The fields of all kinds of these events; each kind has its own.

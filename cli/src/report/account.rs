@@ -12,7 +12,7 @@ use blkreplay_core::event::Payload;
 use blkreplay_core::request::Errno;
 
 use super::Report;
-use crate::words::{Count, counted, shell_word, words_of};
+use crate::words::{Count, counted, hex, shell_word, words_of};
 
 impl Report<'_> {
     /// The account of a divergence, line by line, and hints.
@@ -201,12 +201,12 @@ fn order(waited: &str, kept: u64, others: u64) -> Vec<String> {
 
 fn bytes(bytes: &DifferentBytes) -> Vec<String> {
     let DifferentBytes { first, count, of, .. } = *bytes;
-    let hex =
-        |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    let spaced =
+        |bytes: &[u8]| bytes.iter().map(|byte| hex(&[*byte])).collect::<Vec<_>>().join(" ");
     vec![
         format!("  {} of {} differ, the first at {first:#x}", Count(count), counted(of, "byte")),
-        format!("    expected {}", hex(bytes.recorded.bytes())),
-        format!("    came     {}", hex(bytes.came.bytes())),
+        format!("    expected {}", spaced(bytes.recorded.bytes())),
+        format!("    came     {}", spaced(bytes.came.bytes())),
     ]
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Report, quantile};
 use crate::slip;
+use crate::words::hex;
 
 impl Report<'_> {
     /// One object for programs.
@@ -114,7 +115,12 @@ impl Report<'_> {
             if let Some(bytes) = &self.evidence.bytes {
                 put("first_different", bytes.first.into());
                 put("different", bytes.count.into());
+                put("recorded_bytes", hex(bytes.recorded.bytes()).into());
+                put("came_bytes", hex(bytes.came.bytes()).into());
             }
+            let all = |asked: &[Asked]| asked.iter().map(|one| self.asked_json(one)).collect();
+            put("recorded_before", Value::Array(all(&divergence.recorded_before)));
+            put("came_before", Value::Array(all(&divergence.came_before)));
             if let Some(writer) = &self.evidence.last_writer {
                 put("last_writer", writer.id.0.into());
             }

@@ -47,7 +47,7 @@ pub(super) struct Expected {
     pub(super) clear: bool,
     /// It is in the log of the replay.
     pub(super) entered: bool,
-    /// What the trace does not have of its data was made up.
+    /// What the trace does not have of its data was made up; of a read, data that were may lie in its range.
     pub(super) filled: bool,
     /// A conflicting request may have been done in either order.
     pub(super) racy: bool,

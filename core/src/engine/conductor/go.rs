@@ -372,7 +372,11 @@ impl Conductor {
             cookie: came.cookie,
             request: expected.request,
             // What was made up is in no recording.
-            payload: if expected.filled { Payload::of(&data) } else { expected.payload },
+            payload: if expected.filled && !data.is_empty() {
+                Payload::of(&data)
+            } else {
+                expected.payload
+            },
             early: if came.own { Nanos::default() } else { now.since(came.at) },
         };
         out.log.push(now, EventKind::Issue(issue), Some(data));

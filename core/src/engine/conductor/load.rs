@@ -174,7 +174,7 @@ impl Conductor {
             reached: false,
             clear: false,
             entered: false,
-            filled,
+            filled: filled || self.reads_filled(issue),
             racy: false,
             fetching: false,
             fetched: false,
@@ -222,6 +222,14 @@ impl Conductor {
             return Err(ReplayError::TooLong { event, id, length });
         }
         Ok(())
+    }
+
+    /// Whether any of the data of a read was made up, by what the log has before it.
+    fn reads_filled(&self, issue: &Issue) -> bool {
+        let range = issue.request.range;
+        let filled = &self.filled[usize::from(issue.device.0)];
+        issue.request.operation == Operation::Read
+            && filled.range(..range.end()).next_back().is_some_and(|(_, end)| *end > range.offset)
     }
 
     /// What is read there from now on was made up.

@@ -241,7 +241,7 @@ impl Conductor {
             return Verdict::Nothing;
         }
         let known = recorded.payload != Payload::Absent && self.rules.verify;
-        if !known || expected.racy || self.is_filled(expected) {
+        if !known || expected.racy || expected.filled {
             return Verdict::Unverified;
         }
         if recorded.payload.differs(&answer.payload) {
@@ -249,13 +249,6 @@ impl Conductor {
             return Verdict::Different(DivergenceKind::Data { recorded, now });
         }
         Verdict::Same
-    }
-
-    /// Whether any of the data of a read was made up.
-    fn is_filled(&self, expected: &Expected) -> bool {
-        let range = expected.request.range;
-        let filled = &self.filled[usize::from(expected.device.0)];
-        filled.range(..range.end()).next_back().is_some_and(|(_, end)| *end > range.offset)
     }
 
     /// One whose client had gone did not come: it may still.
