@@ -24,6 +24,9 @@ use crate::units::Nanos;
 /// How long a port that is being closed sleeps between two looks, if nobody rings.
 const DRAIN_NAP: Duration = Duration::from_millis(100);
 
+/// How often a port sleeps that is closed by a panic.
+const PANIC_NAPS: usize = 10;
+
 /// What a client and the front agreed on, for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
@@ -359,11 +362,13 @@ impl Port {
 }
 
 impl Drop for Port {
-    /// A port must not vanish with requests in flight: those that conflict with them would wait for ever.
+    /// A port must not vanish with requests in flight: those that conflict with them would wait for ever. A thread that
+    /// panics waits for a second: what it broke may be what would complete them.
     fn drop(&mut self) {
         self.abandon();
         let mut nobody_reads = Vec::new();
-        loop {
+        let naps = if std::thread::panicking() { PANIC_NAPS } else { usize::MAX };
+        for _ in 0..naps {
             self.doorbell().clear();
             self.pump(&mut nobody_reads);
             nobody_reads.clear();

@@ -36,15 +36,6 @@ pub(super) struct Client {
     port: Option<Port>,
 }
 
-/// A test that fails must not wait for what is with the device.
-impl Drop for Client {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            std::mem::forget(self.port.take());
-        }
-    }
-}
-
 impl Client {
     pub(super) fn issue(&mut self, mut arrivals: Vec<Arrival>) {
         self.port.as_mut().unwrap().issue(&mut arrivals);
