@@ -87,6 +87,11 @@ impl Play {
         }
     }
 
+    /// What early arrivals hold of our memory, in bytes.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        self.kept_bytes.load(Ordering::Relaxed)
+    }
+
     pub(super) fn log(&self) -> MutexGuard<'_, Box<dyn Source>> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -188,7 +193,7 @@ impl Engine {
         for arrival in arrivals.drain(..) {
             let Arrival { tag, cookie, request, data, refused } = arrival;
             let payload = self.payload_of(&data);
-            let full = play.kept_bytes.load(Ordering::Relaxed) > KEPT_BYTES_MAX;
+            let full = play.kept_bytes() > KEPT_BYTES_MAX;
             let data = if full && !data.is_empty() {
                 play.spill.put(&data).map_or_else(
                     |error| {

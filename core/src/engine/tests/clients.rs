@@ -1,6 +1,7 @@
 //! Replays with clients: requests come through ports, and must be those of the log.
 
 use super::*;
+use crate::device::{Image, Memory, Sim};
 
 pub(super) fn live() -> Rules {
     Rules::of(Source::Clients)
@@ -305,4 +306,43 @@ fn marks_are_counted_and_never_a_divergence() {
     let replayed = client.replay.replayed();
     assert_eq!((replayed.marks_missing, replayed.marks_extra), (1, 1));
     assert_eq!(replayed.divergences, []);
+}
+
+#[test]
+fn early_data_that_memory_has_no_room_for_come_back_from_a_file() {
+    let large = vec![7_u8; 40 << 20];
+    let bytes = Tape::of(PayloadPolicy::Hash, 1)
+        .flush(0)
+        .checkpoint()
+        .done(0, Operation::Flush)
+        .write(1, 0, &large)
+        .write(2, 40 << 20, &large)
+        .write(3, 80 << 20, b"tail")
+        .checkpoint()
+        .done(1, Operation::Write)
+        .done(2, Operation::Write)
+        .done(3, Operation::Write)
+        .end();
+    let memory = Arc::new(Memory::new(81 << 20));
+    let sim = Sim::new(Arc::clone(&memory) as Arc<dyn Image>);
+    let replay = Replay::new(&bytes, live(), vec![sim.clone()]);
+    let port = Some(connect(&replay.disks[0]));
+    let mut client = Client { replay, device: Parked::new(1), port };
+    client.issue(vec![write(11, 0, &large), write(12, 40 << 20, &large)]);
+    client.issue(vec![write(13, 80 << 20, b"tail")]);
+    let Mode::Replay(play) = &client.replay.engine.mode else { unreachable!("it is a replay") };
+    assert_eq!(play.kept_bytes(), 80 << 20, "the last one is not in memory");
+    client.issue(vec![flush(10)]);
+    let mut got = client.got();
+    for _ in 0..4 {
+        let parked: Vec<u64> = sim.parked().iter().map(|(tag, _)| *tag).collect();
+        parked.iter().for_each(|tag| assert!(sim.complete(*tag)));
+        got.extend(client.got());
+    }
+    assert_eq!(got, [10, 11, 12, 13]);
+    let mut tail = [0; 4];
+    memory.read(80 << 20, &mut tail).unwrap();
+    assert_eq!(&tail, b"tail");
+    client.leave();
+    assert_eq!(client.replay.kinds(), [""; 0]);
 }
