@@ -336,7 +336,9 @@ fn early_data_that_memory_has_no_room_for_come_back_from_a_file() {
     let mut got = client.got();
     for _ in 0..4 {
         let parked: Vec<u64> = sim.parked().iter().map(|(tag, _)| *tag).collect();
-        parked.iter().for_each(|tag| assert!(sim.complete(*tag)));
+        for tag in parked {
+            assert!(sim.complete(tag));
+        }
         got.extend(client.got());
     }
     assert_eq!(got, [10, 11, 12, 13]);
