@@ -174,3 +174,34 @@ fn a_trace_is_printed_from_any_position_on() {
         sandbox.blkreplay(&format!("print t.blkr {options}")).finish().ends_with(2).says(&[why]);
     }
 }
+
+#[test]
+fn a_live_replay_compares_marks_and_calls_none_of_them_a_divergence() {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", MIB);
+    let client =
+        marking(&sandbox, "io 'write -q -P 1 0 4k'\nmark first\nio 'write -q -P 2 4k 4k'\nmark $1");
+    let record = format!("record disk.img -o t.blkr -- {client} last");
+    sandbox.blkreplay(&record).finish().succeeds();
+    let same = format!("replay t.blkr disk.img -o t2.blkr -- {client} last");
+    let same = sandbox.blkreplay(&same).finish().succeeds();
+    assert!(same.stderr.contains("0 differences"), "{same}");
+    assert!(!same.stderr.contains("mark"), "{same}");
+    let marks = |trace: &str| {
+        let events = sandbox.blkreplay(&format!("print {trace} --events")).finish().succeeds();
+        let words = |line: &str| line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ");
+        let kept = |line: &String| ["issue", "mark"].iter().any(|kind| line.starts_with(kind));
+        events.stdout.lines().map(words).filter(kept).collect::<Vec<_>>()
+    };
+    let short = |lines: Vec<String>| -> Vec<String> {
+        lines.iter().map(|line| line.split(" xxh3").next().unwrap_or(line).to_owned()).collect()
+    };
+    assert_eq!(short(marks("t2.blkr")), short(marks("t.blkr")), "marks lie where they lay");
+    let other =
+        sandbox.blkreplay(&format!("replay t.blkr disk.img -- {client} other")).finish().succeeds();
+    other.says(&[
+        "1 mark of the recording not made",
+        "1 mark made that the recording does not have",
+        "0 differences",
+    ]);
+}

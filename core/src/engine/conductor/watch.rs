@@ -157,7 +157,6 @@ impl Conductor {
         if self.window.len() == 0 {
             self.phase = Phase::Over;
             self.replayed.cut = self.log == LogState::Cut;
-            self.replayed.marks_missing = self.marks.values().sum();
         }
     }
 
@@ -271,6 +270,8 @@ impl Conductor {
     /// How long the replay took, and all that it did.
     pub(in crate::engine) fn ended(&mut self, now: Nanos) -> super::Replayed {
         self.replayed.duration = now;
+        // A mark may come behind the last request.
+        self.replayed.marks_missing = self.marks.values().sum();
         self.replayed.clone()
     }
 
