@@ -6,6 +6,8 @@
 mod ext4;
 /// Random I/O that the client verifies itself.
 mod fio;
+/// Clients that run twice, the second time behind a replay.
+mod live;
 /// Many requests over several connections at once.
 mod nbdcopy;
 /// What a client can find out before it sends a request.
