@@ -13,6 +13,8 @@ mod nbdcopy;
 mod qemu_img;
 /// A script, and what is said when one line of it is another.
 mod qemu_io;
+/// A virtual machine that replays itself on a disk that we replay.
+mod qemu_vm;
 
 use serde_json::Value;
 

@@ -16,10 +16,10 @@ use crate::support::Sandbox;
 use crate::trace::{Row, Trace};
 use log::Event;
 
-const SECTOR: u64 = 512;
+pub(super) const SECTOR: u64 = 512;
 
 /// How many sectors the guest copies: `NREAD` of its source.
-const COPIED: u64 = 24;
+pub(super) const COPIED: u64 = 24;
 
 /// How far the copies are from what was read, in sectors.
 const DISTANCE: u64 = 64;
@@ -28,7 +28,7 @@ const DISTANCE: u64 = 64;
 const TURNED: u8 = 0x5a;
 
 /// What the guest prints on its serial port if all went well.
-const SERIAL: &str = "B........................K\n";
+pub(super) const SERIAL: &str = "B........................K\n";
 
 /// A request as its operation, offset and length in bytes.
 type Asked<'a> = (&'a str, u64, u64);
@@ -54,7 +54,7 @@ pub(crate) fn guest_disk() -> Vec<u8> {
 
 /// The words of a virtual machine on the disk `{uri}`. `rr` is `record` or `replay`, of `vm.rr`; `serial` is the file
 /// that gets what the guest prints.
-fn machine(rr: &str, serial: &str) -> Vec<String> {
+pub(super) fn machine(rr: &str, serial: &str) -> Vec<String> {
     let options = format!(
         "-machine pc,accel=tcg -m 16 -nodefaults -no-user-config -display none -vga none -net none -no-reboot \
          -icount shift=auto,rr={rr},rrfile=vm.rr \
@@ -68,7 +68,7 @@ fn machine(rr: &str, serial: &str) -> Vec<String> {
 
 /// Records the machine twice at once, QEMU's log into `vm.rr` and ours into `t.blkr`.
 #[track_caller]
-fn record(sandbox: &Sandbox) {
+pub(super) fn record(sandbox: &Sandbox) {
     sandbox.write("disk.img", &guest_disk());
     sandbox.write("before.img", &guest_disk());
     sandbox
