@@ -45,5 +45,5 @@ fn fio_with_its_own_data_which_hold_the_time_diverges_at_its_first_write() {
     replay(&sandbox, "before.img", &client)
         .diverges_at(&["changed"], trace.of("write").take(1))
         .in_fields(&["data"])
-        .says(&["of 4096 bytes"]);
+        .says(&["of 4,096 bytes"]);
 }

@@ -100,7 +100,7 @@ fn a_write_with_one_other_byte_is_a_change_of_its_data() {
     replay(&sandbox, "before.img", &client(&sandbox, "again", &SCRIPT))
         .diverges_at(&["changed"], written)
         .in_fields(&["data"])
-        .says(&["1 of 4096 bytes", "0x42c"]);
+        .says(&["1 of 4,096 bytes", "0x42c"]);
 }
 
 #[test]
