@@ -22,6 +22,8 @@ mod native;
 mod rescue;
 /// A reader written from the page on the format prints what the program prints.
 mod second_reader;
+/// The engine under every seed: simulated clients, connections and devices.
+mod simulation;
 /// What a request costs, live and compacted.
 mod size;
 /// Traces that come out of a pipe or still grow.
