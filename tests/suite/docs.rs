@@ -158,6 +158,8 @@ fn what_the_other_pages_show_happens_too() {
     check("book/src/recording.md");
     check("book/src/marks.md");
     check("book/src/replaying.md");
+    check("book/src/live.md");
+    check("book/src/divergence.md");
     check("book/src/survival.md");
     check("book/src/compacting.md");
 }
