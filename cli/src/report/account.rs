@@ -169,8 +169,11 @@ fn last_writer(divergence: &Divergence, evidence: &Evidence) -> Option<String> {
 }
 
 fn changed(fields: &[AskedField]) -> String {
-    let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
-    format!("a request came with another {}", names.join(" and another "))
+    let words = fields.iter().map(|field| match field {
+        AskedField::Flags | AskedField::Data => format!("other {}", field.name()),
+        _ => format!("another {}", field.name()),
+    });
+    format!("a request came with {}", words.collect::<Vec<_>>().join(" and "))
 }
 
 fn missing(clients_gone: bool, waited: &str, others: u64) -> String {
