@@ -210,14 +210,12 @@ impl Conductor {
     }
 
     /// A request that the recording does not have goes to the image all the same.
-    fn extra(&mut self, mut came: Came, asked: Asked, now: Nanos, out: &mut Output) {
+    fn extra(&mut self, came: Came, asked: Asked, now: Nanos, out: &mut Output) {
         self.replayed.extra += 1;
         let ticket = self.next_extra;
         self.next_extra += 1;
         let id = RequestId(self.plan.next_id + (ticket - super::EXTRA));
         let asked = Asked { id: Some(id), ..asked };
-        let (device, request) = (asked.device, asked.request);
-        came.went = now;
         let data = match &came.data {
             Data::Memory(bytes) => bytes.clone(),
             // Kept data are those of requests that are in the recording.
@@ -225,14 +223,26 @@ impl Conductor {
         };
         let issue = Issue {
             id,
-            device,
+            device: asked.device,
             connection: came.connection,
             cookie: came.cookie,
-            request,
+            request: asked.request,
             payload: asked.payload,
             early: Nanos::default(),
         };
-        out.log.push(now, EventKind::Issue(issue), Some(data.clone()));
+        out.log.push(now, EventKind::Issue(issue), Some(data));
+        self.send_extra(ticket, Extra { came, asked }, now, out);
+    }
+
+    /// A request that no log has goes to the image.
+    pub(super) fn send_extra(&mut self, ticket: u64, extra: Extra, now: Nanos, out: &mut Output) {
+        let Extra { mut came, asked } = extra;
+        let (device, request) = (asked.device, asked.request);
+        came.went = now;
+        let data = match &came.data {
+            Data::Memory(bytes) => bytes.clone(),
+            Data::Spilled(_) => Bytes::new(),
+        };
         let stage = &self.stages[usize::from(device.0)];
         let refused = came.refused.or((!stage.has_image).then_some(Errno::EIO));
         let outbox = std::sync::Arc::clone(&came.outbox);
