@@ -72,8 +72,11 @@ impl Conductor {
                 || (self.phase == Phase::Over && self.log == LogState::Cut)
             {
                 refuse(one.came, one.request, Errno::ESHUTDOWN, out);
-            } else if let Some(place) =
-                self.window.take_match(one.device, one.request, &one.payload)
+                continue;
+            }
+            let before = self.bound_of(&one.came);
+            if let Some(place) =
+                self.window.take_match(one.device, one.request, &one.payload, before)
             {
                 self.matched(place, one.came, now, out);
             } else if self.take_late(one.device, one.request) {
@@ -257,12 +260,13 @@ impl Conductor {
     }
 }
 
-/// Answers a request that is in no log.
+/// Answers a request that is in no log. A guest is told nothing of it: its monitor learns that the replay has stopped.
 pub(super) fn refuse(came: Came, request: Request, errno: Errno, out: &mut Output) {
     let Came { outbox, tag, cookie, .. } = came;
     let (data, extents) = (Bytes::new(), Vec::new());
     let released = Released { tag, cookie, request, result: Err(errno), data, extents };
-    out.released.push((outbox, released));
+    let list = if outbox.monitored().is_some() { &mut out.untold } else { &mut out.released };
+    list.push((outbox, released));
 }
 
 /// An expected request as a divergence tells of it.

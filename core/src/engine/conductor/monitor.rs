@@ -159,6 +159,13 @@ impl Conductor {
         Ok((next.executed, next.kind.clone()))
     }
 
+    /// The place in the trace before which a request must lie to be one that came. A monitor knows when it issues what:
+    /// nothing of its comes before something else that it did in between.
+    pub(super) fn bound_of(&self, came: &Came) -> u64 {
+        let next = self.monitor.track.next_act().filter(|_| came.outbox.monitored().is_some());
+        next.map_or(u64::MAX, |next| next.event)
+    }
+
     /// The monitor puts off work. What the world brings is thrown away: the log has it.
     pub(in crate::engine) fn queue(&mut self, event: AsyncEvent) -> Result<(), QueueFull> {
         if !event.is_bottom_half() {

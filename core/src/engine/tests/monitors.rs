@@ -208,19 +208,35 @@ fn a_request_that_comes_while_events_are_disabled_goes_past_the_log() {
 #[test]
 fn a_machine_that_went_with_requests_in_flight_may_go_again() {
     let mut machine = Machine::recorded();
-    machine.issue(vec![write(10, 0, b"data")]);
+    machine.issue(vec![write(10, 0, b"data"), read(11, 512, 4)]);
     machine.pass();
     machine.device.complete(0, Ok(()));
+    machine.device.complete(1, Ok(()));
     let bytes = machine.end();
-    assert_eq!(events_of(&bytes), ["issue #0", "clock_virtual", "controller", "undelivered #0"]);
+    let events = ["issue #0", "issue #1", "clock_virtual", "controller"];
+    assert_eq!(events_of(&bytes), [&events[..], &["undelivered #0", "undelivered #1"]].concat());
     let mut again = Again::new(&bytes);
-    again.issue(vec![write(10, 0, b"data")]);
+    again.issue(vec![write(10, 0, b"data"), read(11, 512, 4)]);
     again.device.complete(0, Ok(()));
+    again.device.complete(1, Ok(()));
     again.replay.turn();
     assert_eq!(again.pass(), [""; 0], "the guest was never told");
     again.replay.turn();
     assert_eq!(due(again.monitor()), [""; 0]);
     assert_eq!(again.end_well(), events_of(&bytes));
+}
+
+#[test]
+fn a_request_that_nobody_was_told_of_may_come_after_all_is_over() {
+    let mut machine = Machine::recorded();
+    machine.issue(vec![read(11, 512, 4)]);
+    machine.device.complete(0, Ok(()));
+    let mut again = Again::new(&machine.end());
+    assert!(again.replay.engine.replay_ended(), "nothing is waited for");
+    again.issue(vec![read(11, 512, 4)]);
+    assert_eq!(due(again.monitor()), [""; 0]);
+    assert_eq!(again.monitor().in_flight(), 0);
+    assert_eq!(again.end_well(), [""; 0]);
 }
 
 #[test]

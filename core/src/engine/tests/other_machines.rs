@@ -147,3 +147,20 @@ fn an_image_that_never_answers_a_machine_is_trouble_with_a_name() {
     let outcome = again.replay.player.run(&AtomicBool::new(false), &mut |_| {});
     assert!(matches!(outcome, Err(ReplayError::Silent { .. })), "{outcome:?}");
 }
+
+#[test]
+fn a_request_that_the_recording_has_only_behind_another_act_is_a_change_and_not_early() {
+    let mut machine = Machine::recorded();
+    for offset in [0, 512] {
+        machine.issue(vec![read(offset, offset, 4)]);
+        clock(&mut machine.monitor, 1).unwrap();
+        machine.device.complete(offset / 512, Ok(()));
+    }
+    machine.pass();
+    let mut again = Again::new(&machine.end());
+    again.issue(vec![read(10, 512, 4)]);
+    let replayed = again.replay.replayed();
+    let [divergence] = &replayed.divergences[..] else { panic!("{replayed:?}") };
+    assert_eq!(divergence.kind, DivergenceKind::Changed { fields: vec![AskedField::Offset] });
+    stopped(&clock(again.monitor(), 1));
+}
