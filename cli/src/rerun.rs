@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use blkreplay_core::device::{BlockDevice, Geometry, OpenOptions, Pool, Transfer};
 use blkreplay_core::engine::{
-    Disk, Engine, Fill, Plan, Player, Recorder, ReplayError, Replayed, Rules, Script,
+    Disk, Engine, Fill, Plan, Player, Recorder, ReplayError, Replayed, Rules, Script, Source,
 };
 use blkreplay_core::format::{DeviceHeader, Header, WriteError};
 use blkreplay_core::position::{Finder, Position};
@@ -208,7 +208,7 @@ fn attach(
     engine: &Arc<Engine>,
     header: &Header,
     images: &[OpenedImage],
-    source: blkreplay_core::engine::Source,
+    source: Source,
 ) -> Vec<Arc<Disk>> {
     let mut disks = Vec::with_capacity(header.devices.len());
     for (number, device) in header.devices.iter().enumerate() {
@@ -224,8 +224,8 @@ fn attach(
             Some(image) => {
                 let pool = Pool::new(image.surface(), POOL_THREADS) as Arc<dyn BlockDevice>;
                 match source {
-                    blkreplay_core::engine::Source::Clients => engine.attach_as(geometry, pool),
-                    blkreplay_core::engine::Source::Log => engine.attach(pool),
+                    Source::Clients | Source::Monitor => engine.attach_as(geometry, pool),
+                    Source::Log => engine.attach(pool),
                 }
             }
         });

@@ -129,6 +129,20 @@ pub const REPLAY_BYTES_MAX: u64 = 256 << 20;
 /// Data of early arrivals that a replay keeps in memory, in bytes; more are spilled to a file.
 pub const KEPT_BYTES_MAX: u64 = 64 << 20;
 
+/// Async events that wait for a checkpoint of a virtual machine monitor, or for being run.
+pub const ASYNC_EVENTS_MAX: usize = 1 << 16;
+
+/// What they may carry together, in bytes (64 MiB).
+pub const ASYNC_BYTES_MAX: u64 = 64 << 20;
+
+/// Events of a monitor that a replay reads ahead. The last step that was begun is read to its end.
+pub const TRACK_EVENTS_MAX: usize = 1 << 16;
+
+/// What they may carry together, in bytes (64 MiB).
+pub const TRACK_BYTES_MAX: u64 = 64 << 20;
+
+const _: () = assert!(ASYNC_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
+const _: () = assert!(TRACK_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
 const _: () = assert!(REPLAY_BYTES_MAX > 2 * REQUEST_DATA_BYTES_MAX as u64);
 const _: () = assert!(NBD_OPTION_BYTES_MAX > 2 * NBD_STRING_BYTES_MAX);

@@ -61,6 +61,7 @@ impl Report<'_> {
                 "{} failed with {now}, recorded ok",
                 expected.map_or_else(|| "a request".to_owned(), |asked| self.asked(asked))
             )],
+            DivergenceKind::Monitor(monitor) => return vec![monitor.to_string()],
             DivergenceKind::ClientStatus { recorded, now } => {
                 return vec![format!("COMMAND ended with status {now}, recorded {recorded}")];
             }

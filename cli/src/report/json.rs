@@ -107,7 +107,9 @@ impl Report<'_> {
                 put("recorded_status", (*recorded).into());
                 put("status", (*now).into());
             }
-            DivergenceKind::Unexpected { .. }
+            // No command runs a virtual machine of its own.
+            DivergenceKind::Monitor(_)
+            | DivergenceKind::Unexpected { .. }
             | DivergenceKind::Data { .. }
             | DivergenceKind::Result { .. } => {}
         }

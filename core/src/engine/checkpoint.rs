@@ -25,13 +25,7 @@ impl Engine {
         let events = state.queue.take();
         let mut run = Vec::with_capacity(events.len());
         for mut queued in events {
-            state.totals.count(&queued);
-            if let Some(block) = block_event(&mut queued, now) {
-                state.recorded.count(&queued);
-                state.open -= 1;
-                log.promised += self.block_promise(queued.released.request);
-                log.push(now, EventKind::Block(block), queued.stored.take());
-            }
+            self.log_block(state, &mut queued, now, &mut log);
             run.push(queued);
         }
         // A checkpoint of nothing but unrecorded requests is none of the log's.
@@ -41,6 +35,23 @@ impl Engine {
         self.end_if_drained(state);
         for queued in run {
             queued.outbox.release(queued.released, own);
+        }
+    }
+
+    /// Counts a completion, and logs it if its request is in the log.
+    pub(super) fn log_block(
+        &self,
+        state: &mut State,
+        queued: &mut Queued,
+        now: Nanos,
+        log: &mut Log,
+    ) {
+        state.totals.count(&queued.released);
+        if let Some(block) = block_event(queued, now) {
+            state.recorded.count(&queued.released);
+            state.open -= 1;
+            log.promised += self.block_promise(queued.released.request);
+            log.push(now, EventKind::Block(block), queued.stored.take());
         }
     }
 }

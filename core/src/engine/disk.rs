@@ -51,11 +51,19 @@ impl Disk {
     /// A way to this disk for one connection, which is logged. Fails when the process has no descriptors
     /// left.
     pub fn connect(self: &Arc<Disk>, negotiated: Negotiated) -> io::Result<Port> {
-        let bell = Arc::new(Doorbell::new()?);
+        Ok(self.connect_with(negotiated, Arc::new(Doorbell::new()?)))
+    }
+
+    /// The same, with a bell that its caller looks after.
+    pub(super) fn connect_with(
+        self: &Arc<Disk>,
+        negotiated: Negotiated,
+        bell: Arc<Doorbell>,
+    ) -> Port {
         let queue = self.open_queue(&bell);
         let outbox = Arc::new(Outbox::new(bell));
         let connection = self.engine.connect(self.id, negotiated);
-        Ok(Port::new(Arc::clone(self), connection, queue, outbox))
+        Port::new(Arc::clone(self), connection, queue, outbox)
     }
 }
 

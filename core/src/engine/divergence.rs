@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::monitor_divergence::MonitorDivergence;
 use crate::event::Payload;
 use crate::request::{ConnectionId, DeviceId, Errno, Request, RequestId};
 use crate::units::Nanos;
@@ -106,6 +107,8 @@ pub enum DivergenceKind {
         /// What the image, or the front, says now.
         now: Errno,
     },
+    /// A virtual machine monitor does not do what it did.
+    Monitor(Box<MonitorDivergence>),
     /// COMMAND ended otherwise.
     ClientStatus {
         /// Its recorded exit status.
@@ -126,6 +129,7 @@ impl DivergenceKind {
             DivergenceKind::Window { .. } => "window",
             DivergenceKind::Data { .. } => "data",
             DivergenceKind::Result { .. } => "result",
+            DivergenceKind::Monitor(monitor) => monitor.mismatch.name(),
             DivergenceKind::ClientStatus { .. } => "client status",
         }
     }

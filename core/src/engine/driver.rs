@@ -79,17 +79,17 @@ pub(super) struct Held {
 
 /// One connection's way to one disk.
 pub struct Port {
-    disk: Arc<Disk>,
+    pub(super) disk: Arc<Disk>,
     connection: ConnectionId,
     /// `None` where a trace answers.
     queue: Option<Box<dyn Queue>>,
-    outbox: Arc<Outbox>,
+    pub(super) outbox: Arc<Outbox>,
     /// What is with the image or held back, by ticket.
     flights: HashMap<u64, Flight>,
     /// A refused request waits in the queue for a checkpoint.
-    refusals_queued: bool,
+    pub(super) refusals_queued: bool,
     /// Requests issued and not yet handed back.
-    handed_in: usize,
+    pub(super) handed_in: usize,
     /// Kept for its memory.
     completions: Vec<Completion>,
     /// The client sends nothing any more.
@@ -231,7 +231,7 @@ impl Port {
     ) {
         let Arrival { tag, cookie, request, .. } = *arrival;
         let (data, extents) = (Bytes::new(), Vec::new());
-        state.queue.push(Queued {
+        let queued = Queued {
             id,
             device: self.disk.id,
             issued: now,
@@ -241,12 +241,12 @@ impl Port {
             stored: None,
             released: Released { tag, cookie, request, result: Err(errno), data, extents },
             outbox: Arc::clone(&self.outbox),
-        });
-        self.refusals_queued = true;
+        };
+        self.refusals_queued |= state.enqueue(queued);
     }
 
-    /// Brings the image's completions to the queue, passes a checkpoint if anything is queued, and appends what
-    /// was released to this connection. Never waits for the image.
+    /// Brings the image's completions to the queue, passes a checkpoint if anything is queued that waits for none of a
+    /// [`Monitor`](super::Monitor), and appends what was released to this connection. Never waits for the image.
     pub fn pump(&mut self, released: &mut Vec<Released>) {
         let disk = Arc::clone(&self.disk);
         if let Mode::Replay(play) = &disk.engine.mode {
@@ -311,7 +311,7 @@ impl Port {
         let mut state = disk.engine.lock();
         for (ticket, queued) in queued {
             state.conflicts(disk.id).complete(ticket, &mut let_go);
-            state.queue.push(queued);
+            state.enqueue(queued);
         }
         disk.engine.checkpoint(&mut state, &self.outbox);
         drop(state);
@@ -366,6 +366,7 @@ impl Drop for Port {
     /// panics waits for a second: what it broke may be what would complete them.
     fn drop(&mut self) {
         self.abandon();
+        self.leave_monitor();
         let mut nobody_reads = Vec::new();
         let naps = if std::thread::panicking() { PANIC_NAPS } else { usize::MAX };
         for _ in 0..naps {

@@ -226,19 +226,21 @@ impl Window {
     }
 
     /// Takes the earliest one that asks the same and whose data are not known to differ, out of those that have not
-    /// arrived.
+    /// arrived and lie `before` this place in the trace.
     pub(super) fn take_match(
         &mut self,
         device: DeviceId,
         request: Request,
         payload: &Payload,
+        before: u64,
     ) -> Option<u64> {
         let key = Key { device, request };
         let queue = self.by_key.get_mut(&key)?;
         let (base, expected) = (self.base, &self.expected);
         let fits = |place: &u64| {
             let index = usize::try_from(place - base).unwrap_or(usize::MAX);
-            expected.get(index).is_some_and(|one| !one.payload.differs(payload))
+            let one = expected.get(index);
+            one.is_some_and(|one| one.event < before && !one.payload.differs(payload))
         };
         let index = queue.iter().position(fits)?;
         let place = queue.remove(index);

@@ -6,10 +6,12 @@
 //! ```
 //!
 //! `driver` sits between a front and an image, `conflict` says which request must wait, `queue` holds
-//! completions, `checkpoint` releases them, `record` writes the log, `replay` does it all again from one.
-//! It knows neither NBD nor files. Invariant: one lock guards the request counter, the log's order and the
-//! queue, so that an issue logged before a release cannot depend on it.
+//! completions, `checkpoint` releases them, `record` writes the log, `conductor` does it all again from one.
+//! `monitor` is the same for a virtual machine, which has more to record than requests. It knows neither NBD nor files.
+//! Invariant: one lock guards the request counter, the log's order and the queue, so that an issue logged before a
+//! release cannot depend on it.
 
+mod async_event;
 mod checkpoint;
 mod conductor;
 mod conflict;
@@ -18,6 +20,8 @@ mod divergence;
 mod driver;
 mod evidence;
 mod expected;
+mod monitor;
+mod monitor_divergence;
 mod outbox;
 #[cfg(test)]
 mod parked;
@@ -34,6 +38,7 @@ mod schedule;
 mod spill;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -41,7 +46,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::device::{BlockDevice, Geometry};
+use crate::device::{BlockDevice, Doorbell, Geometry};
 use crate::event::{Disconnect, Event, EventKind, MarkName, Payload};
 use crate::format::{Entry, PayloadPolicy};
 use crate::request::{ConnectionId, DeviceId, Operation, RequestId};
@@ -51,12 +56,15 @@ use conductor::Conductor;
 use conflict::Conflicts;
 use driver::Held;
 use play::Play;
-use queue::{AsyncQueue, Queued};
+use queue::AsyncQueue;
 
+pub use async_event::{AsyncEvent, Due, QueueFull};
 pub use disk::Disk;
 pub use divergence::{Asked, AskedField, DifferentBytes, Divergence, DivergenceKind, Place, Shown};
 pub use driver::{Arrival, Negotiated, Port, Released};
 pub use evidence::{Evidence, LastWriter, Later, evidence};
+pub use monitor::{Monitor, MonitorError, Passed};
+pub use monitor_divergence::{MonitorAct, MonitorDivergence, MonitorField, MonitorMismatch};
 pub use plan::{Incomplete, Plan, PlanError};
 pub use planned::{Planned, schedule};
 pub use play::Script;
@@ -65,6 +73,7 @@ pub use record::{Identity, MarkError, OnTrouble, RecordError, Recorded, Recorder
 pub use replay_error::ReplayError;
 pub use rules::{Latencies, Replayed, Rules, Source, Timing};
 pub use schedule::Order;
+pub use totals::Totals;
 pub use waiting::Waiting;
 
 /// Numbers requests, holds their completions and releases them. One for all devices and connections.
@@ -97,6 +106,10 @@ struct State {
     recorded: Totals,
     /// Whether events reach the log.
     logging: Logging,
+    /// Off: events are run at once, and nothing of them reaches the log.
+    enabled: bool,
+    /// Wakes the monitor, if there is one.
+    monitor: Option<Arc<Doorbell>>,
     /// Requests in the log whose completion is not.
     open: u64,
     /// Connections in the log whose end is not.
@@ -114,17 +127,6 @@ enum Logging {
     Draining,
     /// Nothing is.
     Off,
-}
-
-/// What was released so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
-    /// Requests of any kind.
-    pub requests: u64,
-    /// Flushes among them.
-    pub flushes: u64,
-    /// Requests that failed or were refused.
-    pub errors: u64,
 }
 
 /// Entries on their way into the log, in order.
@@ -170,6 +172,8 @@ impl Engine {
             totals: Totals::default(),
             recorded: Totals::default(),
             logging: if recording { Logging::On } else { Logging::Off },
+            enabled: true,
+            monitor: None,
             open: 0,
             connected: BTreeSet::new(),
             conductor: None,
@@ -357,12 +361,17 @@ impl Engine {
 }
 
 impl State {
+    /// Whether what happens now is logged.
+    fn logs(&self) -> bool {
+        self.enabled && self.logging == Logging::On
+    }
+
     /// The next request's id; `None` while nothing is recorded.
     fn next_id(&mut self) -> Option<RequestId> {
-        let enabled = self.logging == Logging::On;
-        let id = enabled.then_some(RequestId(self.next_request));
-        self.next_request += u64::from(enabled);
-        self.open += u64::from(enabled);
+        let logs = self.logs();
+        let id = logs.then_some(RequestId(self.next_request));
+        self.next_request += u64::from(logs);
+        self.open += u64::from(logs);
         id
     }
 
@@ -374,13 +383,5 @@ impl State {
 
     fn conflicts(&mut self, device: DeviceId) -> &mut Conflicts<Held> {
         &mut self.conflicts[usize::from(device.0)]
-    }
-}
-
-impl Totals {
-    fn count(&mut self, queued: &Queued) {
-        self.requests += 1;
-        self.flushes += u64::from(queued.released.request.operation == Operation::Flush);
-        self.errors += u64::from(queued.released.result.is_err());
     }
 }

@@ -4,13 +4,16 @@
 //! The port's own thread empties it. Invariant: what is left here is followed by a ring, unless the port's own
 //! thread left it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::driver::Released;
 use crate::device::{Doorbell, Submission};
 use crate::event::PayloadId;
 use crate::request::DeviceId;
+
+/// No device has this number.
+const NOT_MONITORED: u32 = u32::MAX;
 
 /// What a port's thread is to do, outside the engine's lock.
 #[derive(Debug)]
@@ -30,6 +33,9 @@ pub(super) struct Outbox {
     bell: Arc<Doorbell>,
     /// Nobody will send what is released from now on.
     gone: AtomicBool,
+    /// The device whose completions a monitor takes from here, with everything else that it is to run, in order; more
+    /// than any device's number if none does.
+    monitored: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +49,19 @@ struct Inside {
 impl Outbox {
     /// An empty one; `bell` wakes the port's thread.
     pub(super) fn new(bell: Arc<Doorbell>) -> Outbox {
-        Outbox { inside: Mutex::default(), bell, gone: AtomicBool::new(false) }
+        let (gone, monitored) = (AtomicBool::new(false), AtomicU32::new(NOT_MONITORED));
+        Outbox { inside: Mutex::default(), bell, gone, monitored }
+    }
+
+    /// Says whether a monitor takes what is released, and of which device that is.
+    pub(super) fn set_monitored(&self, device: Option<DeviceId>) {
+        let number = device.map_or(NOT_MONITORED, |device| u32::from(device.0));
+        self.monitored.store(number, Ordering::Relaxed);
+    }
+
+    /// The device, if a monitor takes what is released. To be asked under the engine's lock.
+    pub(super) fn monitored(&self) -> Option<DeviceId> {
+        u16::try_from(self.monitored.load(Ordering::Relaxed)).ok().map(DeviceId)
     }
 
     /// Wakes the port's thread.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::conductor::{Conductor, Output, Phase};
 use super::driver::Arrival;
 use super::expected::{Answer, Came, Data};
+use super::monitor::deliver;
 use super::outbox::{Outbox, Work};
 use super::plan::Plan;
 use super::record::Recorder;
@@ -24,7 +25,7 @@ use crate::device::{Completion, Doorbell, Queue};
 use crate::event::{Event, EventKind, Payload, PayloadId};
 use crate::format::{PayloadPolicy, ReadError, Reader};
 use crate::limits::{KEPT_BYTES_MAX, REQUEST_DATA_BYTES_MAX};
-use crate::request::{ConnectionId, DeviceId, Operation, Request};
+use crate::request::{ConnectionId, DeviceId, Request};
 use crate::units::{Clock, Nanos};
 
 /// What a replay is made from.
@@ -210,6 +211,7 @@ impl Engine {
         let mut state = self.lock();
         let now = self.now();
         let mut out = Output::default();
+        let enabled = state.enabled;
         let Some(conductor) = state.conductor.as_mut() else { return };
         if let Some(error) = trouble {
             conductor.fail(error, now, &mut out);
@@ -217,7 +219,11 @@ impl Engine {
         for (one, request) in arriving {
             let payload = one.payload;
             let came = one.came(outbox, connection, now);
-            conductor.arrive(came, device, request, payload, now, &mut out);
+            if enabled {
+                conductor.arrive(came, device, request, payload, now, &mut out);
+            } else {
+                conductor.aside(came, device, request, payload, now, &mut out);
+            }
         }
         conductor.settle(now, &mut out);
         let more = conductor.wants_more() || conductor.phase() != Phase::Running;
@@ -299,19 +305,29 @@ impl Engine {
     /// Does what the conductor said, as far as it is done under the lock: logs, and gives out. `own` belongs to this
     /// thread.
     pub(super) fn apply(&self, play: &Play, state: &mut State, out: Output, own: &Arc<Outbox>) {
-        let Output { log, work, released } = out;
+        let Output { log, work, released, untold, due } = out;
         if play.recorder.is_some() && !log.entries.is_empty() {
             let log = self.as_logged(log);
             self.write(state, log);
         }
-        for (outbox, released) in released {
-            state.totals.requests += 1;
-            state.totals.flushes += u64::from(released.request.operation == Operation::Flush);
-            state.totals.errors += u64::from(released.result.is_err());
+        let mut due = due.into_iter().peekable();
+        for (index, (outbox, released)) in released.into_iter().enumerate() {
+            while let Some((_, event)) = due.next_if(|(before, _)| *before <= index) {
+                state.queue.run_recorded(event);
+            }
+            state.totals.count(&released);
+            deliver(state, &outbox, released, own);
+        }
+        due.for_each(|(_, event)| state.queue.run_recorded(event));
+        for (outbox, released) in untold {
+            state.totals.count(&released);
             outbox.release(released, own);
         }
         for (outbox, work) in work {
             outbox.let_go(work, own);
+        }
+        if !state.monitor.as_ref().is_some_and(|bell| Arc::ptr_eq(bell, own.bell())) {
+            state.ring_monitor();
         }
         if let Some(conductor) = &state.conductor {
             play.kept_bytes.store(conductor.kept_bytes(), Ordering::Relaxed);

@@ -277,7 +277,8 @@ enum Promise {
 
 /// What an entry counts against the limit of the backlog, in bytes.
 fn weight(entry: &Entry) -> u64 {
-    ENTRY_BYTES + entry.data.as_ref().map_or(0, |data| data.len() as u64)
+    let payload = entry.data.as_ref().map_or(0, |data| data.len() as u64);
+    ENTRY_BYTES + payload + entry.event.kind.data_bytes()
 }
 
 /// The thread: takes what has come, writes it, closes chunks that are old enough.

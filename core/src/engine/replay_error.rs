@@ -68,6 +68,18 @@ pub enum ReplayError {
         /// The event's place in the trace.
         event: u64,
     },
+    /// More is released at one checkpoint than any recording can.
+    #[error("event {event}: more is released at one checkpoint than any recording can")]
+    StepTooLong {
+        /// The event's place in the trace.
+        event: u64,
+    },
+    /// Nobody reads the trace.
+    #[error("the next event of the trace was not read for {waited}")]
+    LogSilent {
+        /// How long it was waited for.
+        waited: Nanos,
+    },
     /// The image does not answer.
     #[error("the image has not completed {id} ({} at {}) for {waited}", request.operation, request.range)]
     Silent {

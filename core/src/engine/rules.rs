@@ -15,6 +15,9 @@ use crate::units::Nanos;
 pub enum Source {
     /// Clients, live.
     Clients,
+    /// A virtual machine monitor, live: beside its requests, its checkpoints and what it takes from the world are held
+    /// against the log. There may be clients too.
+    Monitor,
     /// The log itself, on images.
     Log,
 }
@@ -68,7 +71,11 @@ impl Rules {
     pub const WINDOW: usize = 16_384;
 
     pub(super) fn is_live(&self) -> bool {
-        self.source == Source::Clients
+        self.source != Source::Log
+    }
+
+    pub(super) fn is_monitored(&self) -> bool {
+        self.source == Source::Monitor
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::divergence::Asked;
 use super::{Engine, State};
-use crate::event::Payload;
+use crate::event::{EventKind, Payload};
 use crate::request::{ConnectionId, DeviceId, Request};
 use crate::units::Nanos;
 
@@ -25,6 +25,8 @@ pub struct Waiting {
     pub away: Vec<Asked>,
     /// Requests that are complete and wait for their release.
     pub done: Vec<Asked>,
+    /// What the log has next for a virtual machine monitor, as far as it was read.
+    pub monitor: Option<EventKind>,
     /// Bytes that wait for the trace's disk.
     pub log_bytes: u64,
 }

@@ -202,6 +202,20 @@ impl EventKind {
     }
 }
 
+impl EventKind {
+    /// What the event carries itself, in bytes: data that are wherever it is, and no payload of a request.
+    pub fn data_bytes(&self) -> u64 {
+        match self {
+            EventKind::CharRead { data, .. }
+            | EventKind::Net { frame: data, .. }
+            | EventKind::Random { data, .. }
+            | EventKind::CharReadAll { data } => data.len() as u64,
+            EventKind::AudioIn(audio) => size_of_val(&*audio.samples) as u64,
+            _ => 0,
+        }
+    }
+}
+
 /// A request arrived: its last byte was read from the client. A replay logs one that came early in the step it
 /// belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -72,8 +72,11 @@ impl Conductor {
                 || (self.phase == Phase::Over && self.log == LogState::Cut)
             {
                 refuse(one.came, one.request, Errno::ESHUTDOWN, out);
-            } else if let Some(place) =
-                self.window.take_match(one.device, one.request, &one.payload)
+                continue;
+            }
+            let before = self.bound_of(&one.came);
+            if let Some(place) =
+                self.window.take_match(one.device, one.request, &one.payload, before)
             {
                 self.matched(place, one.came, now, out);
             } else if self.take_late(one.device, one.request) {
@@ -210,14 +213,12 @@ impl Conductor {
     }
 
     /// A request that the recording does not have goes to the image all the same.
-    fn extra(&mut self, mut came: Came, asked: Asked, now: Nanos, out: &mut Output) {
+    fn extra(&mut self, came: Came, asked: Asked, now: Nanos, out: &mut Output) {
         self.replayed.extra += 1;
         let ticket = self.next_extra;
         self.next_extra += 1;
         let id = RequestId(self.plan.next_id + (ticket - super::EXTRA));
         let asked = Asked { id: Some(id), ..asked };
-        let (device, request) = (asked.device, asked.request);
-        came.went = now;
         let data = match &came.data {
             Data::Memory(bytes) => bytes.clone(),
             // Kept data are those of requests that are in the recording.
@@ -225,14 +226,26 @@ impl Conductor {
         };
         let issue = Issue {
             id,
-            device,
+            device: asked.device,
             connection: came.connection,
             cookie: came.cookie,
-            request,
+            request: asked.request,
             payload: asked.payload,
             early: Nanos::default(),
         };
-        out.log.push(now, EventKind::Issue(issue), Some(data.clone()));
+        out.log.push(now, EventKind::Issue(issue), Some(data));
+        self.send_extra(ticket, Extra { came, asked }, now, out);
+    }
+
+    /// A request that no log has goes to the image.
+    pub(super) fn send_extra(&mut self, ticket: u64, extra: Extra, now: Nanos, out: &mut Output) {
+        let Extra { mut came, asked } = extra;
+        let (device, request) = (asked.device, asked.request);
+        came.went = now;
+        let data = match &came.data {
+            Data::Memory(bytes) => bytes.clone(),
+            Data::Spilled(_) => Bytes::new(),
+        };
         let stage = &self.stages[usize::from(device.0)];
         let refused = came.refused.or((!stage.has_image).then_some(Errno::EIO));
         let outbox = std::sync::Arc::clone(&came.outbox);
@@ -247,12 +260,13 @@ impl Conductor {
     }
 }
 
-/// Answers a request that is in no log.
+/// Answers a request that is in no log. A guest is told nothing of it: its monitor learns that the replay has stopped.
 pub(super) fn refuse(came: Came, request: Request, errno: Errno, out: &mut Output) {
     let Came { outbox, tag, cookie, .. } = came;
     let (data, extents) = (Bytes::new(), Vec::new());
     let released = Released { tag, cookie, request, result: Err(errno), data, extents };
-    out.released.push((outbox, released));
+    let list = if outbox.monitored().is_some() { &mut out.untold } else { &mut out.released };
+    list.push((outbox, released));
 }
 
 /// An expected request as a divergence tells of it.

@@ -14,7 +14,7 @@ use crate::engine::outbox::Work;
 use crate::engine::rules::Timing;
 use crate::engine::schedule::Order;
 use crate::event::{Block, Checkpoint, CompletionFlags, EventKind, Issue, Payload};
-use crate::request::{Errno, Extent, Operation, RequestId};
+use crate::request::{Errno, Extent, Operation};
 use crate::units::Nanos;
 
 impl Conductor {
@@ -315,22 +315,25 @@ impl Conductor {
         let Some(extra) = self.extras.remove(&ticket) else { return };
         let (came, asked) = (extra.came, extra.asked);
         let read = asked.request.operation == Operation::Read && result.is_ok();
-        let block = Block {
-            id: asked.id.unwrap_or(RequestId(ticket)),
-            device: asked.device,
-            operation: asked.request.operation,
-            result,
-            latency: now.since(came.went),
-            hold: Nanos::default(),
-            flags: CompletionFlags {
-                undelivered: came.outbox.is_gone(),
-                refused: came.refused.is_some(),
-            },
-            payload: if read { Payload::of(&data) } else { Payload::Absent },
-            extents: extents.clone(),
-        };
-        out.log.push(now, EventKind::Checkpoint(Checkpoint::Controller), None);
-        out.log.push(now, EventKind::Block(block), read.then(|| data.clone()));
+        // One that came while events are disabled has no id, and no log has it.
+        if let Some(id) = asked.id {
+            let block = Block {
+                id,
+                device: asked.device,
+                operation: asked.request.operation,
+                result,
+                latency: now.since(came.went),
+                hold: Nanos::default(),
+                flags: CompletionFlags {
+                    undelivered: came.outbox.is_gone(),
+                    refused: came.refused.is_some(),
+                },
+                payload: if read { Payload::of(&data) } else { Payload::Absent },
+                extents: extents.clone(),
+            };
+            out.log.push(now, EventKind::Checkpoint(Checkpoint::Controller), None);
+            out.log.push(now, EventKind::Block(block), read.then(|| data.clone()));
+        }
         let released = Released {
             tag: came.tag,
             cookie: came.cookie,

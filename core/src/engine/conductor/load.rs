@@ -2,11 +2,12 @@
 //!
 //! Invariant: no more is read ahead than is needed to match arrivals, or to keep images busy.
 
+use super::track::is_act;
 use super::{Conductor, LogState, Output, Phase, Step};
 use crate::engine::expected::{Came, Data, Expected, Stage};
 use crate::engine::replay_error::ReplayError;
 use crate::engine::schedule::Order;
-use crate::event::{Block, Event, EventKind, Issue, Payload};
+use crate::event::{Block, Checkpoint, Event, EventKind, Issue, Payload};
 use crate::limits::{REPLAY_BYTES_MAX, REPLAY_REQUESTS_MAX, REQUEST_DATA_BYTES_MAX};
 use crate::request::{Operation, RequestId};
 use crate::units::Nanos;
@@ -34,7 +35,10 @@ impl Conductor {
             return false;
         }
         if self.rules.is_live() {
-            return self.window.unmatched() < self.rules.window;
+            // A step that was begun is read to its end: it is released as a whole.
+            let room =
+                !self.monitor.track.is_full() || self.steps.back().is_some_and(|step| step.closed);
+            return self.window.unmatched() < self.rules.window && room;
         }
         let next_step = self.rules.order == Order::Recorded && self.steps.len() < 2;
         next_step || (self.ahead < LOOK_AHEAD && self.ahead_bytes < REPLAY_BYTES_MAX)
@@ -64,13 +68,32 @@ impl Conductor {
                 let step = self.loading();
                 step.checkpoint = Some(which);
                 step.closed = true;
+                self.track(event, entry.time, entry.kind)?;
             }
             EventKind::Connect(_) | EventKind::Disconnect { .. } | EventKind::Mark { .. }
                 if !self.rules.is_live() =>
             {
                 self.note(entry.kind, now, out);
             }
-            _ => {}
+            kind => {
+                if self.rules.is_monitored() && is_act(&kind) {
+                    // Completions of a step lie together: none comes behind it.
+                    self.begin_step_if_closed(now, out);
+                }
+                self.track(event, entry.time, kind)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the monitor is to do, or gets.
+    fn track(&mut self, event: u64, time: Nanos, kind: EventKind) -> Result<(), ReplayError> {
+        if self.rules.is_monitored() {
+            let step = self.loading_number();
+            self.monitor.track.push(event, time, step, kind);
+            if self.monitor.track.is_impossible() {
+                return Err(ReplayError::StepTooLong { event });
+            }
         }
         Ok(())
     }
@@ -82,6 +105,11 @@ impl Conductor {
 
     fn loading(&mut self) -> &mut Step {
         self.steps.back_mut().expect("there is always a step that is being read")
+    }
+
+    /// Whether the monitor releases the step that is being read.
+    fn loading_is_monitors(&mut self) -> bool {
+        self.loading().checkpoint.is_some_and(|which| which != Checkpoint::Controller)
     }
 
     /// Number of the step that is being read.
@@ -272,6 +300,9 @@ impl Conductor {
         expected.block = Some(Box::new(block));
         if order == Order::Recorded {
             self.loading().blocks.push_back(place);
+            if self.rules.is_monitored() && self.loading_is_monitors() {
+                self.monitor.track.push_block(place);
+            }
         } else {
             self.schedules[usize::from(device.0)].released(place);
             self.release_if_done(place, now, out);

@@ -7,23 +7,27 @@
 //!                 image ──complete──▶ done ──release, in the order of the log──▶ client
 //! ```
 //!
-//! `load` reads ahead, `arrive` matches, `go` sends to images, `release` gives answers, `watch` has an eye on time. All
-//! is called under the engine's lock, does no I/O, and says in an [`Output`] what is to be done. Where a client is
+//! `load` reads ahead, `arrive` matches, `go` sends to images, `release` gives answers, `watch` has an eye on time;
+//! `monitor` follows a virtual machine monitor along its `track` of the log. All is called under the engine's lock, does no I/O, and says in an [`Output`] what is to be done. Where a client is
 //! replayed, requests come from its connections; where there is none, the log itself is the client. Invariant: whatever
 //! waits has a name and a bound.
 
 mod arrive;
 mod go;
 mod load;
+mod monitor;
 mod release;
+mod track;
 mod watch;
 
 pub(in crate::engine) use load::Loaded;
+pub(in crate::engine) use monitor::Met;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use super::Log;
+use super::async_event::AsyncEvent;
 use super::divergence::{Asked, Divergence};
 use super::driver::Released;
 use super::expected::{Came, Window};
@@ -36,6 +40,7 @@ use crate::device::Geometry;
 use crate::event::{Checkpoint, EventKind, Payload};
 use crate::request::{DeviceId, Request};
 use crate::units::Nanos;
+use monitor::Monitored;
 
 /// Tickets from here on are requests that the recording does not have.
 const EXTRA: u64 = 1 << 63;
@@ -58,6 +63,10 @@ pub(in crate::engine) struct Output {
     pub(in crate::engine) work: Vec<(Arc<Outbox>, Work)>,
     /// For clients.
     pub(in crate::engine) released: Vec<(Arc<Outbox>, Released)>,
+    /// Completions of which a monitor's guest is told nothing, as none of its was when they were recorded.
+    pub(in crate::engine) untold: Vec<(Arc<Outbox>, Released)>,
+    /// For the monitor: each with how many of `released` come before it.
+    pub(in crate::engine) due: Vec<(usize, AsyncEvent)>,
 }
 
 /// A disk of the replay.
@@ -135,6 +144,7 @@ pub(in crate::engine) struct Conductor {
     plan: Plan,
     rules: Rules,
     stages: Vec<Stage>,
+    monitor: Monitored,
     /// The log's own connection, which has a queue to each image.
     player: Arc<Outbox>,
     window: Window,
@@ -195,6 +205,7 @@ impl Conductor {
             rules,
             player,
             stages: Vec::new(),
+            monitor: Monitored::default(),
             window: Window::default(),
             schedules: Vec::new(),
             steps: VecDeque::from([Step::default()]),
@@ -236,6 +247,11 @@ impl Conductor {
         self.stages.push(Stage { geometry, has_image });
     }
 
+    /// How it goes about it.
+    pub(in crate::engine) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// Where the replay is.
     pub(in crate::engine) fn phase(&self) -> Phase {
         self.phase
@@ -269,6 +285,7 @@ impl Conductor {
             }
         }
         self.window.forget();
+        self.check_left(now, out);
         self.check_over(now, out);
     }
 

@@ -31,26 +31,35 @@ impl Conductor {
     /// Releases all steps that are complete.
     pub(super) fn advance(&mut self, now: Nanos, out: &mut Output) {
         self.held_until = None;
-        while self.phase == Phase::Running && !self.steps_over && self.step_is_ready(now, out) {
+        while self.phase == Phase::Running
+            && !self.steps_over
+            && !self.is_monitors_step()
+            && self.step_is_ready(now, out)
+        {
             if !self.release_step(now, out) {
                 return;
             }
-            self.moved = now;
-            self.current += 1;
-            if self.steps.len() == 1 {
-                // The log has ended.
-                let first = self.window.next_place();
-                self.steps[0] = Step { first, end: first, ..Step::default() };
-                self.steps_over = true;
-            } else {
-                self.steps.pop_front();
-                self.enter_step(now, out);
-            }
+            self.next_step(now, out);
+        }
+    }
+
+    /// The current step is over.
+    pub(super) fn next_step(&mut self, now: Nanos, out: &mut Output) {
+        self.moved = now;
+        self.current += 1;
+        if self.steps.len() == 1 {
+            // The log has ended.
+            let first = self.window.next_place();
+            self.steps[0] = Step { first, end: first, ..Step::default() };
+            self.steps_over = true;
+        } else {
+            self.steps.pop_front();
+            self.enter_step(now, out);
         }
     }
 
     /// Whether all of the current step has come and is complete, and its time has come.
-    fn step_is_ready(&mut self, now: Nanos, out: &mut Output) -> bool {
+    pub(super) fn step_is_ready(&mut self, now: Nanos, out: &mut Output) -> bool {
         let read = self.steps.len() > 1 || self.log != LogState::Open;
         if !read || self.steps[0].awaited > 0 {
             return false;
@@ -75,7 +84,7 @@ impl Conductor {
     }
 
     /// Whether the request at `place` can be released; asks for data that its client needs from the trace.
-    fn is_ready(&mut self, place: u64, out: &mut Output) -> bool {
+    pub(super) fn is_ready(&mut self, place: u64, out: &mut Output) -> bool {
         let Some(expected) = self.window.get_mut(place) else { return true };
         match &expected.stage {
             Stage::Missing => expected.optional,
@@ -103,23 +112,32 @@ impl Conductor {
 
     /// Releases the current step. False if it must wait in between, or the replay has stopped.
     fn release_step(&mut self, now: Nanos, out: &mut Output) -> bool {
-        while let Some(place) = self.steps[0].blocks.front().copied() {
-            let step = &self.steps[0];
-            let which = step.checkpoint.unwrap_or(Checkpoint::Controller);
-            let checkpoint = (!step.begun).then_some(which);
-            self.steps[0].begun |= self.release(place, checkpoint, now, out);
-            if self.phase != Phase::Running {
+        while !self.steps[0].blocks.is_empty() {
+            if !self.release_first(now, out) {
                 return false;
             }
-            let over = |one: &Expected| matches!(one.stage, Stage::Over);
-            if !self.window.get(place).is_none_or(over) {
-                // After a difference its data come from the trace.
-                return false;
-            }
-            let step = &mut self.steps[0];
-            step.blocks.pop_front();
-            step.ready = step.ready.saturating_sub(1);
         }
+        true
+    }
+
+    /// Releases the first request that is left of the current step. False if it must wait, or the replay has stopped.
+    pub(super) fn release_first(&mut self, now: Nanos, out: &mut Output) -> bool {
+        let step = &self.steps[0];
+        let Some(place) = step.blocks.front().copied() else { return true };
+        let which = step.checkpoint.unwrap_or(Checkpoint::Controller);
+        let checkpoint = (!step.begun).then_some(which);
+        self.steps[0].begun |= self.release(place, checkpoint, now, out);
+        if self.phase != Phase::Running {
+            return false;
+        }
+        let over = |one: &Expected| matches!(one.stage, Stage::Over);
+        if !self.window.get(place).is_none_or(over) {
+            // After a difference its data come from the trace.
+            return false;
+        }
+        let step = &mut self.steps[0];
+        step.blocks.pop_front();
+        step.ready = step.ready.saturating_sub(1);
         true
     }
 
@@ -309,7 +327,9 @@ impl Conductor {
         let Came { outbox, tag, cookie, .. } = came;
         let request = asked.request;
         let released = Released { tag, cookie, request, result, data, extents: block.extents };
-        out.released.push((outbox, released));
+        let untold = block.flags.undelivered && outbox.monitored().is_some();
+        let list = if untold { &mut out.untold } else { &mut out.released };
+        list.push((outbox, released));
     }
 }
 
@@ -340,7 +360,11 @@ fn logged(block: &Block, came: &Came, done: &Done, now: Nanos) -> Block {
         latency: done_at.since(arrived),
         hold: now.since(done_at),
         flags: CompletionFlags {
-            undelivered: if came.own { block.flags.undelivered } else { came.outbox.is_gone() },
+            undelivered: if came.own || came.outbox.monitored().is_some() {
+                block.flags.undelivered
+            } else {
+                came.outbox.is_gone()
+            },
             refused: block.flags.refused,
         },
         ..block.clone()

@@ -21,7 +21,11 @@ impl Conductor {
         self.settle(now, out);
         self.check_images(now, out);
         if self.phase == Phase::Running && self.rules.is_live() {
-            self.check_missing(now, out);
+            if self.has_monitor() {
+                self.check_monitor(now, out);
+            } else {
+                self.check_missing(now, out);
+            }
             self.check_gone(now, out);
         }
     }
@@ -100,7 +104,7 @@ impl Conductor {
     }
 
     /// A request did not come. If the replay goes on, all that are missing now are given up together.
-    fn miss(&mut self, place: u64, waited: Nanos, now: Nanos, out: &mut Output) {
+    pub(super) fn miss(&mut self, place: u64, waited: Nanos, now: Nanos, out: &mut Output) {
         let Some(expected) = self.window.get(place) else { return };
         let step = expected.step;
         let recorded_order = self.rules.order == Order::Recorded;
@@ -144,7 +148,8 @@ impl Conductor {
 
     /// Ends the replay when all of the log has been done.
     pub(super) fn check_over(&mut self, now: Nanos, out: &mut Output) {
-        let read = self.log != LogState::Open && self.unjudged.is_empty();
+        let read =
+            self.log != LogState::Open && self.unjudged.is_empty() && self.monitor.track.is_empty();
         let steps = self.steps_over || self.rules.order != Order::Recorded;
         if self.phase != Phase::Running || !read || !steps {
             return;
@@ -279,6 +284,7 @@ impl Conductor {
     pub(in crate::engine) fn waiting(&self, now: Nanos) -> Waiting {
         let mut waiting =
             Waiting { step: self.current, since: now.since(self.moved), ..Waiting::default() };
+        waiting.monitor = self.monitor.track.next_act().map(|next| next.kind.clone());
         for (_, one) in self.window.iter() {
             let list = match &one.stage {
                 Stage::Missing if one.is_awaited() && one.step == self.current => {

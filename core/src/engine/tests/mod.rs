@@ -5,6 +5,10 @@
 mod clients;
 mod divergences;
 mod images;
+mod machines;
+mod monitors;
+mod other_machines;
+mod random_machines;
 
 use std::io::Cursor;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,17 +25,26 @@ use crate::units::ByteRange;
 
 /// A clock that says what it is told.
 #[derive(Default)]
-struct Told(AtomicU64);
+struct Told {
+    now: AtomicU64,
+    /// By how much it moves whenever it is read.
+    pace: AtomicU64,
+}
 
 impl Told {
     fn set(&self, now: u64) {
-        self.0.store(now, Ordering::SeqCst);
+        self.now.store(now, Ordering::SeqCst);
+    }
+
+    /// Moves by so much whenever it is read, from now on.
+    fn run(&self, pace: u64) {
+        self.pace.store(pace, Ordering::SeqCst);
     }
 }
 
 impl Clock for Told {
     fn now(&self) -> Nanos {
-        Nanos(self.0.load(Ordering::SeqCst))
+        Nanos(self.now.fetch_add(self.pace.load(Ordering::SeqCst), Ordering::SeqCst))
     }
 }
 
