@@ -736,6 +736,7 @@ KINDS = {
     19: lambda source, _: {"kind": "char_read_all_error", "error": source.sig(32)},
     20: lambda source, _: {"kind": "audio_out", "played": source.leb()},
     21: audio_in,
+    22: numbered("block"),
 }
 NOTES = {
     0x80: lambda source: {"kind": "open", "device": source.leb(2**16 - 1)},
@@ -879,7 +880,7 @@ class Sums:
                 if event["len"]:
                     ranges.append((event["off"], min(event["off"] + event["len"], 2**64 - 1)))
                 self.issued[event["id"]] = event["device"], self.flushes.get(event["device"], 0)
-            elif kind == "block":
+            elif kind == "block" and "op" in event:
                 count = operations.setdefault(event["op"], [0] * 4)
                 count[1] += 1
                 count[2] += event["result"] != "ok"
@@ -1023,7 +1024,7 @@ def print_requests(trace):
                 waiting[event["id"]] = event
                 event["epoch"] = flushes.get(device, 0)
                 requests.append(event)
-            elif event["kind"] == "block":
+            elif event["kind"] == "block" and "op" in event:
                 if event["op"] == "flush":
                     flushes[device] = flushes.get(device, 0) + 1
                 if event["id"] in waiting:

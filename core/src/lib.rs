@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Layers, lowest first; each may use only those before it:
-//! `units < limits < request < event < format < edit < device < engine < rows < position`. `nbd` is an adapter on top that no
-//! layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
+//! `units < limits < request < event < format < edit < device < engine < rows < position`. `nbd` and `qemu` are adapters on top
+//! that no layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
 pub mod edit;
@@ -18,6 +18,7 @@ pub mod limits;
 pub mod nbd;
 pub mod open;
 pub mod position;
+pub mod qemu;
 pub mod request;
 pub mod rows;
 pub mod units;

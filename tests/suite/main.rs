@@ -18,6 +18,8 @@ mod docs;
 mod marks;
 /// The native fixtures, and the commands that read a trace.
 mod native;
+/// Logs of QEMU, real ones and hurt ones, against what others say is in them.
+mod qemu_logs;
 /// Traces that are hurt: `check`, `recover`, and what a kill leaves.
 mod rescue;
 /// A reader written from the page on the format prints what the program prints.

@@ -14,6 +14,7 @@ const SHOWN_BYTES: usize = 32;
 pub(super) fn words(kind: &EventKind) -> Vec<String> {
     match kind {
         EventKind::Bh { id } | EventKind::BhOneshot { id } => vec![format!("id {id}")],
+        EventKind::BlockId { id } => vec![id.to_string()],
         EventKind::Input(input) => vec![input.name().to_owned(), input_words(input)],
         EventKind::CharRead { device, data } => vec![format!("device {device}"), quoted(data)],
         EventKind::Net { filter, flags, frame } => {
@@ -132,6 +133,7 @@ pub(super) fn json(schema: &'static str, seq: u64, event: &Event) -> Option<Gues
     let none = GuestJson::default;
     let own = match &event.kind {
         EventKind::Bh { id } | EventKind::BhOneshot { id } => GuestJson { id: Some(*id), ..none() },
+        EventKind::BlockId { id } => GuestJson { id: Some(id.0), ..none() },
         EventKind::Input(input) => input_json(input),
         EventKind::InputSync | EventKind::Interrupt | EventKind::Exception => none(),
         EventKind::CharRead { device, data } => {

@@ -45,6 +45,11 @@ pub enum EventKind {
     Issue(Issue),
     /// Its completion was released to the client (QEMU: `REPLAY_ASYNC_EVENT_BLOCK`).
     Block(Block),
+    /// The completion of a request of which a log says nothing else (QEMU: `replay_block_event`).
+    BlockId {
+        /// The request that is complete. QEMU counts those of all disks in the order in which they came.
+        id: RequestId,
+    },
     /// Queued events are released from here to the next issue.
     Checkpoint(Checkpoint),
     /// A device was attached.
@@ -172,7 +177,7 @@ impl EventKind {
     pub fn name(&self) -> &'static str {
         match self {
             EventKind::Issue(_) => "issue",
-            EventKind::Block(_) => "block",
+            EventKind::Block(_) | EventKind::BlockId { .. } => "block",
             EventKind::Checkpoint(_) => "checkpoint",
             EventKind::Open { .. } => "open",
             EventKind::Length { .. } => "length",

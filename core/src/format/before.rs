@@ -27,6 +27,7 @@ pub(super) const CHAR_READ_ALL: u8 = 18;
 pub(super) const CHAR_READ_ALL_ERROR: u8 = 19;
 pub(super) const AUDIO_OUT: u8 = 20;
 pub(super) const AUDIO_IN: u8 = 21;
+pub(super) const BLOCK_ID: u8 = 22;
 pub(super) const OPEN: u8 = 0x80;
 pub(super) const LENGTH: u8 = 0x81;
 pub(super) const CLOSE: u8 = 0x82;

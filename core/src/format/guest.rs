@@ -12,6 +12,7 @@ use crate::event::{
     AudioIn, ClockKind, EventData, EventKind, Input, Key, Sample, Samples, ShutdownCause,
 };
 use crate::limits::EVENT_BYTES_MAX;
+use crate::request::RequestId;
 
 /// The number of a kind of these; `None` for all others.
 pub(super) fn number_of(kind: &EventKind) -> Option<u8> {
@@ -33,6 +34,7 @@ pub(super) fn number_of(kind: &EventKind) -> Option<u8> {
         EventKind::CharReadAllError { .. } => number::CHAR_READ_ALL_ERROR,
         EventKind::AudioOut { .. } => number::AUDIO_OUT,
         EventKind::AudioIn(_) => number::AUDIO_IN,
+        EventKind::BlockId { .. } => number::BLOCK_ID,
         _ => return None,
     })
 }
@@ -41,6 +43,7 @@ pub(super) fn number_of(kind: &EventKind) -> Option<u8> {
 pub(super) fn put_fields(out: &mut Vec<u8>, kind: &EventKind) {
     match kind {
         EventKind::Bh { id } | EventKind::BhOneshot { id } => put(out, *id),
+        EventKind::BlockId { id } => put(out, id.0),
         EventKind::Input(input) => put_input(out, input),
         EventKind::CharRead { device, data } => {
             out.push(*device);
@@ -163,6 +166,7 @@ pub(super) fn take(kind: u8, source: &mut Source<'_>) -> Result<Option<EventKind
         },
         number::AUDIO_OUT => EventKind::AudioOut { played: source.number()? },
         number::AUDIO_IN => EventKind::AudioIn(audio(source)?),
+        number::BLOCK_ID => EventKind::BlockId { id: RequestId(source.number()?) },
         _ => return Ok(None),
     }))
 }

@@ -11,6 +11,7 @@ mod clients;
 mod layouts;
 mod memory;
 mod mend;
+mod qemu;
 mod rescue;
 mod traces;
 
@@ -66,6 +67,7 @@ const TARGETS: &[Target] = &[
     peer("server", clients::server, clients::server_seeds),
     peer("requests", clients::requests, clients::request_seeds),
     peer("client", clients::client, clients::client_seeds),
+    peer("qemu", qemu::log, qemu::log_seeds),
     peer("position", clients::position, clients::position_seeds),
 ];
 

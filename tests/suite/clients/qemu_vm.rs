@@ -4,17 +4,16 @@
 //! to another place with some bits turned, reads it back, and prints a dot. Invariant: the emulator is the one that
 //! `tests/tools/qemu.sh` unpacks, or of the same series; without one the tests fail.
 
-/// The log that QEMU writes.
-mod log;
-
+use std::io::Cursor;
 use std::path::PathBuf;
 
+use blkreplay_core::event::EventKind;
+use blkreplay_core::qemu::{self, LogReader};
 use blkreplay_fixtures::workload::solid_bytes;
 
 use crate::clients::assert_replays;
 use crate::support::Sandbox;
 use crate::trace::{Row, Trace};
-use log::Event;
 
 pub(super) const SECTOR: u64 = 512;
 
@@ -90,6 +89,21 @@ fn guest_asks() -> Vec<Asked<'static>> {
     asked
 }
 
+/// The numbers of the requests that a whole log says were completed, in its order.
+#[track_caller]
+fn logged_blocks(log: &[u8]) -> Vec<u64> {
+    let survey = qemu::survey(Cursor::new(log), None).unwrap();
+    assert_eq!((survey.layout.label, survey.stop), ("0c/v8.0", None));
+    let mut reader = LogReader::new(log, survey.layout).unwrap();
+    let mut blocks = Vec::new();
+    while let Some(logged) = reader.next_event().unwrap() {
+        if let EventKind::BlockId { id } = logged.event.kind {
+            blocks.push(id.0);
+        }
+    }
+    blocks
+}
+
 fn asked(row: &Row) -> Asked<'_> {
     (&row.op, row.off, row.len)
 }
@@ -108,8 +122,7 @@ fn qemu_logs_as_many_completions_as_we_record_reads_and_writes_of_its_guest() {
     assert_eq!(asked(after), ("flush", 0, 0), "at the close");
     assert_eq!(guest.iter().map(asked).collect::<Vec<_>>(), guest_asks());
 
-    let logged = log::decode(&sandbox.read("vm.rr")).unwrap();
-    let blocks: Vec<u64> = logged.iter().filter_map(Event::block).collect();
+    let blocks = logged_blocks(&sandbox.read("vm.rr"));
     let guest_requests = guest.iter().filter(|row| row.op == "read" || row.op == "write").count();
     assert_eq!(blocks.len(), guest_requests);
     // The disk is an IDE one: it has one request in flight, so they complete in the order of their numbers.

@@ -11,7 +11,7 @@ const LAYERS: [&str; 10] = [
 ];
 
 /// Modules on top of the layers, which no layer names. Each may use all layers; none another adapter.
-const ADAPTERS: [&str; 1] = ["nbd"];
+const ADAPTERS: [&str; 2] = ["nbd", "qemu"];
 
 /// The module over all: it may use everything and is used by nothing in core.
 const OVER_ALL: &str = "open";

@@ -24,6 +24,7 @@ pub(super) fn every_kind() -> Vec<EventKind> {
     kinds.extend([
         EventKind::Bh { id: u64::MAX },
         EventKind::BhOneshot { id: 0 },
+        EventKind::BlockId { id: RequestId(u64::MAX) },
         EventKind::Input(Input::Key { key: Key::Number(u64::MAX), down }),
         EventKind::Input(Input::Key { key: Key::Qcode(u32::MAX), down }),
         EventKind::Input(Input::Key { key: Key::Linux(30), down: false }),

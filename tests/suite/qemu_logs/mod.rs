@@ -1,0 +1,33 @@
+//! Real logs of QEMU 5.2, 7.2, 10.0 and 11.1, whole and hurt, against what a decoder that shares nothing with ours
+//! says of them.
+
+/// Layouts, counts, events and places, through the library.
+mod oracles;
+
+use blkreplay_fixtures::bytes;
+
+/// A log of the fixtures, unpacked.
+#[track_caller]
+fn log(name: &str) -> Vec<u8> {
+    zstd::decode_all(&bytes(name)[..]).unwrap()
+}
+
+/// A log, and that log as somebody hurt it. The places are those of `qemu/logs/RESULTS.txt`.
+fn hurt(case: &str) -> Vec<u8> {
+    let mut log = log("qemu/logs/q100-boot_a.rr.zst");
+    match case {
+        "q100-trunc-boundary" => log.truncate(7645),
+        "q100-flip-icount" => {
+            assert_eq!(std::mem::replace(&mut log[4181], 98), 99);
+        }
+        // The second clock reading of the guest, and no other byte of it.
+        "q100-flip-clock" => log[8421] ^= 1,
+        "q100-flip-cp" => {
+            assert_eq!(std::mem::replace(&mut log[3666], 30), 31);
+        }
+        "q100-flip-version" => log[3] = 0x0d,
+        "q100-trailing" => log.extend([7; 10]),
+        _ => panic!("{case}"),
+    }
+    log
+}
