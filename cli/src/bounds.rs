@@ -108,6 +108,8 @@ impl Bounds {
             }
             match stopped.recv_timeout(left.unwrap_or(LOOK).min(LOOK)) {
                 Err(RecvTimeoutError::Timeout) => {}
+                // A COMMAND may end before the next look: what happened is told all the same.
+                _ if engine.recording_ended() => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return None,
             }
         }

@@ -157,11 +157,11 @@ fn two_writes_that_were_in_flight_together_may_change_places() {
     const LARGE: &str = "aio_write -P 0x44 0 8M";
     const SMALL: &str = "aio_write -P 0x55 12M 4k";
     let sandbox = Sandbox::new();
-    sandbox.blank("disk.img", 16 << 20);
     sandbox.blank("before.img", 16 << 20);
     let client = two_at_once(&sandbox, [LARGE, SMALL]);
     // A machine may be so slow that the first is answered before the second comes; then that is what was recorded.
     let together = (0..20).find_map(|_| {
+        sandbox.blank("disk.img", 16 << 20);
         let trace = record(&sandbox, "--write --force", &client);
         let [first, second, ..] = trace.rows.as_slice() else { panic!("{:?}", trace.rows) };
         let released = sandbox.blkreplay("print t.blkr --events --json").finish().succeeds();
