@@ -401,7 +401,7 @@ mod tests {
     use crate::device::BlockDevice;
     use crate::engine::parked::{Parked, Ticking, header};
     use crate::engine::{Arrival, Engine, Negotiated, Port};
-    use crate::event::{Disconnect, Event, EventKind, Payload};
+    use crate::event::{Disconnect, Event, EventData, EventKind, Payload};
     use crate::format::{PayloadPolicy, Reader};
     use crate::limits::CHUNK_AGE_NS;
     use crate::request::{DeviceId, Errno, Flags, Operation, Request};
@@ -750,6 +750,17 @@ mod tests {
         };
         let (bytes, requests) = filled(1 << 20, PayloadPolicy::Write, 4, alike);
         assert!(requests > 3_000 && bytes > 1 << 19, "{bytes} bytes, {requests} requests");
+    }
+
+    #[test]
+    fn an_entry_weighs_what_it_carries_and_what_belongs_to_it() {
+        let frame = EventData::new(vec![1; 100]).unwrap();
+        let kind = EventKind::Net { filter: 0, flags: 0, frame };
+        let mut entry = Entry { event: Event { time: Nanos(0), kind }, data: None };
+        assert_eq!(weight(&entry), ENTRY_BYTES + 100);
+        entry.event.kind = EventKind::InputSync;
+        entry.data = Some(Bytes::from_static(b"data"));
+        assert_eq!(weight(&entry), ENTRY_BYTES + 4);
     }
 
     #[test]

@@ -200,4 +200,17 @@ mod tests {
         while track.pop().is_some() {}
         assert!(track.is_empty() && !track.is_full());
     }
+
+    #[test]
+    fn no_recording_has_more_in_one_step_than_its_queue_holds() {
+        let mut track = Track::default();
+        let frame = EventData::new(vec![1; EVENT_BYTES_MAX]).unwrap();
+        let most = (TRACK_BYTES_MAX + ASYNC_BYTES_MAX) / EVENT_BYTES_MAX as u64 + 1;
+        for event in 0..=most {
+            assert!(!track.is_impossible(), "{event}");
+            let frame = frame.clone();
+            track.push(event, Nanos(0), 0, EventKind::Net { filter: 0, flags: 0, frame });
+        }
+        assert!(track.is_impossible());
+    }
 }

@@ -290,3 +290,45 @@ fn a_log_that_is_cut_ends_the_machine_without_a_divergence() {
     let replayed = again.replay.replayed();
     assert!(replayed.cut && replayed.divergences.is_empty());
 }
+
+#[test]
+fn a_machine_and_a_client_of_a_front_are_replayed_side_by_side() {
+    let connect = |disk: &Arc<Disk>| {
+        let export = String::new();
+        let negotiated = Negotiated { export, structured_replies: true, block_status: true };
+        disk.connect(negotiated).unwrap()
+    };
+    let cookies = |port: &mut Port| {
+        let mut released = Vec::new();
+        port.pump(&mut released);
+        released.iter().map(|one| one.cookie).collect::<Vec<_>>()
+    };
+    let mut machine = Machine::recorded();
+    let mut front = connect(&machine.disk);
+    machine.issue(vec![write(10, 0, b"data")]);
+    front.issue(&mut vec![read(20, 512, 4), read(21, 1024, 4)]);
+    machine.device.complete(1, Ok(()));
+    assert_eq!(cookies(&mut front), [20]);
+    clock(&mut machine.monitor, 5).unwrap();
+    machine.device.complete(2, Ok(()));
+    assert_eq!(cookies(&mut front), [21]);
+    machine.device.complete(0, Ok(()));
+    assert_eq!(machine.pass(), ["request 10"]);
+    drop(front);
+    let bytes = machine.end();
+
+    let mut again = Again::new(&bytes);
+    let mut front = connect(&again.replay.disks[0]);
+    again.issue(vec![write(10, 0, b"data")]);
+    assert_eq!(clock(again.monitor(), 0).unwrap(), 5, "a value waits for no client");
+    again.device.complete(0, Ok(()));
+    assert_eq!(again.monitor().try_checkpoint(VIRTUAL).unwrap(), Passed::NotReady);
+    front.issue(&mut vec![read(21, 1024, 4), read(20, 512, 4)]);
+    assert_eq!(cookies(&mut front), [0; 0]);
+    again.device.complete(2, Ok(()));
+    again.device.complete(1, Ok(()));
+    assert_eq!(cookies(&mut front), [20, 21]);
+    assert_eq!(again.pass(), ["request 10"]);
+    drop(front);
+    again.end_well();
+}

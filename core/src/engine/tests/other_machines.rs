@@ -164,3 +164,26 @@ fn a_request_that_the_recording_has_only_behind_another_act_is_a_change_and_not_
     assert_eq!(divergence.kind, DivergenceKind::Changed { fields: vec![AskedField::Offset] });
     stopped(&clock(again.monitor(), 1));
 }
+
+#[test]
+fn a_log_that_nobody_reads_is_trouble_and_no_wait_without_end() {
+    let bytes = recorded();
+    let replay = Replay::new(&bytes, Rules::of(Source::Monitor), vec![Parked::new(1 << 20)]);
+    let mut monitor = Monitor::new(&replay.engine).unwrap();
+    replay.clock.run(3_000_000_000);
+    stopped(&clock(&mut monitor, 0));
+    drop(monitor);
+    replay.clock.run(0);
+    replay.engine.no_more_clients();
+    let outcome = replay.player.run(&AtomicBool::new(false), &mut |_| {});
+    assert!(matches!(outcome, Err(ReplayError::LogSilent { .. })), "{outcome:?}");
+}
+
+#[test]
+#[should_panic(expected = "run before the next one is passed")]
+fn a_monitor_that_leaves_events_lying_is_wrong_code() {
+    let mut machine = Machine::recorded();
+    machine.monitor.queue(bh(1)).unwrap();
+    machine.monitor.checkpoint(VIRTUAL).unwrap();
+    let _ = machine.monitor.checkpoint(VIRTUAL);
+}
