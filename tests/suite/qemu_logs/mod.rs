@@ -20,7 +20,7 @@ fn hurt(case: &str) -> Vec<u8> {
         "q100-flip-icount" => {
             assert_eq!(std::mem::replace(&mut log[4181], 98), 99);
         }
-        // The second clock reading of the guest, and no other byte of it.
+        // A byte of the value of a CLOCK_HOST; which bit of it is our choice.
         "q100-flip-clock" => log[8421] ^= 1,
         "q100-flip-cp" => {
             assert_eq!(std::mem::replace(&mut log[3666], 30), 31);
