@@ -345,13 +345,26 @@ impl Conductor {
         out.released.push((came.outbox, released));
     }
 
-    /// Puts the issue of a request that has arrived into the log of the replay, once.
+    /// Puts the issue of a request that has arrived into the log of the replay, once. In the recorded order the log does
+    /// not make one before those that it has before: what is held back by a conflict has been asked all the same.
     fn enter(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        if !self.rules.is_live() && self.rules.order == Order::Recorded {
+            let first = self.steps[0].first.max(self.steps[0].entered);
+            self.steps[0].entered = first.max(place);
+            (first..place).for_each(|earlier| self.enter_one(earlier, now, out));
+        }
+        self.enter_one(place, now, out);
+    }
+
+    fn enter_one(&mut self, place: u64, now: Nanos, out: &mut Output) {
         let live = self.rules.is_live();
         let Some(expected) = self.window.get_mut(place) else { return };
-        let Stage::Arrived(came) = &expected.stage else { return };
+        let Stage::Arrived(came) = &mut expected.stage else { return };
         if std::mem::replace(&mut expected.entered, true) {
             return;
+        }
+        if came.own {
+            came.at = now;
         }
         if live && expected.optional {
             // It was never counted.

@@ -84,6 +84,8 @@ struct Step {
     /// Places of its issues: the first, and the one behind the last.
     first: u64,
     end: u64,
+    /// Where the log makes the requests: issues before this place are in the log of the replay.
+    entered: u64,
     /// Issues that must still come.
     awaited: usize,
     /// Its checkpoint has been read: another issue begins another step.

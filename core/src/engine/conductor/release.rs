@@ -354,10 +354,9 @@ fn logged(block: &Block, came: &Came, done: &Done, now: Nanos) -> Block {
         Done::AsRecorded => came.went,
         Done::Answered(answer) => answer.at,
     };
-    // A latency counts from the arrival.
-    let arrived = if came.own { came.went } else { came.at };
     Block {
-        latency: done_at.since(arrived),
+        // A latency counts from the arrival.
+        latency: done_at.since(came.at),
         hold: now.since(done_at),
         flags: CompletionFlags {
             undelivered: if came.own || came.outbox.monitored().is_some() {

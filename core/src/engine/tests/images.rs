@@ -132,6 +132,27 @@ fn in_the_recorded_order_a_request_waits_for_all_that_was_released_before_it_was
 }
 
 #[test]
+fn what_a_conflict_holds_back_is_in_the_log_before_what_was_issued_after_it() {
+    let bytes = Tape::new()
+        .write(0, 0, b"one")
+        .write(1, 0, b"two")
+        .write(2, 512, b"three")
+        .checkpoint()
+        .done(2, Operation::Write)
+        .done(0, Operation::Write)
+        .done(1, Operation::Write)
+        .end();
+    let issues = ["issue #0", "issue #1", "issue #2"];
+    let whole = check_order(&bytes, Rules::of(Source::Log), &[(&[0, 2], 2), (&[0], 0), (&[1], 1)]);
+    assert_eq!(whole[..3], issues);
+    // Whatever else it waits for: here, for room.
+    let rules = Rules { depth: 1, ..Rules::of(Source::Log) };
+    let narrow = check_order(&bytes, rules, &[(&[0], 0), (&[2], 2), (&[1], 1)]);
+    let asked: Vec<_> = narrow.iter().filter(|event| event.starts_with("issue")).collect();
+    assert_eq!(asked, issues.iter().collect::<Vec<_>>());
+}
+
+#[test]
 fn in_the_order_of_conflicts_only_conflicts_and_flushes_wait() {
     let bytes = Tape::new()
         .write(0, 0, b"data")
