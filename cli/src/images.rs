@@ -132,7 +132,7 @@ fn cannot_open(path: &Path, error: OpenError) -> Failure {
 }
 
 /// Two paths may name one file; a block device is one whatever its nodes.
-fn same_file(one: &Metadata, other: &Metadata) -> bool {
+pub(crate) fn same_file(one: &Metadata, other: &Metadata) -> bool {
     if one.file_type().is_block_device() && other.file_type().is_block_device() {
         one.rdev() == other.rdev()
     } else {

@@ -19,6 +19,7 @@ mod lines;
 mod live;
 mod output;
 mod output_image;
+mod outputs;
 mod printer;
 mod progress;
 mod report;

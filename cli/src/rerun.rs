@@ -169,7 +169,6 @@ fn open_images(setup: &Setup, header: &Header) -> Result<Vec<OpenedImage>, Failu
     images::refuse_image_as(&paths, &setup.trace, "trace")?;
     for output in [&setup.output, &setup.output_image].into_iter().flatten() {
         images::refuse_image_as(&paths, output, "output")?;
-        images::refuse_image_as(std::slice::from_ref(&setup.trace), output, "output")?;
     }
     let options = OpenOptions {
         access: setup.writes.access(),

@@ -80,7 +80,13 @@ impl Session {
     ) -> Result<Session, Failure> {
         if let Some(output) = plan.output.path() {
             images::refuse_image_as(&plan.images, output, "output")?;
-            trace_file::check_output(output, plan.overwrite)?;
+            trace_file::check_output(output, plan.overwrite).map_err(|refused| {
+                if trace_file::is_special(output) {
+                    refused.hint("-o none serves without recording")
+                } else {
+                    refused
+                }
+            })?;
         }
         let scratch = plan.output.path().map(trace_file::directory_of);
         let images = images::open_all(&plan.images, &plan.open, plan.writes, scratch)?;

@@ -168,8 +168,12 @@ impl<M: Medium> Write for TraceFile<M> {
     }
 }
 
-/// Refuses an output that is there already, or whose directory is not, before anything else is done.
+/// Refuses an output that is there already, is no regular file, or whose directory is not there, before anything else is
+/// done.
 pub(crate) fn check_output(path: &Path, overwrite: Overwrite) -> Result<(), Failure> {
+    if is_special(path) {
+        return Err(cannot_overwrite(path));
+    }
     if overwrite == Overwrite::No && fs::symlink_metadata(path).is_ok() {
         return Err(cannot_create(path, io::ErrorKind::AlreadyExists.into()));
     }
@@ -178,6 +182,11 @@ pub(crate) fn check_output(path: &Path, overwrite: Overwrite) -> Result<(), Fail
         Ok(_) => Err(cannot_create(path, io::ErrorKind::NotADirectory.into())),
         Err(error) => Err(cannot_create(path, error)),
     }
+}
+
+/// Whether something other than a regular file is there: a device, a link, a directory.
+pub(crate) fn is_special(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| !there.is_file())
 }
 
 /// Where a file lies.
@@ -193,12 +202,12 @@ fn remove_existing(path: &Path) -> Result<(), Failure> {
         Ok(metadata) if metadata.is_file() => {
             fs::remove_file(path).map_err(|error| cannot_create(path, error))
         }
-        Ok(_) => Err(Failure::new(format!(
-            "cannot overwrite {}: it is not a regular file",
-            path.display()
-        ))
-        .hint("-o none serves without recording")),
+        Ok(_) => Err(cannot_overwrite(path)),
     }
+}
+
+fn cannot_overwrite(path: &Path) -> Failure {
+    Failure::new(format!("cannot overwrite {}: it is not a regular file", path.display()))
 }
 
 fn cannot_create(path: &Path, error: io::Error) -> Failure {

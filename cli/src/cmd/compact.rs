@@ -97,7 +97,6 @@ impl CompactArgs {
 
     /// Refuses what cannot be replaced, before anything is read.
     fn check_output(&self, overwrite: Overwrite) -> Result<(), Failure> {
-        let path = self.output.display();
         if input::is_stdin(&self.output) {
             return Err(Failure::new(
                 "a compacted trace is written to a file, not to standard output",
@@ -105,13 +104,7 @@ impl CompactArgs {
             .hint("it appears there when it is whole"));
         }
         self.refuse_input_as_output()?;
-        trace_file::check_output(&self.output, overwrite)?;
-        match fs::symlink_metadata(&self.output) {
-            Ok(there) if !there.is_file() => {
-                Err(Failure::new(format!("cannot overwrite {path}: it is not a regular file")))
-            }
-            _ => Ok(()),
-        }
+        trace_file::check_output(&self.output, overwrite)
     }
 
     /// The input may be named in more than one way.

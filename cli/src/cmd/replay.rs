@@ -6,7 +6,7 @@
 //! size and contents of images.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use blkreplay_core::engine::{self, Fill, Order, Plan, Replayed, Rules, Source, Timing};
 use blkreplay_core::format::Header;
@@ -20,13 +20,13 @@ use crate::failure::Failure;
 use crate::images::{OpenedImage, Writes};
 use crate::live;
 use crate::output_image;
+use crate::outputs::OutputArgs;
 use crate::printer::Printer;
 use crate::report::{Report, tell};
 use crate::rerun::{self, Rerun, Setup};
 use crate::slip::SlipBound;
 use crate::summary;
 use crate::trace::{self, Damage, Trace};
-use crate::trace_file::{self, Overwrite};
 use crate::verify::Identity;
 
 const HELP: &str = "\
@@ -87,22 +87,6 @@ pub(crate) struct ReplayArgs {
     /// The client to run again
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<OsString>,
-}
-
-/// What is written.
-#[derive(Debug, clap::Args)]
-struct OutputArgs {
-    /// Where the replay's own trace goes
-    #[arg(id = "trace2", short = 'o', long = "output", value_name = "TRACE2")]
-    trace: Option<PathBuf>,
-
-    /// Where the image as it is after the last request goes: raw, sparse
-    #[arg(long = "output-image", value_name = "FILE", conflicts_with = "write")]
-    image: Option<PathBuf>,
-
-    /// Overwrite the files of -o and --output-image if they exist
-    #[arg(long)]
-    force: bool,
 }
 
 /// What would be refused.
@@ -237,18 +221,7 @@ impl ReplayArgs {
         } else if !live && self.accept.fill.is_none() {
             plan.needs_writes().map_err(|error| trace::cannot_replay(&self.trace, error))?;
         }
-        let overwrite = self.overwrite();
-        if let Some(output) = &self.output.image {
-            check_output_image(output, header, overwrite)?;
-        }
-        if let Some(output) = &self.output.trace {
-            trace_file::check_output(output, overwrite)?;
-        }
-        Ok(())
-    }
-
-    fn overwrite(&self) -> Overwrite {
-        if self.output.force { Overwrite::Yes } else { Overwrite::No }
+        self.output.check(&self.trace, header)
     }
 
     fn rules(&self) -> Rules {
@@ -285,7 +258,7 @@ impl ReplayArgs {
             direct: self.direct,
             output: self.output.trace.clone(),
             output_image: self.output.image.clone(),
-            overwrite: self.overwrite(),
+            overwrite: self.output.overwrite(),
         })
     }
 
@@ -302,7 +275,11 @@ impl ReplayArgs {
         let report = self.report(trace, plan, &done.images, replayed, slipped.as_deref())?;
         tell(&report, self.json, printer)?;
         if let Some(output) = &self.output.image {
-            output_image::write(done.images[0].surface().as_ref(), output, self.overwrite())?;
+            output_image::write(
+                done.images[0].surface().as_ref(),
+                output,
+                self.output.overwrite(),
+            )?;
             let until = match replayed.divergences.first().and_then(|one| one.expected?.id) {
                 Some(id) => format!("at {id}"),
                 None => "after the last request".to_owned(),
@@ -349,16 +326,6 @@ impl ReplayArgs {
             slipped,
         })
     }
-}
-
-/// Refuses what could not be written after an hour of replaying.
-fn check_output_image(output: &Path, header: &Header, overwrite: Overwrite) -> Result<(), Failure> {
-    if header.devices.len() > 1 {
-        let devices = header.devices.len();
-        let what = format!("--output-image writes one image, and the trace has {devices} devices");
-        return Err(Failure::new(what).hint("replay onto copies with --write"));
-    }
-    trace_file::check_output(output, overwrite)
 }
 
 #[cfg(test)]
