@@ -89,7 +89,7 @@ impl Rerun {
         let images = open_images(setup, &header)?;
         verify::check_images(&header, &images, setup.identity)?;
         for (device, image) in header.devices.iter().zip(&images) {
-            check_abilities(device, image)?;
+            check_abilities(device, image, setup)?;
         }
         let clock = Arc::new(MonotonicClock::start());
         let recorder = match &setup.output {
@@ -181,19 +181,27 @@ fn open_images(setup: &Setup, header: &Header) -> Result<Vec<OpenedImage>, Failu
 }
 
 /// Refuses an image that cannot do what the recorded one could.
-fn check_abilities(device: &DeviceHeader, image: &OpenedImage) -> Result<(), Failure> {
+fn check_abilities(
+    device: &DeviceHeader,
+    image: &OpenedImage,
+    setup: &Setup,
+) -> Result<(), Failure> {
     let surface = image.surface();
     let geometry = surface.geometry();
     let path = image.path.display();
-    if geometry.block_min > device.block_min {
-        return Err(Failure::new(format!(
-            "{path} takes requests of {} bytes and more, the recorded device {} took {}",
-            geometry.block_min, device.name, device.block_min
-        ))
-        .hint("without --direct smaller ones can be done, too"));
+    let (smallest, name) = (geometry.block_min, &device.name);
+    // Of a client nobody knows what it may ask.
+    let too_small = match setup.rules.source {
+        Source::Log => (setup.plan.aligned_to < u64::from(smallest))
+            .then(|| format!("the trace has ranges at multiples of {}", setup.plan.aligned_to)),
+        Source::Clients | Source::Monitor => (device.block_min < smallest)
+            .then(|| format!("clients of {name} were told {}", device.block_min)),
+    };
+    if let Some(too_small) = too_small {
+        let what = format!("{path} takes only multiples of {smallest} bytes, {too_small}");
+        return Err(Failure::new(what).hint("without --direct smaller ones can be done, too"));
     }
     if device.discard && !device.read_only && !geometry.discard {
-        let name = &device.name;
         return Err(Failure::new(format!(
             "{path} cannot discard, the recorded device {name} could"
         ))

@@ -37,6 +37,8 @@ pub struct Plan {
     pub marks: HashMap<String, u64>,
     /// Exit status of the recorded COMMAND; `None` if there was none, or the trace is cut.
     pub status: Option<u8>,
+    /// Each request begins and ends at a multiple of this many bytes, a power of two; the largest one, if none has a range.
+    pub aligned_to: u64,
     /// Lowest id that no request of the trace has.
     pub next_id: u64,
     /// The first write whose data are not in the trace.
@@ -101,7 +103,7 @@ impl Plan {
     /// Reads a trace from where `trace` stands to its end.
     pub fn of<R: Read + Seek>(trace: &mut Reader<R>) -> Result<Plan, PlanError> {
         let devices = trace.header().devices.len();
-        let mut plan = Plan::default();
+        let mut plan = Plan { aligned_to: 1 << 63, ..Plan::default() };
         let mut open: HashMap<u64, Incomplete> = HashMap::new();
         while let Some((event, entry)) = trace.next_event()? {
             plan.duration = entry.time;
@@ -161,6 +163,10 @@ impl Plan {
         self.requests += 1;
         let (id, device, request) = (issue.id, issue.device.0, issue.request);
         self.next_id = self.next_id.max(id.0.saturating_add(1));
+        if request.operation.touches_data() {
+            let ends = request.range.offset | request.range.length;
+            self.aligned_to = self.aligned_to.min(1 << ends.trailing_zeros().min(63));
+        }
         if usize::from(device) >= devices {
             return Err(PlanError::NoDevice { event, id, device, devices });
         }

@@ -323,6 +323,18 @@ fn what_no_client_could_have_sent_is_refused_with_its_place() {
 }
 
 #[test]
+fn to_what_requests_are_aligned_is_known_before_the_first_request() {
+    let aligned = |offset, length| {
+        let tape = Tape::new().write(0, 8192, &[1; 4096]).flush(1);
+        plan(&tape.read(2, offset, length).end()).aligned_to
+    };
+    assert_eq!(aligned(4096, 8192), 4096);
+    assert_eq!(aligned(4096, 512), 512);
+    assert_eq!(aligned(3, 4096), 1);
+    assert_eq!(plan(&Tape::new().flush(0).end()).aligned_to, 1 << 63);
+}
+
+#[test]
 fn what_a_trace_does_not_hold_is_known_before_the_first_request() {
     let bytes = Tape::new().issue(0, request(Operation::Write, 0, 4), b"").end();
     let outcome = plan(&bytes).needs_writes();
