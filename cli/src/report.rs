@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use blkreplay_core::engine::{Evidence, Latencies, Replayed};
+use blkreplay_core::engine::{Evidence, Latencies, Replayed, Rules};
 use blkreplay_core::format::Sketch;
+use blkreplay_core::position::Position;
 use blkreplay_core::request::Operation;
 use blkreplay_core::units::Nanos;
 
@@ -30,6 +31,8 @@ pub(crate) struct Report<'a> {
     pub(crate) recorded: Nanos,
     /// What was done.
     pub(crate) replayed: &'a Replayed,
+    /// Where it was to stop: as typed, and the first event that was not replayed.
+    pub(crate) until: Option<(&'a Position, u64)>,
     /// The printed names of the devices.
     pub(crate) devices: Vec<&'a str>,
     /// What the trace knows of the first divergence.
@@ -95,6 +98,7 @@ impl Report<'_> {
         }
         match divergences.len() as u64 {
             0 if *verified == 0 && *unverified > 0 => line.push_str("  nothing could be compared"),
+            0 if *unverified > 0 => line.push_str("  0 differences in what was compared"),
             0 => line.push_str("  0 differences"),
             many => {
                 let _ = write!(line, "  {}", counted(many, "difference"));
@@ -117,13 +121,20 @@ impl Report<'_> {
         note(replayed.missing, "request", "of the recording did not come");
         note(replayed.absent, "request", "did not come whose client had gone when it was recorded");
         note(replayed.ahead, "request", "went ahead of others that it does not conflict with");
-        note(replayed.marks_missing, "mark", "of the recording not made");
-        note(replayed.marks_extra, "mark", "made that the recording does not have");
+        note(replayed.marks_missing, "mark", "of the recording did not come");
+        note(replayed.marks_extra, "mark", "came that the recording does not have");
         if self.from_trace {
             notes.push("there was no image: reads were answered from the trace".to_owned());
         }
-        if replayed.cut {
-            notes.push("the replay ended before the end of the recording".to_owned());
+        match self.until {
+            _ if !replayed.cut => {}
+            Some((position, event)) => {
+                notes.push(format!("stopped before event {event}, where {position} is"));
+            }
+            None => notes.push("the replay ended before the end of the recording".to_owned()),
+        }
+        if replayed.divergences.len() >= Rules::DIVERGENCES_MAX {
+            notes.push("stopped at so many differences; there may be more".to_owned());
         }
         notes
     }
@@ -169,6 +180,7 @@ mod tests {
             requests: 12_431,
             recorded: Nanos(3_810_000_000),
             replayed,
+            until: None,
             devices: vec!["disk"],
             evidence: Evidence::default(),
             thrown_away: None,
@@ -194,6 +206,9 @@ mod tests {
         let line = report(&replayed).line();
         assert!(!line.contains("0 differences"), "{line}");
         assert!(line.contains("unverified 9") && line.contains("nothing could be compared"));
+        let replayed = Replayed { verified: 1, ..replayed };
+        let line = report(&replayed).line();
+        assert!(line.ends_with("unverified 9  0 differences in what was compared"), "{line}");
     }
 
     #[test]
@@ -204,7 +219,7 @@ mod tests {
             report(&replayed).notes(),
             [
                 "1 request came that the recording does not have",
-                "2 marks of the recording not made"
+                "2 marks of the recording did not come"
             ]
         );
     }

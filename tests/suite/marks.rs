@@ -200,8 +200,8 @@ fn a_live_replay_compares_marks_and_calls_none_of_them_a_divergence() {
     let other =
         sandbox.blkreplay(&format!("replay t.blkr disk.img -- {client} other")).finish().succeeds();
     other.says(&[
-        "1 mark of the recording not made",
-        "1 mark made that the recording does not have",
+        "1 mark of the recording did not come",
+        "1 mark came that the recording does not have",
         "0 differences",
     ]);
 }

@@ -17,7 +17,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use crate::dry_run;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::images::{OpenedImage, Writes};
+use crate::images::Writes;
 use crate::live;
 use crate::output_image;
 use crate::outputs::OutputArgs;
@@ -28,6 +28,7 @@ use crate::slip::SlipBound;
 use crate::summary;
 use crate::trace::{self, Damage, Trace};
 use crate::verify::Identity;
+use crate::words::shell_word;
 
 const HELP: &str = "\
 Without COMMAND the requests of the trace go to the images, and each read is compared with what
@@ -168,7 +169,10 @@ fn timing_arg(text: &str) -> Result<Timing, String> {
     let factor = match text {
         "asap" => return Ok(Timing::Asap),
         "recorded" => Some(1.0),
-        _ => text.strip_prefix("scaled=").and_then(|text| text.trim_end_matches('x').parse().ok()),
+        _ => text.strip_prefix("scaled=").and_then(|text| {
+            let factor = text.strip_suffix('x').unwrap_or(text);
+            factor.parse().ok()
+        }),
     };
     match factor {
         Some(factor) if (0.001..=1_000_000.0).contains(&factor) => Ok(Timing::Scaled(factor)),
@@ -181,10 +185,12 @@ impl ReplayArgs {
         let damage = if self.accept.allow_truncated { Damage::Allowed } else { Damage::Refused };
         let (trace, plan) = trace::plan(&self.trace, damage, printer)?;
         self.check(trace.header(), &plan)?;
+        let until = self.until()?;
         if self.dry_run {
-            return dry_run::print(&self.trace, &self.rules(), self.json, printer);
+            dry_run::print(&self.trace, &plan, &self.rules(), until, self.json, printer)?;
+            return Ok(if trace.loss().is_some() { ExitCode::Loss } else { ExitCode::Done });
         }
-        let setup = self.setup(&plan)?;
+        let setup = self.setup(&plan, until);
         let outcome = if self.command.is_empty() {
             let rerun = Rerun::prepare(&setup, printer)?;
             rerun.on_images(plan.requests, printer)?
@@ -192,22 +198,27 @@ impl ReplayArgs {
             live::run(&setup, &self.command, printer)?
         };
         let Some(done) = outcome else { return Ok(ExitCode::Interrupted) };
-        self.conclude(&trace, &plan, &done, printer)
+        self.conclude(&trace, &setup, &done, printer)
     }
 
     /// Refuses what cannot be done, before anything is opened.
     fn check(&self, header: &Header, plan: &Plan) -> Result<(), Failure> {
         let live = !self.command.is_empty();
-        if self.images.is_empty() && !live {
+        if self.images.is_empty() && !live && !self.dry_run {
             return Err(Failure::new("a replay needs an image, or a COMMAND to run again")
-                .hint(format!("blkreplay replay {} IMAGE", self.trace.display()))
-                .hint(format!("blkreplay replay {} -- COMMAND", self.trace.display())));
+                .hint(format!("blkreplay replay {} IMAGE", shell_word(&self.trace)))
+                .hint(format!("blkreplay replay {} -- COMMAND", shell_word(&self.trace))));
         }
         if live && self.how.order == Order::None {
             return Err(Failure::new(
                 "--order none is for replays on images: a client has its own",
             )
             .hint("--order conflict lets requests that do not conflict go ahead"));
+        }
+        if live && self.accept.fill.is_some() {
+            return Err(Failure::new(
+                "--fill is for replays on images: a client brings its own data",
+            ));
         }
         if self.how.max_slip.is_some() && self.how.timing == Timing::Asap {
             return Err(Failure::new("--max-slip needs times to be late for")
@@ -216,7 +227,7 @@ impl ReplayArgs {
         if self.images.is_empty() && (self.write || self.output.image.is_some()) {
             return Err(Failure::new("--write and --output-image need an image"));
         }
-        if self.images.is_empty() {
+        if self.images.is_empty() && live {
             plan.needs_reads().map_err(|error| trace::cannot_replay(&self.trace, error))?;
         } else if !live && self.accept.fill.is_none() {
             plan.needs_writes().map_err(|error| trace::cannot_replay(&self.trace, error))?;
@@ -240,13 +251,14 @@ impl ReplayArgs {
         }
     }
 
-    fn setup(&self, plan: &Plan) -> Result<Setup, Failure> {
-        let until = match &self.how.until {
-            Some(position) => Some(rerun::event_at(&self.trace, position)?),
-            None => None,
-        };
+    /// The first event that is not replayed any more.
+    fn until(&self) -> Result<Option<u64>, Failure> {
+        self.how.until.as_ref().map(|at| rerun::event_at(&self.trace, at)).transpose()
+    }
+
+    fn setup(&self, plan: &Plan, until: Option<u64>) -> Setup {
         let any = self.accept.any_image || self.accept.no_verify;
-        Ok(Setup {
+        Setup {
             trace: self.trace.clone(),
             images: self.images.clone(),
             plan: plan.clone(),
@@ -259,20 +271,20 @@ impl ReplayArgs {
             output: self.output.trace.clone(),
             output_image: self.output.image.clone(),
             overwrite: self.output.overwrite(),
-        })
+        }
     }
 
     /// Says how it went, writes what is to be written, and decides on the exit code.
     fn conclude(
         &self,
         trace: &Trace,
-        plan: &Plan,
+        setup: &Setup,
         done: &rerun::Done,
         printer: &Printer,
     ) -> Result<ExitCode, Failure> {
         let replayed = &done.replayed;
         let slipped = self.how.max_slip.and_then(|bound| bound.exceeded(replayed));
-        let report = self.report(trace, plan, &done.images, replayed, slipped.as_deref())?;
+        let report = self.report(trace, setup, done, slipped.as_deref())?;
         tell(&report, self.json, printer)?;
         if let Some(output) = &self.output.image {
             output_image::write(
@@ -280,11 +292,8 @@ impl ReplayArgs {
                 output,
                 self.output.overwrite(),
             )?;
-            let until = match replayed.divergences.first().and_then(|one| one.expected?.id) {
-                Some(id) => format!("at {id}"),
-                None => "after the last request".to_owned(),
-            };
-            printer.say("wrote", format_args!("{}  state {until}", output.display()));
+            let state = state(setup, replayed);
+            printer.say("wrote", format_args!("{}  state {state}", output.display()));
         } else {
             summary::tell_of_writes(&done.images, printer);
         }
@@ -301,22 +310,25 @@ impl ReplayArgs {
     fn report<'a>(
         &'a self,
         trace: &'a Trace,
-        plan: &Plan,
-        images: &[OpenedImage],
-        replayed: &'a Replayed,
+        setup: &Setup,
+        done: &'a rerun::Done,
         slipped: Option<&'a str>,
     ) -> Result<Report<'a>, Failure> {
+        let rerun::Done { replayed, images } = done;
         let evidence = replayed.divergences.first().map(|first| {
             engine::evidence(&mut trace::open(&self.trace)?, first).map_err(|error| {
                 Failure::because(format!("cannot read {} again", self.trace.display()), error)
             })
         });
-        let thrown_away = images.iter().map(|image| image.thrown_away().map(|size| size.0));
+        let kept = self.output.image.is_some();
+        let thrown_away =
+            images.iter().map(|image| image.thrown_away().map(|size| size.0).filter(|_| !kept));
         Ok(Report {
             trace: &self.trace,
-            requests: plan.requests,
-            recorded: plan.duration,
+            requests: setup.plan.requests,
+            recorded: setup.plan.duration,
             replayed,
+            until: self.how.until.as_ref().zip(setup.until),
             devices: trace.header().devices.iter().map(|device| device.name.as_str()).collect(),
             evidence: evidence.transpose()?.unwrap_or_default(),
             thrown_away: thrown_away.sum(),
@@ -325,6 +337,16 @@ impl ReplayArgs {
             from_trace: images.is_empty(),
             slipped,
         })
+    }
+}
+
+/// When the image was as it is written.
+fn state(setup: &Setup, replayed: &Replayed) -> String {
+    let stopped = replayed.stopped_at(&setup.rules).and_then(|one| one.expected?.id);
+    match (stopped, setup.until) {
+        (Some(id), _) => format!("at {id}"),
+        (None, Some(event)) => format!("before event {event}"),
+        (None, None) => "after the last request".to_owned(),
     }
 }
 
@@ -338,8 +360,16 @@ mod tests {
         assert_eq!(timing_arg("recorded"), Ok(Timing::Scaled(1.0)));
         assert_eq!(timing_arg("scaled=2.5x"), Ok(Timing::Scaled(2.5)));
         assert_eq!(timing_arg("scaled=10"), Ok(Timing::Scaled(10.0)));
-        for wrong in ["", "scaled", "scaled=", "scaled=x", "scaled=0x", "scaled=-1x", "scaled=NaNx"]
-        {
+        for wrong in [
+            "",
+            "scaled",
+            "scaled=",
+            "scaled=x",
+            "scaled=0x",
+            "scaled=2xx",
+            "scaled=-1x",
+            "scaled=NaNx",
+        ] {
             assert!(timing_arg(wrong).is_err(), "{wrong}");
         }
     }

@@ -119,7 +119,7 @@ impl Report<'_> {
         match &divergence.kind {
             DivergenceKind::Data { .. } if evidence.last_writer.is_none() => hints.push(
                 "replay onto a copy of the image as it was before the recording; \
-                 --fingerprint full finds such an image before the first request"
+                 record --fingerprint full finds a wrong one before the first request"
                     .to_owned(),
             ),
             DivergenceKind::Window { .. } => {

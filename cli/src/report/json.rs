@@ -36,12 +36,18 @@ impl Report<'_> {
         put("extra", self.replayed.extra.into());
         put("missing", self.replayed.missing.into());
         put("absent", self.replayed.absent.into());
+        put("ahead", self.replayed.ahead.into());
+        put("marks_missing", self.replayed.marks_missing.into());
+        put("marks_extra", self.replayed.marks_extra.into());
         put("duration", duration.0.into());
         put("recorded_duration", self.recorded.0.into());
         if let Some(bytes) = self.thrown_away {
             put("thrown_away", bytes.into());
         }
         put("trace_cut", self.trace_cut.into());
+        if let (Some((_, event)), true) = (self.until, self.replayed.cut) {
+            put("until", event.into());
+        }
         put("latency", self.latency_json());
         if self.replayed.slip.total() > 0 {
             let [p50, p99] = [0.5, 0.99].map(|part| slip::quantile(self.replayed, part).0);

@@ -20,6 +20,8 @@ use crate::units::Nanos;
 /// What a replay is going to do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
+    /// Its issue's place in the trace.
+    pub event: u64,
     /// Which.
     pub id: RequestId,
     /// Its device.
@@ -57,7 +59,7 @@ pub fn schedule<R: Read + Seek>(
                     if left_out { Vec::new() } else { past.after(&issue, rules.order, block) };
                 let due = due(rules.timing, entry.time.since(plan.first_issue));
                 let Issue { id, device, request, .. } = issue;
-                if !each(&Planned { id, device, request, due, left_out, after }) {
+                if !each(&Planned { event, id, device, request, due, left_out, after }) {
                     return Ok(());
                 }
                 if !left_out {

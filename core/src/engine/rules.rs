@@ -70,6 +70,9 @@ impl Rules {
     /// How many unmatched requests ahead an arrival may be, unless it is said otherwise.
     pub const WINDOW: usize = 16_384;
 
+    /// After so many divergences a replay that goes on stops all the same.
+    pub const DIVERGENCES_MAX: usize = 1000;
+
     pub(super) fn is_live(&self) -> bool {
         self.source != Source::Log
     }
@@ -118,6 +121,14 @@ pub struct Replayed {
     pub slip_max: Nanos,
     /// Where it is not the recording, in order.
     pub divergences: Vec<Divergence>,
+}
+
+impl Replayed {
+    /// The divergence at which a replay by these rules stopped; `None` if it came to the end.
+    pub fn stopped_at(&self, rules: &Rules) -> Option<&Divergence> {
+        let stops = !rules.goes_on || self.divergences.len() >= Rules::DIVERGENCES_MAX;
+        self.divergences.last().filter(|_| stops)
+    }
 }
 
 /// A sketch of latencies for each operation.

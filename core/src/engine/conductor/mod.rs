@@ -51,9 +51,6 @@ const RECENT: usize = 3;
 /// Data of divergent requests that are kept for the report, in bytes.
 const EVIDENCE_BYTES_MAX: usize = 64 << 20;
 
-/// After so many divergences a replay that goes on stops all the same.
-const DIVERGENCES_MAX: usize = 1000;
-
 /// What is to be done when the lock is free again, in order.
 #[derive(Default)]
 pub(in crate::engine) struct Output {
@@ -304,7 +301,7 @@ impl Conductor {
         divergence.recorded_before = self.recorded_before.iter().copied().collect();
         divergence.came_before = self.came_before.iter().copied().collect();
         self.replayed.divergences.push(divergence);
-        if !self.rules.goes_on || self.replayed.divergences.len() >= DIVERGENCES_MAX {
+        if !self.rules.goes_on || self.replayed.divergences.len() >= Rules::DIVERGENCES_MAX {
             self.stop(now, out);
         }
     }
