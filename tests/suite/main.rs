@@ -20,6 +20,8 @@ mod marks;
 mod native;
 /// Logs of QEMU, real ones and hurt ones, against what others say is in them.
 mod qemu_logs;
+/// Replays on images: every option, and every way of getting it wrong.
+mod replays;
 /// Traces that are hurt: `check`, `recover`, and what a kill leaves.
 mod rescue;
 /// A reader written from the page on the format prints what the program prints.
