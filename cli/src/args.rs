@@ -179,6 +179,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_below_the_options_of_replay_fits_a_terminal_of_80_columns() {
+        let cli = Cli::command();
+        let replay = cli.find_subcommand("replay").unwrap();
+        let after = replay.get_after_help().unwrap().to_string();
+        let long: Vec<&str> = after.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(long, [""; 0]);
+    }
+
+    #[test]
     fn colour_is_found_before_the_command_line_is_understood() {
         for (line, color) in [
             ("blkreplay --help", Color::Auto),

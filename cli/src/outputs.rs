@@ -20,7 +20,7 @@ pub(crate) struct OutputArgs {
     #[arg(id = "trace2", short = 'o', long = "output", value_name = "TRACE2")]
     pub(crate) trace: Option<PathBuf>,
 
-    /// Where the image as it is after the last request goes: raw, sparse
+    /// Where the image goes as it is when the replay ends: raw, sparse
     #[arg(long = "output-image", value_name = "FILE", conflicts_with = "write")]
     pub(crate) image: Option<PathBuf>,
 

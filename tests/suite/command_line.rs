@@ -1,5 +1,6 @@
 //! What holds for every command: help, streams, exit codes, closed pipes, completions, man pages.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
@@ -109,6 +110,30 @@ fn completions_and_man_pages_name_every_command() {
         let page =
             String::from_utf8(sandbox.read(&format!("pages/blkreplay-{command}.1"))).unwrap();
         assert!(page.contains("Exit codes"), "{command}");
+    }
+}
+
+#[test]
+fn completions_and_man_pages_name_every_option_of_replay() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.blkreplay("replay --help").finish().succeeds().stdout;
+    let words = help.split(|c: char| c.is_whitespace() || c == ',');
+    let ours = words.take_while(|word| *word != "Global");
+    let options: BTreeSet<&str> =
+        ours.filter_map(|word| word.strip_prefix("--")).filter(|word| !word.is_empty()).collect();
+    assert!(options.len() > 18, "{options:?}");
+    sandbox.blkreplay("man pages").finish().succeeds();
+    let page =
+        String::from_utf8(sandbox.read("pages/blkreplay-replay.1")).unwrap().replace('\\', "");
+    for option in &options {
+        assert!(page.contains(&format!("--{option}")), "the page has no --{option}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = sandbox.blkreplay(&format!("completions {shell}")).finish().succeeds().stdout;
+        for option in &options {
+            let name = if shell == "fish" { format!("-l {option}") } else { format!("--{option}") };
+            assert!(script.contains(&name), "{shell} does not complete --{option}");
+        }
     }
 }
 

@@ -31,24 +31,28 @@ use crate::verify::Identity;
 use crate::words::shell_word;
 
 const HELP: &str = "\
-Without COMMAND the requests of the trace go to the images, and each read is compared with what
-was recorded. With COMMAND the client runs again: it must ask what it asked, gets what it got, and
-the answers come in the recorded order. Then no IMAGE is needed if the trace has the data of all
-reads (record --payload all). Without --write what is written is thrown away at the end, so the
-images stay as they are.
+Without COMMAND the requests of the trace go to the images, and each read is
+compared with what was recorded. With COMMAND the client runs again: it must ask
+what it asked, gets what it got, and the answers come in the recorded order.
+Then no IMAGE is needed if the trace has the data of all reads (record with
+--payload all). Without --write what is written is thrown away, so the images
+stay as they are.
 
 Examples:
   blkreplay replay t.blkr disk.img
   blkreplay replay t.blkr copy.img --write
   blkreplay replay t.blkr disk.img --output-image after.img
-  blkreplay replay t.blkr disk.img -- qemu-io -f raw -c 'read 0 4k' {uri}
-  blkreplay replay t.blkr /dev/sdx --write --no-verify --timing recorded --max-slip p99=1ms
+  blkreplay replay t.blkr disk.img --until flush:3 --output-image then.img
+  blkreplay replay t.blkr --dry-run --order conflict
   blkreplay replay t.blkr log=b.img data=a.img --json
+  blkreplay replay t.blkr /dev/sdx --write --no-verify --timing recorded
+  blkreplay replay t.blkr disk.img -- qemu-io -f raw -c 'read 0 4k' {uri}
 
-Exit codes: 0 as recorded; 1 diverged, or later than --max-slip; 2 trouble: a wrong image, a damaged
-trace, an image that does not answer; 3 as recorded, as far as a damaged trace goes; 130 interrupted.";
+Exit codes: 0 as recorded; 1 diverged, or later than --max-slip; 2 trouble: a
+wrong image, a damaged trace, an image that does not answer; 3 as recorded, as
+far as a damaged trace goes; 130 interrupted.";
 
-/// Do what a trace recorded again, on images or with its client, and check each step
+/// Do what a trace recorded again, on images or with its client, and check it
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag is a flag")]
@@ -117,17 +121,17 @@ struct HowArgs {
     #[arg(long, value_name = "ORDER", default_value = "recorded", value_parser = order_arg())]
     order: Order,
 
-    /// When requests go, or with COMMAND when answers come: asap, recorded, scaled=2x
+    /// When requests go, or with COMMAND when answers come; scaled=2x is twice as fast
     #[arg(long, value_name = "asap|recorded|scaled=Nx", default_value = "asap")]
     #[arg(value_parser = timing_arg)]
     timing: Timing,
 
-    /// Requests with the images at once, at most [default: as many as recorded; 128 without an order]
+    /// Requests with the images at once, at most [default: as many as recorded; with another --order 128]
     #[arg(long, value_name = "N", conflicts_with = "command")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     depth: Option<u32>,
 
-    /// Stop before this position: #123, event:123, 1.5s, flush:3, mark:NAME
+    /// Stop before this position: #123, event:123, 1.5s, flush:3, flush:NAME/3, mark:NAME or end
     #[arg(long, value_name = "POSITION")]
     until: Option<Position>,
 
@@ -136,7 +140,7 @@ struct HowArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     window: u32,
 
-    /// How long to wait for a request or an image, at least; five times what the recording waited is allowed
+    /// How long to wait for a request or an image; longer where the recording did, five times
     #[arg(long, value_name = "TIME", default_value = "10s")]
     patience: Nanos,
 
