@@ -92,7 +92,7 @@ fn check_in(sandbox: &Sandbox, path: &str) {
 }
 
 /// The text without what is different every time: times, dates, the width of columns, and the sizes of what
-/// holds times (a trace and its parts).
+/// holds times (a trace and its parts), and how many chunks it has: one ends after a quarter of a second.
 fn timeless(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -103,7 +103,7 @@ fn timeless(text: &str) -> String {
         let mut kept: Vec<String> = Vec::new();
         for (place, word) in words.iter().enumerate() {
             let unit = words.get(place + 1).unwrap_or(&"").trim_end_matches([';', ',']);
-            let size = ["B", "KiB", "MiB", "bytes"].contains(&unit);
+            let size = ["B", "KiB", "MiB", "bytes", "chunks"].contains(&unit);
             kept.push(match word {
                 _ if holds_times && size && is_number(word) => "SIZE".to_owned(),
                 _ if kept.last().is_some_and(|last| last == "SIZE") => "UNIT".to_owned(),
