@@ -226,7 +226,7 @@ impl Engine {
             }
         }
         conductor.settle(now, &mut out);
-        let more = conductor.wants_more() || conductor.phase() != Phase::Running;
+        let more = conductor.needs_player();
         self.apply(play, &mut state, out, outbox);
         drop(state);
         if more {
@@ -287,7 +287,7 @@ impl Engine {
             conductor.completed(ticket, answer, now, &mut out);
         }
         conductor.settle(now, &mut out);
-        let more = conductor.wants_more() || conductor.phase() != Phase::Running;
+        let more = conductor.needs_player();
         self.apply(play, &mut state, out, outbox);
         drop(state);
         if more && !Arc::ptr_eq(outbox, &play.player) {

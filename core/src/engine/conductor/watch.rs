@@ -37,6 +37,12 @@ impl Conductor {
         [self.held_until, due].into_iter().flatten().min()
     }
 
+    /// Whether the player has something to do that it may not know of: it is to be woken.
+    pub(in crate::engine) fn needs_player(&self) -> bool {
+        // Its nap ends when a held step is due, and that step may have become complete since it lay down.
+        self.wants_more() || self.phase != Phase::Running || self.held_until.is_some()
+    }
+
     /// Whether nothing is with an image.
     pub(in crate::engine) fn is_idle(&self) -> bool {
         self.away.is_empty() && self.extras.is_empty()

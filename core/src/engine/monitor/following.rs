@@ -118,7 +118,7 @@ impl Monitor {
         let mut out = Output::default();
         let conductor = state.conductor.as_mut().expect("a replay has one from its begin");
         let result = act(conductor, now, &mut out);
-        let more = conductor.wants_more() || conductor.phase() != Phase::Running;
+        let more = conductor.needs_player();
         self.engine.apply(play, &mut state, out, &self.own);
         drop(state);
         if more {

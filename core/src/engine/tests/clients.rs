@@ -297,6 +297,19 @@ fn with_recorded_times_a_release_waits_for_its_own() {
 }
 
 #[test]
+fn the_player_is_woken_for_a_release_that_waits_for_its_time() {
+    let bytes = Tape::new().flush(0).later(5_000_000).done(0, Operation::Flush).end();
+    let mut client = Client::new(&bytes, Rules { timing: Timing::Scaled(1.0), ..live() });
+    client.send(vec![flush(10)]);
+    let engine = Arc::clone(&client.replay.engine);
+    let Mode::Replay(play) = &engine.mode else { panic!("it replays") };
+    play.player.bell().clear();
+    client.device.complete(0, Ok(()));
+    client.port.as_mut().unwrap().pump(&mut Vec::new());
+    assert!(!play.player.bell().park(), "it sleeps until something else happens");
+}
+
+#[test]
 fn marks_are_counted_and_never_a_divergence() {
     let mark = |name: &str| EventKind::Mark { name: name.parse().unwrap() };
     let bytes = Tape::new().event(mark("a"), b"").event(mark("b"), b"").end();
