@@ -42,7 +42,7 @@ pub(crate) struct Ended {
     pub(crate) status: u8,
     /// Why it could not be started, if it could not.
     pub(crate) trouble: Option<Failure>,
-    /// The terminal's user wanted it to end.
+    /// Somebody wanted it to end: the terminal's user, or who sent us the signal that was passed on.
     pub(crate) interrupted: bool,
 }
 
@@ -134,8 +134,8 @@ fn not_started(program: &OsStr, error: io::Error) -> Ended {
 /// How often somebody looks whether the COMMAND is wanted.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Waits for the child; says if the terminal's user interrupted it. The terminal's signals reach it without us; the
-/// others are passed on, and a second one, or too long a wait, ends it.
+/// Waits for the child; says if a signal was to end it. The terminal's signals reach it without us; the others are passed
+/// on, and a second one, or too long a wait, ends it.
 fn wait(
     mut child: Child,
     signals: &Signals,
@@ -148,12 +148,10 @@ fn wait(
             return Ok((status, interrupted));
         }
         let look = unwanted.filter(|_| deadline.is_none()).map(|_| Instant::now() + LOOK);
-        let passed_on = match signals.next(deadline.or(look)) {
-            Some(Signal::Interrupt) => {
-                interrupted = true;
-                continue;
-            }
-            Some(Signal::Child) => continue,
+        let signal = signals.next(deadline.or(look));
+        interrupted |= signal.is_some_and(|signal| signal != Signal::Child);
+        let passed_on = match signal {
+            Some(Signal::Interrupt | Signal::Child) => continue,
             Some(Signal::Terminate) if deadline.is_none() => SystemSignal::SIGTERM,
             Some(Signal::HangUp) if deadline.is_none() => SystemSignal::SIGHUP,
             None if deadline.is_none() => match unwanted {

@@ -224,6 +224,12 @@ impl ReplayArgs {
                 "--fill is for replays on images: a client brings its own data",
             ));
         }
+        if live && self.how.order == Order::Conflict && self.how.timing != Timing::Asap {
+            return Err(Failure::new(
+                "--timing recorded holds answers in the recorded order, not with --order conflict",
+            )
+            .hint("leave out one of them"));
+        }
         if self.how.max_slip.is_some() && self.how.timing == Timing::Asap {
             return Err(Failure::new("--max-slip needs times to be late for")
                 .hint("add --timing recorded, or --timing scaled=2x"));

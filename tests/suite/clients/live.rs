@@ -3,18 +3,32 @@
 //! Invariant: a client that does the same again is not told to diverge, however often; one that does anything else is,
 //! by the request in question.
 
+/// How COMMAND ends, and what ends it.
+mod command;
+/// Clients that come, go and come again.
+mod connections;
+/// Several disks in one trace.
+mod devices;
 /// Random I/O at depth, with data that are the same each time, and with data that are not.
 mod fio;
+/// Replays that tell of a difference and go on.
+mod goes_on;
 /// Images that are not as they were when they were recorded.
 mod images;
 /// Half a gigabyte over four connections, whose threads run as they like.
 mod nbdcopy;
+/// What a replay writes of itself.
+mod own_trace;
+/// Replays that end before the recording does, or that have no more than the trace.
+mod parts;
 /// Copies whose requests go out in no order.
 mod qemu_img;
 /// A script, and what is said when one line of it is another.
 mod qemu_io;
 /// A virtual machine that replays itself on a disk that we replay.
 mod qemu_vm;
+/// Answers that wait for their time.
+mod times;
 
 use serde_json::Value;
 
@@ -24,8 +38,14 @@ use crate::trace::{Row, Trace};
 /// Records `client` on `disk.img` into `t.blkr`.
 #[track_caller]
 fn record(sandbox: &Sandbox, options: &str, client: &str) -> Trace {
+    record_on(sandbox, "disk.img", options, client)
+}
+
+/// Records `client` on these images into `t.blkr`.
+#[track_caller]
+fn record_on(sandbox: &Sandbox, images: &str, options: &str, client: &str) -> Trace {
     sandbox
-        .blkreplay(&format!("record disk.img -o t.blkr {options} -- {client}"))
+        .blkreplay(&format!("record {images} -o t.blkr {options} -- {client}"))
         .finish()
         .succeeds();
     let trace = Trace::whole(sandbox, "t.blkr");
