@@ -1,6 +1,6 @@
 //! What a replay expects: the requests of the log that were read ahead, until each is over.
 //!
-//! They are found by what is asked, so that an arrival finds the earliest one that asks the same. It decides
+//! They are found by what is asked, so that an arrival finds those that ask the same. It decides
 //! nothing about when a request may go. Invariant: a place names one expected request for ever.
 
 use std::collections::{HashMap, VecDeque};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::counterparts::Counterparts;
 use super::outbox::Outbox;
 use crate::event::{Block, Payload};
 use crate::request::{ConnectionId, DeviceId, Errno, Extent, Request, RequestId};
@@ -155,6 +156,15 @@ impl Expected {
     }
 }
 
+/// What an arrival is matched by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrived<'a> {
+    pub(super) connection: ConnectionId,
+    pub(super) device: DeviceId,
+    pub(super) request: Request,
+    pub(super) payload: &'a Payload,
+}
+
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
@@ -225,30 +235,58 @@ impl Window {
         (self.base..).zip(&self.expected)
     }
 
-    /// Takes the earliest one that asks the same and whose data are not known to differ, out of those that have not
-    /// arrived and lie `before` this place in the trace.
+    /// Takes one that asks the same and whose data are not known to differ, out of those that have not arrived and lie
+    /// `before` this place in the trace: the earliest, unless `counterparts` know better for this connection.
     pub(super) fn take_match(
         &mut self,
-        device: DeviceId,
-        request: Request,
-        payload: &Payload,
+        arrival: &Arrived<'_>,
         before: u64,
+        counterparts: &mut Counterparts,
     ) -> Option<u64> {
-        let key = Key { device, request };
+        let key = Key { device: arrival.device, request: arrival.request };
         let queue = self.by_key.get_mut(&key)?;
         let (base, expected) = (self.base, &self.expected);
-        let fits = |place: &u64| {
-            let index = usize::try_from(place - base).unwrap_or(usize::MAX);
-            let one = expected.get(index);
-            one.is_some_and(|one| one.event < before && !one.payload.differs(payload))
-        };
-        let index = queue.iter().position(fits)?;
+        let candidates = queue.iter().enumerate().filter_map(|(index, place)| {
+            let one = expected.get(usize::try_from(place - base).unwrap_or(usize::MAX))?;
+            let fits = one.event < before && !one.payload.differs(arrival.payload);
+            fits.then_some((index, one.connection))
+        });
+        let index = counterparts.choose(arrival.connection, candidates)?;
         let place = queue.remove(index);
         if queue.is_empty() {
             self.by_key.remove(&key);
         }
         self.unmatched -= 1;
         place
+    }
+
+    /// The earliest that asks the same as the one at `place`, with the same data, and came, and waits for its turn.
+    pub(super) fn same_that_waits(&self, place: u64) -> Option<u64> {
+        let missing = self.get(place)?;
+        let same = |one: &Expected| {
+            let waits = matches!(&one.stage, Stage::Arrived(came) if !came.own);
+            waits
+                && !one.entered
+                && !one.fetching
+                && one.key() == missing.key()
+                && one.payload == missing.payload
+        };
+        self.iter().find(|(_, one)| same(one)).map(|(place, _)| place)
+    }
+
+    /// What came is not the one at `place` but something else: it is open to arrivals again.
+    pub(super) fn take_back(&mut self, place: u64) -> Option<Came> {
+        let one = self.get_mut(place)?;
+        let (key, stage) = (one.key(), std::mem::replace(&mut one.stage, Stage::Missing));
+        let Stage::Arrived(came) = stage else {
+            one.stage = stage;
+            return None;
+        };
+        let queue = self.by_key.entry(key).or_default();
+        let index = queue.partition_point(|other| *other < place);
+        queue.insert(index, place);
+        self.unmatched += 1;
+        Some(came)
     }
 
     /// Nobody is to match the one at `place` any more.

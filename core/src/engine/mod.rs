@@ -15,6 +15,7 @@ mod async_event;
 mod checkpoint;
 mod conductor;
 mod conflict;
+mod counterparts;
 mod disk;
 mod divergence;
 mod driver;

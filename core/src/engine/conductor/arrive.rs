@@ -1,6 +1,7 @@
 //! Arrivals: a request of a client in, the expected request that it is, or a divergence, out.
 //!
-//! Invariant: an arrival is the earliest expected request that asks the same, or it is told why there is none.
+//! Invariant: an arrival is the earliest expected request that asks the same, of those of its connection's counterpart
+//! if it has any, or it is told why there is none.
 
 use bytes::Bytes;
 
@@ -8,7 +9,7 @@ use super::{Conductor, Extra, LogState, Output, Phase, Unjudged};
 use crate::device::Submission;
 use crate::engine::divergence::{Asked, AskedField, Divergence, DivergenceKind, Place};
 use crate::engine::driver::Released;
-use crate::engine::expected::{Came, Data, Expected, Stage};
+use crate::engine::expected::{Arrived, Came, Data, Expected, Stage};
 use crate::engine::outbox::Work;
 use crate::engine::schedule::Order;
 use crate::event::{EventKind, Issue, MarkName, Payload};
@@ -75,9 +76,13 @@ impl Conductor {
                 continue;
             }
             let before = self.bound_of(&one.came);
-            if let Some(place) =
-                self.window.take_match(one.device, one.request, &one.payload, before)
-            {
+            let arrived = Arrived {
+                connection: one.came.connection,
+                device: one.device,
+                request: one.request,
+                payload: &one.payload,
+            };
+            if let Some(place) = self.window.take_match(&arrived, before, &mut self.counterparts) {
                 self.matched(place, one.came, now, out);
             } else if self.take_late(one.device, one.request) {
                 refuse(one.came, one.request, Errno::ESHUTDOWN, out);

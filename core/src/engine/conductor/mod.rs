@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use super::Log;
 use super::async_event::AsyncEvent;
+use super::counterparts::Counterparts;
 use super::divergence::{Asked, Divergence};
 use super::driver::Released;
 use super::expected::{Came, Window};
@@ -159,6 +160,7 @@ pub(in crate::engine) struct Conductor {
     /// When the log last released something, as far as it was read.
     last_release: Nanos,
     unjudged: VecDeque<Unjudged>,
+    counterparts: Counterparts,
     /// Requests whose clients had gone and that did not come in their step: they may still.
     late: HashMap<(DeviceId, Request), u64>,
     extras: HashMap<u64, Extra>,
@@ -213,6 +215,7 @@ impl Conductor {
             flushes: Vec::new(),
             last_release: Nanos::default(),
             unjudged: VecDeque::new(),
+            counterparts: Counterparts::default(),
             late: HashMap::new(),
             extras: HashMap::new(),
             next_extra: EXTRA,

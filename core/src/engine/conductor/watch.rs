@@ -15,6 +15,9 @@ use crate::event::{Block, CompletionFlags, EventKind, Payload};
 use crate::request::Errno;
 use crate::units::Nanos;
 
+/// How long a request is waited for while what asks the same is kept for later.
+const EXCHANGE_AFTER: Nanos = Nanos(1_000_000_000);
+
 impl Conductor {
     /// Looks at the clock: what was held until now is released, what was waited for too long is missing.
     pub(in crate::engine) fn tick(&mut self, now: Nanos, out: &mut Output) {
@@ -86,7 +89,24 @@ impl Conductor {
         let waited = now.since(self.moved);
         if waited > patience {
             self.miss(place, waited, now, out);
+        } else if waited > EXCHANGE_AFTER {
+            self.exchange(place, now, out);
         }
+    }
+
+    /// What asks the same as the missing one at `place` may have come, and have been taken for a later one because of its
+    /// connection. If nothing else comes, connections tell nothing here.
+    fn exchange(&mut self, place: u64, now: Nanos, out: &mut Output) {
+        let Some(later) = self.window.same_that_waits(place) else { return };
+        let Some(came) = self.window.take_back(later) else { return };
+        self.counterparts.give_up();
+        self.window.close(place);
+        if let Some(expected) = self.window.get_mut(place) {
+            expected.stage = Stage::Arrived(came);
+        }
+        self.moved = now;
+        self.start(place, now, out);
+        self.settle(now, out);
     }
 
     /// When every client has gone, nothing that is missing will come.

@@ -9,7 +9,7 @@ pub(super) fn live() -> Rules {
     Rules::of(Source::Clients)
 }
 
-fn connect(disk: &Arc<Disk>) -> Port {
+pub(super) fn connect(disk: &Arc<Disk>) -> Port {
     let export = String::new();
     disk.connect(Negotiated { export, structured_replies: true, block_status: true }).unwrap()
 }
@@ -306,7 +306,10 @@ fn the_player_is_woken_for_a_release_that_waits_for_its_time() {
     play.player.bell().clear();
     client.device.complete(0, Ok(()));
     client.port.as_mut().unwrap().pump(&mut Vec::new());
-    assert!(!play.player.bell().park(), "it sleeps until something else happens");
+    let woken = !play.player.bell().park();
+    client.replay.clock.set(5_002_000);
+    assert_eq!(client.got(), [10]);
+    assert!(woken, "it sleeps until something else happens");
 }
 
 #[test]

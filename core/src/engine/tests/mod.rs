@@ -3,6 +3,7 @@
 //! Invariant: nothing here depends on a thread or on time.
 
 mod clients;
+mod connections;
 mod divergences;
 mod images;
 mod machines;
@@ -57,6 +58,7 @@ pub(super) struct Tape {
     writer: Writer<Vec<u8>>,
     time: u64,
     keeps: bool,
+    connection: u32,
 }
 
 impl Tape {
@@ -67,7 +69,12 @@ impl Tape {
     pub(super) fn of(policy: PayloadPolicy, devices: usize) -> Tape {
         let header = header(policy, devices);
         let writer = Writer::create(Vec::new(), &header, 1, 2).unwrap();
-        Tape { writer, time: 0, keeps: policy == PayloadPolicy::All }
+        Tape { writer, time: 0, keeps: policy == PayloadPolicy::All, connection: 0 }
+    }
+
+    /// What is issued from here on comes over this connection.
+    fn over(self, connection: u32) -> Tape {
+        Tape { connection, ..self }
     }
 
     fn event(mut self, kind: EventKind, data: &[u8]) -> Tape {
@@ -92,7 +99,7 @@ impl Tape {
         let issue = Issue {
             id: RequestId(id),
             device: DeviceId(device),
-            connection: ConnectionId(0),
+            connection: ConnectionId(self.connection),
             cookie: id,
             request,
             payload,
