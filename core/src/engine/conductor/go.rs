@@ -278,7 +278,7 @@ impl Conductor {
     pub(super) fn give_up(&mut self, place: u64, now: Nanos, out: &mut Output) {
         let Some(expected) = self.window.get(place) else { return };
         if expected.is_awaited() && self.rules.order == Order::Recorded {
-            let index = usize::try_from(expected.step - self.current).unwrap_or(usize::MAX);
+            let index = self.steps.partition_point(|step| step.number < expected.step);
             if let Some(step) = self.steps.get_mut(index) {
                 step.awaited = step.awaited.saturating_sub(1);
             }

@@ -3,17 +3,24 @@
 //! Invariant: no more is read ahead than is needed to match arrivals, or to keep images busy.
 
 use super::track::is_act;
-use super::{Conductor, LogState, Output, Phase, Step};
+use super::{Conductor, Item, LogState, Output, Phase, Step};
+use crate::engine::async_event::AsyncEvent;
 use crate::engine::expected::{Came, Data, Expected, Stage};
 use crate::engine::replay_error::ReplayError;
 use crate::engine::schedule::Order;
 use crate::event::{Block, Checkpoint, Event, EventKind, Issue, Payload};
-use crate::limits::{REPLAY_BYTES_MAX, REPLAY_REQUESTS_MAX, REQUEST_DATA_BYTES_MAX};
+use crate::limits::{
+    ASYNC_BYTES_MAX, ASYNC_EVENTS_MAX, REPLAY_BYTES_MAX, REPLAY_REQUESTS_MAX,
+    REQUEST_DATA_BYTES_MAX,
+};
 use crate::request::{Operation, RequestId};
 use crate::units::Nanos;
 
 /// Requests that are read ahead where the log is the client.
 const LOOK_AHEAD: usize = 1024;
+
+/// Notes that are read ahead in one step.
+const NOTES_MAX: usize = 4096;
 
 /// What the caller read of the log, with what it needs.
 #[derive(Debug)]
@@ -40,7 +47,12 @@ impl Conductor {
                 !self.monitor.track.is_full() || self.steps.back().is_some_and(|step| step.closed);
             return self.window.unmatched() < self.rules.window && room;
         }
-        let next_step = self.rules.order == Order::Recorded && self.steps.len() < 2;
+        let behind = self.steps.back().filter(|_| self.steps.len() > 1);
+        let next_step = self.rules.order == Order::Recorded && behind.is_none();
+        let full = |step: &Step| step.notes.len() >= NOTES_MAX || step.bytes >= ASYNC_BYTES_MAX;
+        if behind.is_some_and(full) {
+            return false;
+        }
         next_step || (self.ahead < LOOK_AHEAD && self.ahead_bytes < REPLAY_BYTES_MAX)
     }
 
@@ -68,13 +80,14 @@ impl Conductor {
                 let step = self.loading();
                 step.checkpoint = Some(which);
                 step.closed = true;
-                self.track(event, entry.time, entry.kind)?;
+                let steps = self.rules.is_live() || self.rules.order == Order::Recorded;
+                if !steps && which != Checkpoint::Controller {
+                    self.take_over(event, entry.kind, now, out)?;
+                } else {
+                    self.track(event, entry.time, entry.kind)?;
+                }
             }
-            EventKind::Connect(_) | EventKind::Disconnect { .. } | EventKind::Mark { .. }
-                if !self.rules.is_live() =>
-            {
-                self.note(entry.kind, now, out);
-            }
+            kind if !self.rules.is_live() => self.take_over(event, kind, now, out)?,
             kind => {
                 if self.rules.is_monitored() && is_act(&kind) {
                     // Completions of a step lie together: none comes behind it.
@@ -114,30 +127,76 @@ impl Conductor {
 
     /// Number of the step that is being read.
     fn loading_number(&self) -> u64 {
-        self.current + self.steps.len() as u64 - 1
+        self.steps.back().map_or(self.current, |step| step.number)
+    }
+
+    /// The one that comes after the step with this number, with nothing in it yet.
+    pub(super) fn step_behind(&self, number: u64) -> Step {
+        let first = self.window.next_place();
+        Step { number: number + 1, first, end: first, ..Step::default() }
     }
 
     fn begin_step_if_closed(&mut self, now: Nanos, out: &mut Output) {
-        if self.loading().closed {
-            let first = self.window.next_place();
-            self.steps.push_back(Step { first, end: first, ..Step::default() });
-            if self.rules.order != Order::Recorded {
-                // Steps mean nothing here; the one that is being read is the current one.
-                self.steps.pop_front();
-                self.current += 1;
-                self.enter_step(now, out);
-            }
+        if !self.loading().closed {
+            return;
+        }
+        let next = self.step_behind(self.loading_number());
+        let counts = self.rules.is_live() && !self.rules.is_monitored();
+        if counts && self.steps.len() > 1 && self.loading().is_void() {
+            // However many there are behind one that waits: they take no room.
+            *self.loading() = next;
+            return;
+        }
+        self.steps.push_back(next);
+        if self.rules.order != Order::Recorded {
+            // Steps mean nothing here; the one that is being read is the current one.
+            self.steps.pop_front();
+            self.current = self.steps[0].number;
+            self.enter_step(now, out);
         }
     }
 
-    /// A note goes into the log of the replay where it lies in the recording.
-    fn note(&mut self, kind: EventKind, now: Nanos, out: &mut Output) {
-        self.begin_step_if_closed(now, out);
-        if self.steps.len() == 1 {
+    /// What is no request goes into the log of the replay where it lies in the recording.
+    fn take_over(
+        &mut self,
+        event: u64,
+        kind: EventKind,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Result<(), ReplayError> {
+        let is_note = matches!(
+            kind,
+            EventKind::Connect(_)
+                | EventKind::Disconnect { .. }
+                | EventKind::Mark { .. }
+                | EventKind::Instruction { .. }
+        );
+        let is_async = AsyncEvent::of(&kind).is_some();
+        if !is_note && !is_async && !is_act(&kind) {
+            return Ok(());
+        }
+        if self.rules.order != Order::Recorded {
+            out.log.push(now, kind, None);
+            return Ok(());
+        }
+        let current = self.steps.len() == 1;
+        let step = self.loading();
+        if is_async || step.closed {
+            step.closed = true;
+            step.bytes += kind.data_bytes();
+            step.items.push_back(Item::Event(kind));
+            if step.items.len() > ASYNC_EVENTS_MAX + REPLAY_REQUESTS_MAX
+                || step.bytes > 2 * ASYNC_BYTES_MAX
+            {
+                return Err(ReplayError::StepTooLong { event });
+            }
+        } else if current {
             out.log.push(now, kind, None);
         } else {
-            self.loading().notes.push(kind);
+            step.bytes += kind.data_bytes();
+            step.notes.push(kind);
         }
+        Ok(())
     }
 
     /// How a request comes that the log itself makes.
@@ -286,7 +345,7 @@ impl Conductor {
         self.last_release = time;
         let order = self.rules.order;
         let step = self.loading();
-        if step.blocks.is_empty() {
+        if step.items.is_empty() {
             step.time = time;
         }
         step.closed = true;
@@ -299,7 +358,7 @@ impl Conductor {
         let device = expected.device;
         expected.block = Some(Box::new(block));
         if order == Order::Recorded {
-            self.loading().blocks.push_back(place);
+            self.loading().items.push_back(Item::Block(place));
             if self.rules.is_monitored() && self.loading_is_monitors() {
                 self.monitor.track.push_block(place);
             }

@@ -79,6 +79,8 @@ pub(in crate::engine) struct Stage {
 /// What lies between two checkpoints: issues, then what is released.
 #[derive(Debug, Default)]
 struct Step {
+    /// Which it is, from 0.
+    number: u64,
     /// Places of its issues: the first, and the one behind the last.
     first: u64,
     end: u64,
@@ -89,9 +91,9 @@ struct Step {
     /// Its checkpoint has been read: another issue begins another step.
     closed: bool,
     checkpoint: Option<Checkpoint>,
-    /// Places of what is released, in order.
-    blocks: VecDeque<u64>,
-    /// How many of `blocks` are known to be ready.
+    /// What is released, in order.
+    items: VecDeque<Item>,
+    /// How many of `items` are known to be ready.
     ready: usize,
     /// Its checkpoint is in the log of the replay.
     begun: bool,
@@ -99,6 +101,24 @@ struct Step {
     time: Nanos,
     /// What the log of the replay takes over, when it comes to this step.
     notes: Vec<EventKind>,
+    /// What notes and events carry, in bytes.
+    bytes: u64,
+}
+
+/// Something that is released in a step.
+#[derive(Debug)]
+enum Item {
+    /// The request at this place.
+    Block(u64),
+    /// What the log of the replay takes over.
+    Event(EventKind),
+}
+
+impl Step {
+    /// Whether it is over, and nothing happens in it.
+    fn is_void(&self) -> bool {
+        self.closed && self.first == self.end && self.items.is_empty() && self.notes.is_empty()
+    }
 }
 
 /// How far the log has been read.
@@ -263,6 +283,12 @@ impl Conductor {
     pub(in crate::engine) fn has_ended(&self) -> bool {
         let gone = !self.rules.is_live() || (self.closing && self.inputs == 0);
         self.phase != Phase::Running && gone && self.is_idle()
+    }
+
+    /// How many steps are kept.
+    #[cfg(test)]
+    pub(in crate::engine) fn kept_steps(&self) -> usize {
+        self.steps.len()
     }
 
     /// What was done so far.

@@ -130,7 +130,7 @@ impl Conductor {
     /// The step whose checkpoint the monitor has passed is over when its last request is released.
     fn end_monitors_step(&mut self, now: Nanos, out: &mut Output) {
         let step = &self.steps[0];
-        if step.begun && self.is_monitors_step() && step.blocks.is_empty() && !self.steps_over {
+        if step.begun && self.is_monitors_step() && step.items.is_empty() && !self.steps_over {
             self.next_step(now, out);
         }
     }

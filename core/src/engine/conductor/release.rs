@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::arrive::{asked_of, place_of};
-use super::{Conductor, LogState, Output, Phase, Step};
+use super::{Conductor, Item, LogState, Output, Phase};
 use crate::engine::divergence::{Divergence, DivergenceKind};
 use crate::engine::driver::Released;
 use crate::engine::expected::{Answer, Came, Done, Expected, Stage};
@@ -46,16 +46,15 @@ impl Conductor {
     /// The current step is over.
     pub(super) fn next_step(&mut self, now: Nanos, out: &mut Output) {
         self.moved = now;
-        self.current += 1;
         if self.steps.len() == 1 {
             // The log has ended.
-            let first = self.window.next_place();
-            self.steps[0] = Step { first, end: first, ..Step::default() };
+            self.steps[0] = self.step_behind(self.current);
             self.steps_over = true;
         } else {
             self.steps.pop_front();
             self.enter_step(now, out);
         }
+        self.current = self.steps[0].number;
     }
 
     /// Whether all of the current step has come and is complete, and its time has come.
@@ -65,13 +64,15 @@ impl Conductor {
             return false;
         }
         // What is ready stays so.
-        while let Some(place) = self.steps[0].blocks.get(self.steps[0].ready).copied() {
-            if !self.is_ready(place, out) {
+        while let Some(item) = self.steps[0].items.get(self.steps[0].ready) {
+            if let Item::Block(place) = *item
+                && !self.is_ready(place, out)
+            {
                 return false;
             }
             self.steps[0].ready += 1;
         }
-        if self.steps[0].blocks.is_empty() || !self.rules.is_live() {
+        if self.steps[0].items.is_empty() || !self.rules.is_live() {
             return true;
         }
         match self.scaled(self.steps[0].time, now) {
@@ -112,31 +113,52 @@ impl Conductor {
 
     /// Releases the current step. False if it must wait in between, or the replay has stopped.
     fn release_step(&mut self, now: Nanos, out: &mut Output) -> bool {
-        while !self.steps[0].blocks.is_empty() {
+        while !self.steps[0].items.is_empty() {
             if !self.release_first(now, out) {
                 return false;
             }
         }
+        let step = &self.steps[0];
+        if let Some(which) = step.checkpoint.filter(|which| *which != Checkpoint::Controller)
+            && !step.begun
+            && !self.rules.is_live()
+        {
+            // A monitor passes checkpoints at which nothing is released.
+            out.log.push(now, EventKind::Checkpoint(which), None);
+        }
         true
     }
 
-    /// Releases the first request that is left of the current step. False if it must wait, or the replay has stopped.
+    /// Releases the first thing that is left of the current step. False if it must wait, or the replay has stopped.
     pub(super) fn release_first(&mut self, now: Nanos, out: &mut Output) -> bool {
-        let step = &self.steps[0];
-        let Some(place) = step.blocks.front().copied() else { return true };
-        let which = step.checkpoint.unwrap_or(Checkpoint::Controller);
-        let checkpoint = (!step.begun).then_some(which);
-        self.steps[0].begun |= self.release(place, checkpoint, now, out);
-        if self.phase != Phase::Running {
-            return false;
-        }
-        let over = |one: &Expected| matches!(one.stage, Stage::Over);
-        if !self.window.get(place).is_none_or(over) {
-            // After a difference its data come from the trace.
-            return false;
+        let step = &mut self.steps[0];
+        let live = self.rules.is_live();
+        // Without clients they are those of the recording: what comes behind a request that a bottom half issued has none.
+        let checkpoint = step.checkpoint.or(live.then_some(Checkpoint::Controller));
+        let checkpoint = checkpoint.filter(|_| !step.begun);
+        match step.items.front() {
+            None => return true,
+            Some(Item::Event(kind)) => {
+                if let Some(which) = checkpoint {
+                    out.log.push(now, EventKind::Checkpoint(which), None);
+                }
+                out.log.push(now, kind.clone(), None);
+                step.begun = true;
+            }
+            Some(&Item::Block(place)) => {
+                self.steps[0].begun |= self.release(place, checkpoint, now, out);
+                if self.phase != Phase::Running {
+                    return false;
+                }
+                let over = |one: &Expected| matches!(one.stage, Stage::Over);
+                if !self.window.get(place).is_none_or(over) {
+                    // After a difference its data come from the trace.
+                    return false;
+                }
+            }
         }
         let step = &mut self.steps[0];
-        step.blocks.pop_front();
+        step.items.pop_front();
         step.ready = step.ready.saturating_sub(1);
         true
     }

@@ -367,3 +367,21 @@ fn early_data_that_memory_has_no_room_for_come_back_from_a_file() {
     client.leave();
     assert_eq!(client.replay.kinds(), [""; 0]);
 }
+
+#[test]
+fn however_many_checkpoints_release_nothing_they_are_counted_and_not_kept() {
+    let mut tape = Tape::new().write(0, 0, b"one").checkpoint().done(0, Operation::Write);
+    for _ in 0..10_000 {
+        tape = tape.checkpoint();
+    }
+    let bytes = tape.write(1, 512, b"two").checkpoint().done(1, Operation::Write).end();
+    let mut client = Client::new(&bytes, live());
+    client.replay.turn();
+    let kept = client.replay.engine.lock().conductor.as_ref().unwrap().kept_steps();
+    assert!(kept < 10, "{kept}");
+    client.send(vec![write(10, 0, b"one")]);
+    assert_eq!(client.complete(0), [10]);
+    client.leave();
+    let [divergence] = &client.replay.replayed().divergences[..] else { panic!("one is missing") };
+    assert_eq!((divergence.kind.name(), divergence.at.step), ("missing", 10_001));
+}

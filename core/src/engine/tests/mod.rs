@@ -239,11 +239,15 @@ impl Replay {
         self.replayed().divergences.iter().map(|one| one.kind.name()).collect()
     }
 
+    /// The replay's own log.
+    fn end(&self) -> Vec<u8> {
+        self.engine.finish(None).unwrap().unwrap();
+        self.log.0.lock().unwrap().clone()
+    }
+
     /// The events of the replay's own log, without its ends.
     fn events(&self) -> Vec<String> {
-        self.engine.finish(None).unwrap().unwrap();
-        let bytes = self.log.0.lock().unwrap().clone();
-        let mut reader = reader(&bytes);
+        let mut reader = reader(&self.end());
         let mut events = Vec::new();
         while let Some((_, event)) = reader.next_event().unwrap() {
             match event.kind {

@@ -243,6 +243,43 @@ fn a_replay_gives_a_guest_what_it_got_whatever_the_world_does() {
     }
 }
 
+/// The events in turns: in any order what was done, in its order what was released then.
+fn turns_of(bytes: &[u8]) -> Vec<(Vec<String>, Vec<String>)> {
+    let mut turns = vec![(Vec::new(), Vec::new())];
+    for event in events_of(bytes) {
+        let kind = event.split(' ').next().unwrap();
+        let is_done = matches!(kind, "issue" | "clock" | "random" | "instruction");
+        let (done, released) = turns.last_mut().unwrap();
+        match is_done {
+            true if released.is_empty() => done.push(event),
+            true => turns.push((vec![event], Vec::new())),
+            false => released.push(event),
+        }
+    }
+    turns.iter_mut().for_each(|turn| turn.0.sort());
+    turns
+}
+
+#[test]
+fn a_replay_on_the_image_of_a_machine_has_all_of_its_events_in_its_own_log() {
+    for seed in 0..200 {
+        let (bytes, _) = record(seed);
+        let device = Parked::new(1 << 20);
+        let rules = Rules { verify: false, ..Rules::of(Source::Log) };
+        let mut again = Replay::new(&bytes, rules, vec![device.clone()]);
+        let mut world = Dice::new(seed ^ 0x5eed);
+        loop {
+            again.turn();
+            let parked = device.parked();
+            let Some(tag) = world.pick(&parked) else { break };
+            device.complete(*tag, Ok(()));
+        }
+        assert!(again.engine.replay_ended(), "seed {seed}: {:?}", again.replayed());
+        let own = again.end();
+        assert_eq!(turns_of(&own), turns_of(&bytes), "seed {seed}");
+    }
+}
+
 #[test]
 fn a_guest_that_does_something_otherwise_is_told_so() {
     for seed in 0..1000 {
