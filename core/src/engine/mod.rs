@@ -69,7 +69,7 @@ pub use monitor_divergence::{MonitorAct, MonitorDivergence, MonitorField, Monito
 pub use plan::{Incomplete, Plan, PlanError};
 pub use planned::{Planned, schedule};
 pub use play::Script;
-pub use player::{Fill, Player};
+pub use player::{Fill, Player, Standing};
 pub use record::{Identity, MarkError, OnTrouble, RecordError, Recorded, Recorder};
 pub use replay_error::ReplayError;
 pub use rules::{Latencies, Replayed, Rules, Source, Timing};

@@ -24,7 +24,7 @@ use super::{Engine, Log, Mode, State};
 use crate::device::{Completion, Doorbell, Queue};
 use crate::event::{Event, EventKind, Payload, PayloadId};
 use crate::format::{PayloadPolicy, ReadError, Reader};
-use crate::limits::{KEPT_BYTES_MAX, REQUEST_DATA_BYTES_MAX};
+use crate::limits::REQUEST_DATA_BYTES_MAX;
 use crate::request::{ConnectionId, DeviceId, Request};
 use crate::units::{Clock, Nanos};
 
@@ -51,6 +51,8 @@ pub(super) struct Play {
     spill: Spill,
     /// What early arrivals hold of our memory, as the conductor last said, in bytes.
     kept_bytes: AtomicU64,
+    /// What they may hold.
+    kept_bytes_max: u64,
     /// The log's own connection.
     pub(super) player: Arc<Outbox>,
 }
@@ -107,6 +109,7 @@ impl Engine {
     ) -> io::Result<Arc<Engine>> {
         let Script { trace, plan, rules, recorder, spill } = script;
         let player = Arc::new(Outbox::new(Arc::new(Doorbell::new()?)));
+        let kept_bytes_max = rules.kept_bytes_max;
         let conductor = Conductor::new(plan, rules, Arc::clone(&player));
         let play = Play {
             recorder,
@@ -114,6 +117,7 @@ impl Engine {
             log: Mutex::new(Box::new(trace)),
             spill: Spill::new(spill),
             kept_bytes: AtomicU64::new(0),
+            kept_bytes_max,
             player,
         };
         let engine = Engine::new(clock, Mode::Replay(Box::new(play)));
@@ -194,7 +198,7 @@ impl Engine {
         for arrival in arrivals.drain(..) {
             let Arrival { tag, cookie, request, data, refused } = arrival;
             let payload = self.payload_of(&data);
-            let full = play.kept_bytes() > KEPT_BYTES_MAX;
+            let full = play.kept_bytes() > play.kept_bytes_max;
             let data = if full && !data.is_empty() {
                 play.spill.put(&data).map_or_else(
                     |error| {

@@ -1,7 +1,7 @@
 //! The player of a replay: reads the log ahead, keeps an eye on the clock, and does what no client does.
 //!
-//! Without clients that is everything: the requests of the log go to the images from here. One thread runs it, or a
-//! test turns it by hand. Invariant: it never holds more of the log in memory than the conductor asked for and one
+//! Without clients that is everything: the requests of the log go to the images from here. One thread runs it, or
+//! somebody with a loop of their own turns it by hand. Invariant: it never holds more of the log in memory than the conductor asked for and one
 //! batch.
 
 use std::collections::VecDeque;
@@ -18,7 +18,7 @@ use super::play::{Play, is_too_long};
 use super::replay_error::ReplayError;
 use super::rules::Replayed;
 use super::{Engine, Mode};
-use crate::device::{Completion, Dice, Queue};
+use crate::device::{Completion, Dice, Doorbell, Queue};
 use crate::event::{EventKind, Issue, Payload};
 use crate::request::Operation;
 use crate::units::Nanos;
@@ -43,7 +43,24 @@ pub enum Fill {
     Random,
 }
 
+/// Where a replay stands between two turns of its player.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Requests that are done.
+    pub requests: u64,
+    /// Nothing more will happen: all of the log was done, or the replay stopped; no image owes anything, and where there
+    /// are clients, [`Engine::no_more_clients`] was called and all have gone. What is left is [`Player::end`].
+    pub ended: bool,
+    /// When the next turn is due by the engine's clock, if the doorbell does not ring before. What waits for longer than
+    /// patience is found in a turn, too: do not let more than a tenth of a second pass between two.
+    pub due: Option<Nanos>,
+}
+
 /// Runs a replay. Make it when all devices are attached.
+///
+/// [`Player::run`] does it on a thread of its own. Whoever has a loop already, such as a virtual machine monitor, does
+/// in it what that does: clear the [`doorbell`](Player::doorbell), [`turn`](Player::turn), look at the
+/// [`standing`](Player::standing), and after a turn that did nothing wait for the doorbell, or until it is due.
 pub struct Player {
     engine: Arc<Engine>,
     outbox: Arc<Outbox>,
@@ -87,7 +104,13 @@ impl Player {
         self
     }
 
-    /// Does what there is to do now, without waiting. False if that is nothing.
+    /// Rung when there is something to do for [`Player::turn`].
+    pub fn doorbell(&self) -> &Arc<Doorbell> {
+        self.outbox.bell()
+    }
+
+    /// Does what there is to do now. False if that is nothing. Never waits for an image; only while the replay's own log
+    /// is too far behind.
     pub fn turn(&mut self) -> bool {
         let engine = Arc::clone(&self.engine);
         let Mode::Replay(play) = &engine.mode else { return false };
@@ -113,25 +136,40 @@ impl Player {
         loop {
             self.outbox.bell().clear();
             let busy = self.turn();
-            let look = self.engine.look();
-            progress(look.requests);
-            if let Some(error) = look.trouble {
-                self.leave_behind();
-                return Err(error);
-            }
-            if look.ended {
-                return Ok(self.engine.end_of_replay());
+            let Standing { requests, ended, due } = self.standing()?;
+            progress(requests);
+            if ended {
+                return Ok(self.end());
             }
             if stop.load(Ordering::Relaxed) {
                 self.engine.stop_replay();
                 self.leave_behind();
-                return Err(ReplayError::Interrupted { requests: look.requests });
+                return Err(ReplayError::Interrupted { requests });
             }
             if !busy {
-                let nap = look.nap.map_or(NAP, |nap| Duration::from(nap).min(NAP));
+                let now = self.engine.now();
+                let nap = due.map_or(NAP, |due| Duration::from(due.since(now)).min(NAP));
                 self.outbox.bell().wait(nap);
             }
         }
+    }
+
+    /// Where the replay stands. An error says why it cannot go on, once: it has stopped, what waited was refused, and the
+    /// player leaves its images alone from now on, for they may never answer.
+    pub fn standing(&mut self) -> Result<Standing, ReplayError> {
+        let (standing, trouble) = self.engine.standing();
+        match trouble {
+            None => Ok(standing),
+            Some(error) => {
+                self.leave_behind();
+                Err(error)
+            }
+        }
+    }
+
+    /// What the replay did, all of it, and how long it took. To be asked when it has [ended](Standing::ended).
+    pub fn end(self) -> Replayed {
+        self.engine.end_of_replay()
     }
 
     /// Dropping a queue waits for its requests, and its image may never answer.
@@ -237,14 +275,6 @@ fn random(seed: u64, length: usize) -> Bytes {
     bytes.into()
 }
 
-/// What a player needs to know between two turns.
-struct Look {
-    requests: u64,
-    trouble: Option<ReplayError>,
-    ended: bool,
-    nap: Option<Nanos>,
-}
-
 impl Engine {
     fn conduct_wants_more(&self) -> bool {
         self.lock().conductor.as_ref().is_some_and(super::Conductor::wants_more)
@@ -271,18 +301,19 @@ impl Engine {
         any
     }
 
-    fn look(&self) -> Look {
+    /// Where a replay stands, and why it could not go on.
+    fn standing(&self) -> (Standing, Option<ReplayError>) {
         let mut state = self.lock();
         let now = self.now();
         let Some(conductor) = state.conductor.as_mut() else {
-            return Look { requests: 0, trouble: None, ended: true, nap: None };
+            return (Standing { ended: true, ..Standing::default() }, None);
         };
-        Look {
+        let standing = Standing {
             requests: conductor.replayed().requests,
-            trouble: conductor.take_trouble(),
             ended: conductor.has_ended(),
-            nap: conductor.next_tick(now).map(|then| then.since(now)),
-        }
+            due: conductor.next_tick(now),
+        };
+        (standing, conductor.take_trouble())
     }
 
     fn end_of_replay(&self) -> Replayed {

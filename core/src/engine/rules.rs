@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::divergence::Divergence;
 use super::schedule::Order;
 use crate::format::Sketch;
+use crate::limits::KEPT_BYTES_MAX;
 use crate::request::Operation;
 use crate::units::Nanos;
 
@@ -44,6 +45,8 @@ pub struct Rules {
     pub depth: usize,
     /// With clients: how many unmatched requests ahead an arrival may be.
     pub window: usize,
+    /// With clients: data of early arrivals that are kept in memory, in bytes; more are spilled to a file.
+    pub kept_bytes_max: u64,
     /// What is waited for for longer is missing, or trouble; at least five times as long as the recording waited.
     pub patience: Nanos,
     /// After a divergence the replay goes on.
@@ -61,6 +64,7 @@ impl Rules {
             timing: Timing::Asap,
             depth: usize::MAX,
             window: Rules::WINDOW,
+            kept_bytes_max: KEPT_BYTES_MAX,
             patience: Duration::from_secs(10).into(),
             goes_on: false,
             verify: true,
