@@ -11,6 +11,7 @@
 //! Invariant: one lock guards the request counter, the log's order and the queue, so that an issue logged before a
 //! release cannot depend on it.
 
+mod asking;
 mod async_event;
 mod checkpoint;
 mod conductor;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::asking::Asking;
 use super::conductor::{Conductor, Output, Phase};
 use super::driver::Arrival;
 use super::expected::{Answer, Came, Data};
@@ -55,6 +56,8 @@ pub(super) struct Play {
     kept_bytes_max: u64,
     /// The log's own connection.
     pub(super) player: Arc<Outbox>,
+    /// What its thread asks of an image.
+    pub(super) asking: Asking,
 }
 
 /// A trace, whatever it is read from.
@@ -119,6 +122,7 @@ impl Engine {
             kept_bytes: AtomicU64::new(0),
             kept_bytes_max,
             player,
+            asking: Asking::new(),
         };
         let engine = Engine::new(clock, Mode::Replay(Box::new(play)));
         engine.lock().conductor = Some(conductor);
@@ -248,12 +252,20 @@ impl Engine {
         completions: &mut Vec<Completion>,
     ) -> bool {
         let (mut answers, mut loads, mut trouble) = (Vec::new(), Vec::new(), None);
+        let own = Arc::ptr_eq(outbox, &play.player);
         for work in outbox.take_ready() {
             match work {
                 Work::Submit(device, submission) => {
                     let place = if queues.len() == 1 { 0 } else { usize::from(device.0) };
-                    if let Some(queue) = queues.get_mut(place).and_then(Option::as_mut) {
-                        queue.submit(submission);
+                    let Some(queue) = queues.get_mut(place).and_then(Option::as_mut) else {
+                        continue;
+                    };
+                    if own {
+                        play.asking.begin(submission.tag, self.now());
+                    }
+                    queue.submit(submission);
+                    if own {
+                        play.asking.end();
                     }
                 }
                 Work::Fetch { ticket, payload } => match play.log().payload(payload) {
@@ -294,7 +306,7 @@ impl Engine {
         let more = conductor.needs_player();
         self.apply(play, &mut state, out, outbox);
         drop(state);
-        if more && !Arc::ptr_eq(outbox, &play.player) {
+        if more && !own {
             play.player.bell().ring();
         }
         true

@@ -5,8 +5,10 @@
 //! batch.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -128,21 +130,62 @@ impl Player {
 
     /// Runs to the end of the replay: of the log, or with clients until they have gone. `stop` ends it from outside;
     /// `progress` is told how many requests are done.
+    ///
+    /// The player has a thread of its own, and this one watches it: an image may keep whoever asks it.
     pub fn run(
-        mut self,
+        self,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Replayed, ReplayError> {
+        let engine = Arc::clone(&self.engine);
+        let bell = Arc::clone(self.doorbell());
+        let wanted = Arc::new(AtomicBool::new(true));
+        let (sender, outcome) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name("player".to_owned()).spawn({
+            let wanted = Arc::clone(&wanted);
+            move || {
+                // Nobody is there to hear it if the thread came back too late.
+                let _ = sender.send(self.play(&wanted));
+            }
+        });
+        let thread = thread.map_err(ReplayError::Thread)?;
+        loop {
+            match outcome.recv_timeout(NAP) {
+                Ok(outcome) => return outcome,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    let panic = thread.join().expect_err("it ends with an outcome");
+                    std::panic::resume_unwind(panic);
+                }
+            }
+            progress(engine.standing().requests);
+            let trouble = if stop.load(Ordering::Relaxed) {
+                engine.stop_replay();
+                let requests = engine.standing().requests;
+                Some(ReplayError::Interrupted { requests })
+            } else {
+                engine.kept_player()
+            };
+            if let Some(trouble) = trouble {
+                wanted.store(false, Ordering::Relaxed);
+                bell.ring();
+                // What it is about to log is logged, if it can.
+                let _ = outcome.recv_timeout(NAP);
+                return Err(trouble);
+            }
+        }
+    }
+
+    /// What [`Player::run`] does on the player's own thread, while it is `wanted`.
+    fn play(mut self, wanted: &AtomicBool) -> Result<Replayed, ReplayError> {
         loop {
             self.outbox.bell().clear();
             let busy = self.turn();
             let Standing { requests, ended, due } = self.standing()?;
-            progress(requests);
             if ended {
                 return Ok(self.end());
             }
-            if stop.load(Ordering::Relaxed) {
-                self.engine.stop_replay();
+            if !wanted.load(Ordering::Relaxed) {
                 self.leave_behind();
                 return Err(ReplayError::Interrupted { requests });
             }
@@ -157,8 +200,8 @@ impl Player {
     /// Where the replay stands. An error says why it cannot go on, once: it has stopped, what waited was refused, and the
     /// player leaves its images alone from now on, for they may never answer.
     pub fn standing(&mut self) -> Result<Standing, ReplayError> {
-        let (standing, trouble) = self.engine.standing();
-        match trouble {
+        let standing = self.engine.standing();
+        match self.engine.take_trouble() {
             None => Ok(standing),
             Some(error) => {
                 self.leave_behind();
@@ -301,19 +344,31 @@ impl Engine {
         any
     }
 
-    /// Where a replay stands, and why it could not go on.
-    fn standing(&self) -> (Standing, Option<ReplayError>) {
+    fn take_trouble(&self) -> Option<ReplayError> {
+        self.lock().conductor.as_mut().and_then(super::Conductor::take_trouble)
+    }
+
+    /// Where a replay stands.
+    fn standing(&self) -> Standing {
         let mut state = self.lock();
         let now = self.now();
-        let Some(conductor) = state.conductor.as_mut() else {
-            return (Standing { ended: true, ..Standing::default() }, None);
-        };
-        let standing = Standing {
-            requests: conductor.replayed().requests,
-            ended: conductor.has_ended(),
-            due: conductor.next_tick(now),
-        };
-        (standing, conductor.take_trouble())
+        match state.conductor.as_mut() {
+            None => Standing { ended: true, ..Standing::default() },
+            Some(conductor) => Standing {
+                requests: conductor.replayed().requests,
+                ended: conductor.has_ended(),
+                due: conductor.next_tick(now),
+            },
+        }
+    }
+
+    /// Why the player's thread will not come back; `None` if it may.
+    fn kept_player(&self) -> Option<ReplayError> {
+        let Mode::Replay(play) = &self.mode else { return None };
+        let (ticket, since) = play.asking.now()?;
+        self.conduct(|conductor, now, out| {
+            conductor.kept_player(ticket, now.since(since), now, out)
+        })?
     }
 
     fn end_of_replay(&self) -> Replayed {

@@ -15,6 +15,9 @@ pub enum ReplayError {
     /// The trace cannot be read.
     #[error("the trace cannot be read")]
     Read(#[from] ReadError),
+    /// The system has no thread for the player.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
     /// Early arrivals could not be kept.
     #[error("requests that came early cannot be kept in a file")]
     Spill(#[source] io::Error),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::arrive::{asked_of, place_of, refuse};
 use super::{Conductor, EXTRA, LogState, Output, Phase};
 use crate::engine::divergence::{Divergence, DivergenceKind};
-use crate::engine::expected::{Came, Data, Stage};
+use crate::engine::expected::{Came, Data, Expected, Stage};
 use crate::engine::replay_error::ReplayError;
 use crate::engine::schedule::Order;
 use crate::engine::waiting::Waiting;
@@ -53,18 +53,9 @@ impl Conductor {
 
     /// An image that does not answer is trouble.
     fn check_images(&mut self, now: Nanos, out: &mut Output) {
-        let patience = self.rules.patience;
         let silent = self.away.iter().filter_map(|place| {
-            let expected = self.window.get(*place)?;
-            let Stage::Away(came) = &expected.stage else { return None };
-            let recorded = expected
-                .block
-                .as_ref()
-                .map_or(Nanos::default(), |recorded| recorded.latency.after(recorded.hold));
-            let waited = now.since(came.went);
-            let allowed = patience.max(Nanos(recorded.0.saturating_mul(5)));
-            let (id, request) = (expected.id, expected.request);
-            (waited > allowed).then_some(ReplayError::Silent { id, request, waited })
+            let Stage::Away(came) = &self.window.get(*place)?.stage else { return None };
+            self.silent(*place, now.since(came.went))
         });
         if let Some(error) = silent.min_by_key(|error| match error {
             ReplayError::Silent { id, .. } => id.0,
@@ -73,12 +64,36 @@ impl Conductor {
             self.fail(error, now, out);
             return;
         }
-        let silent = self.extras.values().find(|extra| now.since(extra.came.went) > patience);
+        let silent =
+            self.extras.values().find(|extra| now.since(extra.came.went) > self.rules.patience);
         if let Some(extra) = silent {
             let (id, request) = (extra.asked.id.unwrap_or_default(), extra.asked.request);
             let waited = now.since(extra.came.went);
             self.fail(ReplayError::Silent { id, request, waited }, now, out);
         }
+    }
+
+    /// What there is to say of a request that its image has had for so long; `None` if that is no longer than allowed.
+    fn silent(&self, place: u64, waited: Nanos) -> Option<ReplayError> {
+        let Expected { id, request, block, .. } = self.window.get(place)?;
+        let recorded =
+            block.as_ref().map_or(Nanos(0), |recorded| recorded.latency.after(recorded.hold));
+        let allowed = self.rules.patience.max(Nanos(recorded.0.saturating_mul(5)));
+        (waited > allowed).then_some(ReplayError::Silent { id: *id, request: *request, waited })
+    }
+
+    /// The image has kept the player's thread with this request for so long. The replay stops if that is too long, and
+    /// this says why: the player cannot.
+    pub(in crate::engine) fn kept_player(
+        &mut self,
+        place: u64,
+        waited: Nanos,
+        now: Nanos,
+        out: &mut Output,
+    ) -> Option<ReplayError> {
+        let error = self.silent(place, waited)?;
+        self.stop(now, out);
+        Some(error)
     }
 
     /// A request that does not come within patience is missing.
