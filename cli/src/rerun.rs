@@ -10,13 +10,14 @@ use blkreplay_core::device::{BlockDevice, Geometry, OpenOptions, Pool, Transfer}
 use blkreplay_core::engine::{
     Disk, Engine, Fill, Plan, Player, Recorder, ReplayError, Replayed, Rules, Script, Source,
 };
-use blkreplay_core::format::{DeviceHeader, Header, WriteError};
+use blkreplay_core::format::{DeviceHeader, Header, ReplayHeader, WriteError};
 use blkreplay_core::position::{Finder, Position};
 use blkreplay_core::units::Clock;
 
 use crate::clock::MonotonicClock;
 use crate::failure::{self, Failure};
 use crate::images::{self, OpenedImage, Writes};
+use crate::output::facts::uuid_text;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::session::{self, TOOL};
@@ -93,7 +94,13 @@ impl Rerun {
         }
         let clock = Arc::new(MonotonicClock::start());
         let recorder = match &setup.output {
-            Some(output) => Some(start_recorder(output, setup, &header, &clock, printer)?),
+            Some(output) => {
+                let header = Header {
+                    replay: Some(replay_of(reader.uuid(), &setup.rules)),
+                    ..header.clone()
+                };
+                Some(start_recorder(output, setup, &header, &clock, printer)?)
+            }
             None => None,
         };
         let spill = tempfile::tempfile().map_err(|error| {
@@ -241,6 +248,11 @@ fn attach(
 }
 
 /// Begins the replay's own trace.
+/// What the replay's own trace says of itself.
+fn replay_of(uuid: u128, rules: &Rules) -> ReplayHeader {
+    ReplayHeader { of: uuid_text(uuid), order: rules.order.name().to_owned() }
+}
+
 fn start_recorder(
     output: &Path,
     setup: &Setup,

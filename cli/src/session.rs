@@ -213,6 +213,7 @@ fn header(plan: &Plan, images: &[OpenedImage], clock: &MonotonicClock) -> Result
             connection_requests: limits::CONNECTION_REQUESTS_MAX,
         },
         recovered: None,
+        replay: None,
     })
 }
 

@@ -153,6 +153,7 @@ mod tests {
             exports: Vec::new(),
             limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
             recovered: None,
+            replay: None,
         }
     }
 

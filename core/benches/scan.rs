@@ -128,6 +128,7 @@ fn made() -> Vec<u8> {
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 1 << 26, connection_requests: 1024 },
         recovered: None,
+        replay: None,
     };
     let mut writer = Writer::create(Vec::new(), &header, 1, 1).expect("a vector takes all");
     let mut noise = Noise(1);

@@ -48,6 +48,7 @@ fn header(requests: u64) -> Header {
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 64 << 20, connection_requests: 1024 },
         recovered: None,
+        replay: None,
     }
 }
 

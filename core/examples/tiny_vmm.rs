@@ -204,6 +204,7 @@ fn header(image: &Path, disk: &dyn Image) -> Result<Header, Box<dyn Error>> {
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 64 << 20, connection_requests: 1024 },
         recovered: None,
+        replay: None,
     })
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use blkreplay_core::format::{
     ColumnCosts, DeviceHeader, ExportHeader, FingerprintMethod, HeaderWorth, LimitsHeader,
-    PayloadPolicy, RecoveredHeader, Survey,
+    PayloadPolicy, RecoveredHeader, ReplayHeader, Survey,
 };
 use blkreplay_core::units::Size;
 use jiff::Timestamp;
@@ -56,6 +56,10 @@ fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
     lines.push(("recorded", format!("{when} by {}", printable(&header.tool))));
     if let Some(recovered) = &header.recovered {
         lines.push(("recovered", describe_recovered(recovered)));
+    }
+    if let Some(replay) = &header.replay {
+        let (of, order) = (printable(&replay.of), printable(&replay.order));
+        lines.push(("replay", format!("of {of}, --order {order}")));
     }
     let words: Vec<_> = header.command.iter().map(shell_word).collect();
     lines.push(("command", printable(&words.join(" ")).into_owned()));
@@ -199,6 +203,8 @@ struct InfoJson<'survey> {
     limits: LimitsHeader,
     #[serde(skip_serializing_if = "Option::is_none")]
     recovered: Option<&'survey RecoveredHeader>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<&'survey ReplayHeader>,
     requests: u64,
     events: u64,
     events_lost: u64,
@@ -267,6 +273,7 @@ pub(crate) fn write_json(
         exports: &header.exports,
         limits: header.limits,
         recovered: header.recovered.as_ref(),
+        replay: header.replay.as_ref(),
         requests: facts.operations.total().issues,
         events: facts.events,
         events_lost: facts.lost,
@@ -288,7 +295,7 @@ pub(crate) fn write_json(
 }
 
 /// Groups of hex digits, as UUIDs are printed.
-fn uuid_text(uuid: u128) -> String {
+pub(crate) fn uuid_text(uuid: u128) -> String {
     let digits = format!("{uuid:032x}");
     let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
     groups.join("-")

@@ -165,6 +165,7 @@ mod tests {
             exports: Vec::new(),
             limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
             recovered: None,
+            replay: None,
         }
     }
 

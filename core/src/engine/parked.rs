@@ -55,6 +55,7 @@ pub(super) fn header(payload: PayloadPolicy, devices: usize) -> Header {
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
         recovered: None,
+        replay: None,
     }
 }
 

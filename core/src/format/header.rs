@@ -27,6 +27,19 @@ pub struct Header {
     /// Said of a trace that was put together from a damaged one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered: Option<RecoveredHeader>,
+    /// Said of a trace that a replay wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayHeader>,
+}
+
+/// That a trace is what a replay did. Its ids are those of the recording: they stand in the order in which requests
+/// went, and those that were not asked are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayHeader {
+    /// The uuid of the trace that was replayed, as UUIDs are printed.
+    pub of: String,
+    /// `recorded`, `conflict` or `none`: what a request waited for.
+    pub order: String,
 }
 
 /// That a trace is what was left of another.

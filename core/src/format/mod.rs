@@ -61,7 +61,7 @@ pub use frame::FrameError;
 pub use gather::Layout;
 pub use header::{
     DeviceHeader, ExportHeader, Fingerprint, FingerprintMethod, Header, HeaderWorth, LimitsHeader,
-    PayloadPolicy, RecoveredHeader,
+    PayloadPolicy, RecoveredHeader, ReplayHeader,
 };
 pub use index::ChunkEntry;
 pub use loss::{Damage, Loss, LossKind};

@@ -132,6 +132,7 @@ impl Told {
                 connection_requests: CONNECTION_REQUESTS_MAX,
             },
             recovered: None,
+            replay: None,
         }
     }
 }

@@ -66,6 +66,9 @@ fn the_order_of_conflicts_does_the_same_requests_and_leaves_the_same_image() {
     let mut again = crate::trace::rows(
         &sandbox.blkreplay("print again.blkr --json").finish().succeeds().stdout,
     );
+    sandbox.blkreplay("check --deep again.blkr").finish().succeeds();
+    let info = sandbox.blkreplay("info again.blkr").finish().succeeds();
+    assert!(info.stdout.contains(", --order conflict\n"), "{info}");
     again.sort_by_key(|row| row.id);
     assert_eq!(
         recorded.iter().map(asked).collect::<Vec<_>>(),

@@ -136,6 +136,7 @@ fn header(payload: PayloadPolicy, devices: &[Device]) -> Header {
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
         recovered: None,
+        replay: None,
     }
 }
 

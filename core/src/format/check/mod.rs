@@ -86,7 +86,7 @@ pub fn check<R: Read + Seek>(
         inspector,
         checked: Checked::default(),
         shelf: Shelf::default(),
-        pairing: Pairing::default(),
+        pairing: Pairing::new(beginning.header.as_ref().is_some_and(|one| one.replay.is_some())),
         recount: Recount::new(beginning.ends_with_index),
         expected: Expected::default(),
         time: 0,

@@ -1,7 +1,7 @@
 //! Whether each request is issued once and completed at most once, by the right device.
 //!
 //! Issues and blocks in, faults out. Invariant: where events are missing, only what no missing event could
-//! explain is a fault; no more than `CHECK_OPEN_MAX` requests are kept in mind.
+//! explain is a fault; ids count up, but for those of a replay; no more than `CHECK_OPEN_MAX` requests are kept in mind.
 
 use std::collections::HashMap;
 
@@ -26,6 +26,8 @@ pub(super) struct Pairing {
     open: HashMap<u64, Open>,
     /// The next id, if no issue is missing.
     next: u64,
+    /// Ids are those of another trace, in any order.
+    replayed: bool,
     /// Events are missing since the last issue: some ids may be, too.
     skips: bool,
     /// Events are missing somewhere before, or there were too many open requests.
@@ -35,6 +37,11 @@ pub(super) struct Pairing {
 }
 
 impl Pairing {
+    /// For a trace whose ids count up, or for one that a replay wrote.
+    pub(super) fn new(replayed: bool) -> Pairing {
+        Pairing { replayed, ..Pairing::default() }
+    }
+
     /// Events are missing here.
     pub(super) fn missing(&mut self) {
         self.skips = true;
@@ -45,7 +52,11 @@ impl Pairing {
     pub(super) fn issue(&mut self, issue: &Issue, place: Place, faults: &mut Vec<Fault>) {
         let id = issue.id.0;
         self.issues += 1;
-        let expected = if self.skips { id >= self.next } else { id == self.next };
+        let expected = match (self.replayed, self.skips) {
+            (true, _) => !self.open.contains_key(&id),
+            (false, true) => id >= self.next,
+            (false, false) => id == self.next,
+        };
         if !expected {
             faults.push(Fault::RequestId { found: id, wanted: self.next });
         }

@@ -217,6 +217,25 @@ fn requests_that_do_not_pair_are_found() {
 }
 
 #[test]
+fn the_ids_of_a_replay_are_those_of_its_recording_in_the_order_in_which_they_went() {
+    let replay = ReplayHeader { of: "a trace".to_owned(), order: "conflict".to_owned() };
+    let header = Header { replay: Some(replay), ..header() };
+    let codes = |kinds: &[EventKind]| {
+        let mut writer = Writer::create(Vec::new(), &header, SALT, UUID).unwrap();
+        kinds.iter().for_each(|kind| writer.append(plain(1, kind.clone())).unwrap());
+        let found = inspected(&writer.finish().unwrap().0).unwrap();
+        found.faults.iter().map(|(code, _)| *code).collect::<Vec<_>>()
+    };
+    let read = Operation::Read;
+    let asked = |id| issue(id, read, Payload::Absent);
+    let all = [asked(5), asked(2), block(5, read), block(2, read), END];
+    assert_eq!(codes(&all), [""; 0]);
+    assert_eq!(codes(&[asked(5), asked(5), block(5, read), END]), ["request-id"]);
+    assert_eq!(codes(&[asked(5), block(5, read), block(5, read), END]), ["block-twice"]);
+    assert_eq!(codes(&[asked(5), block(9, read), END]), ["block-without-issue"]);
+}
+
+#[test]
 fn what_missing_events_may_explain_is_no_fault_and_what_they_cannot_is() {
     let read = Operation::Read;
     let mut writer = Writer::create(Vec::new(), &header(), SALT, UUID).unwrap();

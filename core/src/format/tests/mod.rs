@@ -37,6 +37,7 @@ fn header() -> Header {
         exports: Vec::new(),
         limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
         recovered: None,
+        replay: None,
     }
 }
 
