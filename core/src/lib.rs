@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Layers, lowest first; each may use only those before it:
-//! `units < limits < request < event < format < edit < device < engine < rows < position`. `nbd` and `qemu` are adapters on top
+//! `units < limits < request < event < format < edit < device < engine < rows < position < view`. `nbd` and `qemu` are adapters on top
 //! that no layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
@@ -22,3 +22,4 @@ pub mod qemu;
 pub mod request;
 pub mod rows;
 pub mod units;
+pub mod view;

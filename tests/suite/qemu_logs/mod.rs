@@ -3,6 +3,8 @@
 
 /// Layouts, counts, events and places, through the library.
 mod oracles;
+/// Pairs of runs, folded: the same ones, and where different ones part.
+mod pairs;
 
 use blkreplay_fixtures::bytes;
 

@@ -6,8 +6,9 @@
 use super::source::{Source, Token, closing, starts_with};
 
 /// The layers of core, lowest first.
-const LAYERS: [&str; 10] = [
-    "units", "limits", "request", "event", "format", "edit", "device", "engine", "rows", "position",
+const LAYERS: [&str; 11] = [
+    "units", "limits", "request", "event", "format", "edit", "device", "engine", "rows",
+    "position", "view",
 ];
 
 /// Modules on top of the layers, which no layer names. Each may use all layers; none another adapter.

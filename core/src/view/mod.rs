@@ -1,0 +1,5 @@
+//! Views: the events of a trace or a log, made ready for somebody who looks at them.
+
+mod folded;
+
+pub use folded::{Fold, Folded, Hidden};

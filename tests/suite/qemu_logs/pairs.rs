@@ -1,0 +1,67 @@
+//! Pairs of recordings of one machine, folded: two of the same run say the same, and others part where they do.
+//!
+//! The numbers are those of a script that dropped the same events from what another decoder says of the logs.
+
+use std::io::Cursor;
+
+use blkreplay_core::event::EventKind;
+use blkreplay_core::qemu::{self, LogReader};
+use blkreplay_core::view::{Fold, Folded, Hidden};
+
+use super::log;
+
+/// What is shown of a log, each with its index in it, and how many events it has.
+fn folded(name: &str) -> (Vec<(u64, Folded)>, u64) {
+    let log = log(&format!("qemu/logs/{name}.rr.zst"));
+    let (_, layout) = qemu::choose(Cursor::new(&log), None).unwrap();
+    let mut reader = LogReader::new(&log[..], layout).unwrap();
+    let (mut fold, mut shown, mut events) = (Fold::default(), Vec::new(), 0);
+    while let Some(one) = reader.next_event().unwrap() {
+        events += 1;
+        shown.extend(fold.push(&one.event).map(|folded| (one.index, folded)));
+    }
+    let mut hidden = fold.rest();
+    shown.iter().for_each(|(_, one): &(u64, Folded)| hidden += one.hidden);
+    assert_eq!(hidden.total() + shown.len() as u64, events, "{name}: nothing goes uncounted");
+    (shown, events)
+}
+
+/// How many events are shown of each, and how many they share from the beginning on.
+fn compare(one: &str, other: &str) -> (usize, usize, usize) {
+    let ((one, _), (other, _)) = (folded(one), folded(other));
+    let same = |pair: &(&(u64, Folded), &(u64, Folded))| pair.0.1.event == pair.1.1.event;
+    (one.len(), other.len(), one.iter().zip(&other).take_while(same).count())
+}
+
+#[test]
+fn two_recordings_of_one_run_are_the_same_when_they_are_folded() {
+    assert_eq!(compare("q100-fix-a1", "q100-fix-a2"), (106, 106, 106));
+    assert_eq!(compare("q100-fix-a1", "q100-boot_a"), (106, 106, 106));
+}
+
+#[test]
+fn a_run_that_writes_once_more_parts_where_it_does() {
+    assert_eq!(compare("q100-fix-a1", "q100-fix-b1"), (106, 110, 101));
+    assert_eq!(compare("q100-boot_a", "q100-boot_b"), (106, 110, 101));
+    assert_eq!(compare("q72-boot_a", "q72-boot_b"), (106, 110, 101));
+    let ((one, _), (other, _)) = (folded("q100-fix-a1"), folded("q100-fix-b1"));
+    assert!(matches!(one[101].1.event, EventKind::CharWrite { result: 1, offset: 1 }));
+    // That script counts from 1.
+    assert_eq!((one[101].0 + 1, other[101].0 + 1), (2340, 3400));
+    let EventKind::BlockId { id } = other[101].1.event else { panic!("{:?}", other[101]) };
+    assert_eq!(id.0, 73);
+}
+
+#[test]
+fn releases_of_qemu_that_do_the_same_are_the_same_when_they_are_folded() {
+    // 7.2 and 10.0 have one layout; 11.1 has another.
+    assert_eq!(compare("q100-fix-a1", "q72-boot_a").2, 106);
+    assert_eq!(compare("q100-fix-a1", "q111-boot_a").2, 106);
+}
+
+#[test]
+fn of_a_log_of_millions_hundreds_are_shown() {
+    let (shown, events) = folded("q100-linux_a");
+    assert_eq!((shown.len(), events), (216, 2_796_134));
+    assert!(shown.iter().any(|(_, one)| one.hidden != Hidden::default()));
+}
