@@ -154,7 +154,9 @@ mod tests {
         assert_eq!(folded[1].hidden, Hidden::default());
         assert_eq!(rest, Hidden { instructions: 1, ..Hidden::default() });
         let mut sum = rest;
-        folded.iter().for_each(|one| sum += one.hidden);
+        for one in &folded {
+            sum += one.hidden;
+        }
         assert_eq!(sum.total() + folded.len() as u64, all.len() as u64);
     }
 

@@ -15,13 +15,16 @@ fn folded(name: &str) -> (Vec<(u64, Folded)>, u64) {
     let log = log(&format!("qemu/logs/{name}.rr.zst"));
     let (_, layout) = qemu::choose(Cursor::new(&log), None).unwrap();
     let mut reader = LogReader::new(&log[..], layout).unwrap();
-    let (mut fold, mut shown, mut events) = (Fold::default(), Vec::new(), 0);
+    let (mut fold, mut events) = (Fold::default(), 0);
+    let mut shown: Vec<(u64, Folded)> = Vec::new();
     while let Some(one) = reader.next_event().unwrap() {
         events += 1;
         shown.extend(fold.push(&one.event).map(|folded| (one.index, folded)));
     }
     let mut hidden = fold.rest();
-    shown.iter().for_each(|(_, one): &(u64, Folded)| hidden += one.hidden);
+    for (_, one) in &shown {
+        hidden += one.hidden;
+    }
     assert_eq!(hidden.total() + shown.len() as u64, events, "{name}: nothing goes uncounted");
     (shown, events)
 }

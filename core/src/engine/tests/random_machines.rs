@@ -256,7 +256,9 @@ fn turns_of(bytes: &[u8]) -> Vec<(Vec<String>, Vec<String>)> {
             false => released.push(event),
         }
     }
-    turns.iter_mut().for_each(|turn| turn.0.sort());
+    for (done, _) in &mut turns {
+        done.sort();
+    }
     turns
 }
 

@@ -222,7 +222,9 @@ fn the_ids_of_a_replay_are_those_of_its_recording_in_the_order_in_which_they_wen
     let header = Header { replay: Some(replay), ..header() };
     let codes = |kinds: &[EventKind]| {
         let mut writer = Writer::create(Vec::new(), &header, SALT, UUID).unwrap();
-        kinds.iter().for_each(|kind| writer.append(plain(1, kind.clone())).unwrap());
+        for kind in kinds {
+            writer.append(plain(1, kind.clone())).unwrap();
+        }
         let found = inspected(&writer.finish().unwrap().0).unwrap();
         found.faults.iter().map(|(code, _)| *code).collect::<Vec<_>>()
     };

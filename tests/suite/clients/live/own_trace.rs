@@ -53,7 +53,9 @@ fn assert_same_steps(sandbox: &Sandbox) {
         let printed = sandbox.blkreplay(&format!("print {name} --json")).finish().succeeds();
         let mut rows = crate::trace::rows(&printed.stdout);
         // Its own are the times, and the numbers of connections.
-        rows.iter_mut().for_each(|row| (row.t, row.conn) = (0, 0));
+        for row in &mut rows {
+            (row.t, row.conn) = (0, 0);
+        }
         rows.sort_by_key(|row| row.id);
         rows
     };

@@ -10,8 +10,8 @@ const LINES: [&str; 4] =
 /// The words that run [`LINES`], with something in the middle; what it prints goes to the file `said`.
 fn client(sandbox: &Sandbox, name: &str, middle: &str) -> String {
     let run = |lines: &[&str]| {
-        let lines: String = lines.iter().map(|line| format!("-c '{line}' ")).collect();
-        format!("qemu-io -t writeback -f raw {lines} \"$BLKREPLAY_URI\" >>said")
+        let lines: Vec<String> = lines.iter().map(|line| format!("-c '{line}'")).collect();
+        format!("qemu-io -t writeback -f raw {} \"$BLKREPLAY_URI\" >>said", lines.join(" "))
     };
     let (first, second) = LINES.split_at(2);
     sandbox.script(&format!("{name}.sh"), &format!("{}\n{middle}\n{}", run(first), run(second)))
