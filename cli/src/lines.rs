@@ -11,6 +11,7 @@ use blkreplay_core::event::Event;
 use blkreplay_core::format::{Events, Loss, ReadError, Start, Target};
 use blkreplay_core::position::{Finder, Position, UnknownDevice};
 use blkreplay_core::rows::{Joiner, Row};
+use blkreplay_core::view::Fold;
 
 use crate::failure::Failure;
 use crate::printer::Output;
@@ -37,6 +38,8 @@ pub(crate) struct Lines {
     pub(crate) until: Until,
     /// Whether the trace is a file, in which one can go to any place.
     pub(crate) seeks: bool,
+    /// Only events that two runs of a virtual machine share.
+    pub(crate) folded: bool,
 }
 
 /// Why telling stopped early.
@@ -62,6 +65,9 @@ pub(crate) enum Stop {
 /// Takes events and gives what is to be told.
 trait Teller {
     type Item;
+
+    /// Whether it can go on anywhere. One that cannot is told all from the beginning on.
+    const SEEKS: bool = true;
 
     /// Forgets all that it took, and goes on where a reader stands.
     fn start(&mut self, start: &Start);
@@ -127,6 +133,34 @@ impl Teller for Plain {
     }
 }
 
+/// Hands on those that are left when a run is folded. What an event is called depends on all before it.
+#[derive(Default)]
+struct Folding {
+    fold: Fold,
+    next: Option<(u64, Event)>,
+}
+
+impl Teller for Folding {
+    type Item = (u64, Event);
+
+    const SEEKS: bool = false;
+
+    fn start(&mut self, _: &Start) {}
+
+    fn last(count: u64) -> Target {
+        Target::LastEvents(count)
+    }
+
+    fn push(&mut self, index: u64, event: Event) {
+        let folded = self.fold.push(&event);
+        self.next = folded.map(|folded| (index, Event { kind: folded.event, ..event }));
+    }
+
+    fn pop(&mut self) -> Option<(u64, (u64, Event))> {
+        self.next.take().map(|(index, event)| (index, (index, event)))
+    }
+}
+
 impl Lines {
     /// Tells requests.
     pub(crate) fn rows(
@@ -145,7 +179,11 @@ impl Lines {
         out: &mut Output,
         mut print: impl FnMut(u64, &Event, &mut Output) -> io::Result<()>,
     ) -> Result<Option<Loss>, Stop> {
-        self.tell(trace, Plain::default(), out, |(index, event), out| print(*index, event, out))
+        let print = |(index, event): &(u64, Event), out: &mut Output| print(*index, event, out);
+        if self.folded {
+            return self.tell(trace, Folding::default(), out, print);
+        }
+        self.tell(trace, Plain::default(), out, print)
     }
 
     fn tell<T: Teller>(
@@ -163,7 +201,7 @@ impl Lines {
             trace.stop_at_end();
         }
         // A stream is not searched: what is wanted may have arrived already.
-        if self.seeks {
+        if self.seeks && T::SEEKS {
             match (&mut finder, self.tail) {
                 (Some(finder), _) => teller.start(&finder.seek(&mut trace)?),
                 (None, Some(count)) => teller.start(&trace.seek(&T::last(count))?),

@@ -8,7 +8,7 @@ use std::path::Path;
 use blkreplay_core::engine::{Plan, PlanError};
 use blkreplay_core::format::ReadError;
 use blkreplay_core::format::{Origin, PreambleError, Reader};
-use blkreplay_core::open::{self, OpenTraceError};
+use blkreplay_core::open::{self, Found, OpenTraceError};
 
 use crate::failure::Failure;
 use crate::input::{self, Input};
@@ -29,8 +29,15 @@ pub(crate) enum Damage {
 
 /// Opens the trace at `path`; `-` is standard input, which can be opened again and again.
 pub(crate) fn open(path: &Path) -> Result<Trace, Failure> {
-    let input = Input::open(path)?;
-    open::input(&input::name(path), input).map_err(explained)
+    let mut input = Input::open(path)?;
+    let name = input::name(path);
+    // What cannot be looked at cannot be read either, and reading says why.
+    if open::look(&mut input).is_ok_and(|found| found == Found::QemuLog) {
+        let what = format!("{} is a log of QEMU's record/replay, not a trace", name.display());
+        return Err(Failure::new(format!("{what}: it has no offsets and no data of requests"))
+            .hint(format!("blkreplay print {}  prints its events", shell_word(path))));
+    }
+    open::input(&name, input).map_err(explained)
 }
 
 /// Opens the trace at `path` to read on when it grows.

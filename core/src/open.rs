@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub use spool::Spool;
 
 use crate::format::{Origin, PreambleError, ReadError, Reader};
+use crate::qemu;
 
 /// Why a path leads to no trace that can be read.
 #[derive(Debug, thiserror::Error)]
@@ -77,8 +78,33 @@ fn origin_hint(origin: Origin) -> Option<&'static str> {
         }
         Origin::Zstd => Some("unpack it first: unzstd FILE"),
         Origin::Gzip => Some("unpack it first: gunzip FILE"),
-        Origin::QemuLog | Origin::Text | Origin::Unknown => None,
+        Origin::QemuLog => Some("blkreplay print LOG  prints its events"),
+        Origin::Text | Origin::Unknown => None,
     }
+}
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A trace, or something that is nothing of what is known.
+    Trace,
+    /// A log of QEMU's record/replay.
+    QemuLog,
+}
+
+/// Looks at the first bytes of `input`, and goes back to its beginning. No more is read than is needed to know: a stream
+/// may not have more yet.
+pub fn look<R: Read + Seek>(input: &mut R) -> io::Result<Found> {
+    let mut start = Vec::new();
+    input.rewind()?;
+    input.by_ref().take(qemu::HEADER_BYTES as u64).read_to_end(&mut start)?;
+    if start == [0; qemu::HEADER_BYTES] {
+        // A log that was not finished, or an empty image: the events tell.
+        let more = (qemu::START_BYTES - qemu::HEADER_BYTES) as u64;
+        input.by_ref().take(more).read_to_end(&mut start)?;
+    }
+    input.rewind()?;
+    Ok(if qemu::is_log(&start) { Found::QemuLog } else { Found::Trace })
 }
 
 /// Opens the trace at `path` and reads its header.

@@ -1,19 +1,21 @@
 //! `info`: what a trace is and holds, from its header and the headers of its chunks. Traces come in, facts go
 //! out.
 //!
-//! Unless parts are asked for it reads no bodies but the last, so it is instant, and damage inside a body goes unnoticed. Invariant: one
+//! Of a trace it reads no bodies but the last, unless parts are asked for, so it is instant, and damage inside a body goes unnoticed. Invariant: one
 //! trace that cannot be read does not keep the others from being told of.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use blkreplay_core::format::{ColumnCosts, ReadError, Survey};
+use blkreplay_core::qemu;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::input;
-use crate::output::facts;
+use crate::output::{facts, log_facts};
 use crate::printer::{Output, Printer};
+use crate::qemu_log::{self, LayoutArg, Source};
 use crate::trace;
 
 const INFO_HELP: &str = "\
@@ -22,6 +24,9 @@ Examples:
   blkreplay info *.blkr                  all of them
   blkreplay info t.blkr --json | jq .devices
   blkreplay info t.blkr --parts          what each part of the file costs
+  blkreplay info q.rr                    a log of QEMU's record/replay: which layout, what is in it
+
+A QEMU log is read to its end: it has no index.
 
 Exit codes: 0 told, 2 trouble with one of the traces, 3 one of them is cut or damaged.";
 
@@ -37,9 +42,18 @@ pub(crate) struct InfoArgs {
     #[arg(long)]
     parts: bool,
 
+    #[command(flatten)]
+    layout: LayoutArg,
+
     /// Print one JSON object a trace, `blkreplay.info/1`
     #[arg(long)]
     json: bool,
+}
+
+/// What there is to tell.
+enum Told {
+    Trace(Survey, Option<ColumnCosts>),
+    Log(qemu::Survey),
 }
 
 impl InfoArgs {
@@ -47,8 +61,8 @@ impl InfoArgs {
         let mut code = ExitCode::Done;
         let mut out = printer.output();
         for (place, path) in self.traces.iter().enumerate() {
-            let survey = match survey(path) {
-                Ok(survey) => survey,
+            let told = match self.survey(path) {
+                Ok(told) => told,
                 Err(failure) => {
                     // What was said of the traces before comes first.
                     out.flush().map_err(Failure::output)?;
@@ -60,44 +74,62 @@ impl InfoArgs {
             if place > 0 && !self.json {
                 writeln!(out).map_err(Failure::output)?;
             }
-            let costs = self.parts.then(|| costs(path)).transpose()?;
-            let name = &input::name(path);
-            self.tell(name, &survey, costs.as_ref(), &mut out)?;
-            if let Some(loss) = &survey.loss {
-                out.flush().map_err(Failure::output)?;
-                printer.warn(format_args!("{}: {loss}", name.display()));
-                printer.hint(trace::recover_hint(path));
-                code = if code == ExitCode::Done { ExitCode::Loss } else { code };
-            }
+            self.tell(&input::name(path), &told, &mut out).map_err(Failure::output)?;
+            out.flush().map_err(Failure::output)?;
+            let ended = warn(path, &told, printer);
+            code = if code == ExitCode::Done { ended } else { code };
         }
         out.finish()?;
         Ok(code)
     }
 
-    fn tell(
-        &self,
-        path: &std::path::Path,
-        survey: &Survey,
-        costs: Option<&ColumnCosts>,
-        out: &mut Output,
-    ) -> Result<(), Failure> {
-        let told = if self.json {
-            facts::write_json(path, survey, costs, out)
-        } else {
-            facts::write_text(path, survey, costs, out)
-        };
-        told.map_err(Failure::output)
+    fn survey(&self, path: &Path) -> Result<Told, Failure> {
+        match self.layout.open(path)? {
+            Source::Trace(trace) => {
+                let survey = trace.survey().map_err(|error| cannot_read(path, error))?;
+                let costs = self.parts.then(|| costs(path)).transpose()?;
+                Ok(Told::Trace(survey, costs))
+            }
+            Source::Log(_) if self.parts => {
+                let name = input::name(path);
+                Err(Failure::new(format!("{} is a QEMU log, and has no parts", name.display())))
+            }
+            Source::Log(log) => {
+                let survey = qemu::survey(log, self.layout.forced);
+                survey.map(Told::Log).map_err(|error| qemu_log::cannot_read(path, error))
+            }
+        }
+    }
+
+    fn tell(&self, path: &Path, told: &Told, out: &mut Output) -> io::Result<()> {
+        match told {
+            Told::Trace(survey, costs) if self.json => {
+                facts::write_json(path, survey, costs.as_ref(), out)
+            }
+            Told::Trace(survey, costs) => facts::write_text(path, survey, costs.as_ref(), out),
+            Told::Log(survey) if self.json => log_facts::write_json(path, survey, out),
+            Told::Log(survey) => log_facts::write_text(path, survey, out),
+        }
     }
 }
 
-fn survey(path: &std::path::Path) -> Result<Survey, Failure> {
-    trace::open(path)?.survey().map_err(|error| cannot_read(path, error))
+/// Says what is missing.
+fn warn(path: &Path, told: &Told, printer: &Printer) -> ExitCode {
+    match told {
+        Told::Trace(survey, _) => {
+            let Some(loss) = &survey.loss else { return ExitCode::Done };
+            printer.warn(format_args!("{}: {loss}", input::name(path).display()));
+            printer.hint(trace::recover_hint(path));
+            ExitCode::Loss
+        }
+        Told::Log(survey) => qemu_log::told(path, survey.stop.as_ref(), printer),
+    }
 }
 
-fn costs(path: &std::path::Path) -> Result<ColumnCosts, Failure> {
+fn costs(path: &Path) -> Result<ColumnCosts, Failure> {
     trace::open(path)?.column_costs().map_err(|error| cannot_read(path, error))
 }
 
-fn cannot_read(path: &std::path::Path, error: ReadError) -> Failure {
+fn cannot_read(path: &Path, error: ReadError) -> Failure {
     Failure::because(format!("cannot read {} further", input::name(path).display()), error)
 }

@@ -9,18 +9,22 @@ use std::path::{Path, PathBuf};
 
 use blkreplay_core::format::Loss;
 use blkreplay_core::position::Position;
+use blkreplay_core::qemu;
 use blkreplay_core::request::DeviceId;
 use blkreplay_core::rows::Rows;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::input;
+use crate::input::{self, Input};
 use crate::lines::{Lines, Stop, Until};
+use crate::log_lines::LogLines;
 use crate::output::Devices;
 use crate::output::canonical::{self, Canonical};
 use crate::output::json::Json;
+use crate::output::log::{LogJson, LogText};
 use crate::output::text::Text;
 use crate::printer::{Output, Printer};
+use crate::qemu_log::{self, LayoutArg, Source};
 use crate::trace::{self, Trace};
 use crate::words::shell_word;
 
@@ -33,7 +37,11 @@ Examples:
   blkreplay print t.blkr --json | jq .lat       one JSON object a line
   blkreplay print t.blkr --format canonical > t.txt   to commit, and compare with the next run
 
-A trace that is cut or damaged is printed as far as it is whole.
+  blkreplay print q.rr -n 20                    the first 20 events of a QEMU log
+  blkreplay print q.rr --folded                 only what two runs of that machine share
+
+A trace that is cut or damaged is printed as far as it is whole. Of a QEMU log events are printed: of requests it \
+has nothing but the numbers of those that were completed.
 
 Exit codes: 0 printed, 2 trouble, 3 printed what is whole of a cut or damaged trace.";
 
@@ -60,6 +68,13 @@ pub(crate) struct PrintArgs {
     /// Stop after N lines
     #[arg(short = 'n', value_name = "N")]
     limit: Option<u64>,
+
+    /// Leave out what two runs of a virtual machine do not share: instructions, clocks, timers, interrupts
+    #[arg(long)]
+    folded: bool,
+
+    #[command(flatten)]
+    layout: LayoutArg,
 
     /// Print the last N lines only
     #[arg(long, value_name = "N", conflicts_with = "limit")]
@@ -89,25 +104,82 @@ enum Format {
 impl PrintArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let format = if self.json { Format::Json } else { self.format };
-        if self.events && format == Format::Canonical {
-            let what = "--format canonical prints requests, and --events asks for events";
+        self.check(format)?;
+        let source = if self.follow {
+            Source::Trace(trace::follow(&self.trace)?)
+        } else {
+            self.layout.open(&self.trace)?
+        };
+        let mut out = printer.output();
+        match source {
+            Source::Trace(trace) => {
+                let outcome = self.print(format, trace, &mut out);
+                out.finish()?;
+                let loss = outcome.map_err(|stop| failure(stop, &self.trace))?;
+                Ok(told_loss(&self.trace, loss.as_ref(), printer))
+            }
+            Source::Log(log) => {
+                let outcome = self.print_log(format, log, &mut out);
+                out.finish()?;
+                Ok(qemu_log::told(&self.trace, outcome?.as_ref(), printer))
+            }
+        }
+    }
+
+    /// Refuses what does not go together.
+    fn check(&self, format: Format) -> Result<(), Failure> {
+        if format != Format::Canonical {
+            return Ok(());
+        }
+        if self.events || self.folded {
+            let asked = if self.events { "--events" } else { "--folded" };
+            let what = format!("--format canonical prints requests, and {asked} asks for events");
             return Err(Failure::new(what)
                 .hint("blkreplay print TRACE --events --format json  keeps all of an event"));
         }
-        let part = self.at.is_some() || self.tail.is_some() || self.follow;
-        if part && format == Format::Canonical {
+        if self.at.is_some() || self.tail.is_some() || self.follow {
             let what =
                 "--format canonical prints whole epochs, sorted: it has no --at, --tail or -F";
             return Err(Failure::new(what)
                 .hint("blkreplay print TRACE --at POSITION  keeps the order of issue"));
         }
-        let trace =
-            if self.follow { trace::follow(&self.trace)? } else { trace::open(&self.trace)? };
-        let mut out = printer.output();
-        let outcome = self.print(format, trace, &mut out);
-        out.finish()?;
-        let loss = outcome.map_err(|stop| failure(stop, &self.trace))?;
-        Ok(told_loss(&self.trace, loss.as_ref(), printer))
+        Ok(())
+    }
+
+    /// Prints the events of a QEMU log: it has no requests.
+    fn print_log(
+        &self,
+        format: Format,
+        log: Input,
+        out: &mut Output,
+    ) -> Result<Option<qemu::Stop>, Failure> {
+        let log = self.layout.reader(&self.trace, log)?;
+        let lines = LogLines {
+            at: self.at.clone(),
+            limit: self.limit,
+            tail: self.tail,
+            folded: self.folded,
+        };
+        match format {
+            Format::Canonical => {
+                let what = "--format canonical prints requests, and a QEMU log has none";
+                let hint = "blkreplay print LOG --folded  prints what two runs share";
+                Err(Failure::new(what).hint(hint))
+            }
+            Format::Json => {
+                let mut json = LogJson::default();
+                lines.tell(&self.trace, log, out, |line, out| {
+                    json.event(&line.event, line.folded.as_ref(), out)
+                })
+            }
+            Format::Text => {
+                let text = LogText::new(out.is_colored(), self.folded);
+                text.heading(out).map_err(Failure::output)?;
+                lines.tell(&self.trace, log, out, |line, out| {
+                    text.event(&line.event, line.folded.as_ref(), out)
+                })
+            }
+        }
     }
 
     fn print(&self, format: Format, trace: Trace, out: &mut Output) -> Result<Option<Loss>, Stop> {
@@ -117,18 +189,20 @@ impl PrintArgs {
             tail: self.tail,
             until: if self.follow { Until::End } else { Until::Now },
             seeks: !self.follow && !input::is_stdin(&self.trace),
+            folded: self.folded,
         };
+        let events = self.events || self.folded;
         let mut json = Json::new(Devices::of(trace.header()));
         match format {
             Format::Canonical => {
                 let mut left = self.limit.unwrap_or(u64::MAX);
                 print_canonical(&self.trace, trace, &mut left, out)
             }
-            Format::Json if self.events => {
+            Format::Json if events => {
                 lines.events(trace, out, |index, event, out| json.event(index, event, out))
             }
             Format::Json => lines.rows(trace, out, |row, out| json.request(row, out)),
-            Format::Text => self.print_text(trace, &lines, out),
+            Format::Text => self.print_text(trace, &lines, events, out),
         }
     }
 
@@ -136,11 +210,12 @@ impl PrintArgs {
         &self,
         trace: Trace,
         lines: &Lines,
+        events: bool,
         out: &mut Output,
     ) -> Result<Option<Loss>, Stop> {
         let devices = Devices::of(trace.header());
         let mut text = if out.is_colored() { Text::colored(devices) } else { Text::plain(devices) };
-        if self.events {
+        if events {
             text.event_heading(out)?;
             lines.events(trace, out, |index, event, out| text.event(index, event, out))
         } else {

@@ -2,8 +2,11 @@
 //!
 //! Knows no requests. Invariant: text shows the beginning of long data and says how long they are; JSON has them whole.
 
-use blkreplay_core::event::{AudioIn, Event, EventKind, Input, Key, Sample};
+use blkreplay_core::event::{AudioIn, Checkpoint, Event, EventKind, Input, Key, Sample};
+use blkreplay_core::qemu::LogEvent;
 use serde::Serialize;
+
+use super::{frame, keys};
 
 use crate::words::hex;
 
@@ -18,7 +21,9 @@ pub(super) fn words(kind: &EventKind) -> Vec<String> {
         EventKind::Input(input) => vec![input.name().to_owned(), input_words(input)],
         EventKind::CharRead { device, data } => vec![format!("device {device}"), quoted(data)],
         EventKind::Net { filter, flags, frame } => {
-            vec![format!("filter {filter} flags {flags:#x}"), hex_words(frame)]
+            let who = frame::words(frame);
+            let words = [Some(format!("filter {filter} flags {flags:#x}")), who];
+            words.into_iter().flatten().chain([hex_words(frame)]).collect()
         }
         EventKind::Clock { clock, value } => vec![clock.name().to_owned(), value.to_string()],
         EventKind::Random { result, data } => vec![format!("ret {result}"), hex_words(data)],
@@ -35,14 +40,24 @@ pub(super) fn words(kind: &EventKind) -> Vec<String> {
 
 fn input_words(input: &Input) -> String {
     let pressed = |down| if down { "down" } else { "up" };
-    match input {
-        Input::Key { key, down } => format!("{} {} {}", key.name(), key.code(), pressed(*down)),
-        Input::Button { button, down } => format!("{button} {}", pressed(*down)),
+    let named = |name: Option<&str>, number: u32| match name {
+        Some(name) => name.to_owned(),
+        None => number.to_string(),
+    };
+    match *input {
+        Input::Key { key, down } => {
+            let name = keys::key(key).map_or(String::new(), |name| format!("{name} "));
+            format!("{name}({} {}) {}", key.name(), key.code(), pressed(down))
+        }
+        Input::Button { button, down } => {
+            format!("{} {}", named(keys::button(button), button), pressed(down))
+        }
         Input::Relative { axis, value } | Input::Absolute { axis, value } => {
-            format!("axis {axis} value {value}")
+            format!("axis {} value {value}", named(keys::axis(axis), axis))
         }
         Input::MultiTouch { phase, slot, tracking_id, axis, value } => {
-            format!("phase {phase} slot {slot} id {tracking_id} axis {axis} value {value}")
+            let (phase, axis) = (named(keys::phase(phase), phase), named(keys::axis(axis), axis));
+            format!("{phase} slot {slot} id {tracking_id} axis {axis} value {value}")
         }
     }
 }
@@ -75,7 +90,14 @@ pub(super) struct GuestJson {
     schema: &'static str,
     seq: u64,
     kind: &'static str,
-    t: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    t: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icount: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +106,8 @@ pub(super) struct GuestJson {
     key: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     button: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +184,27 @@ pub(super) fn json(schema: &'static str, seq: u64, event: &Event) -> Option<Gues
         EventKind::AudioIn(audio) => audio_json(audio),
         _ => return None,
     };
-    Some(GuestJson { schema, seq, kind: event.kind.name(), t: event.time.0, ..own })
+    Some(GuestJson { schema, seq, kind: event.kind.name(), t: Some(event.time.0), ..own })
+}
+
+/// The JSON object of an event of a QEMU log, which has no time.
+pub(super) fn log_json(schema: &'static str, event: &LogEvent) -> GuestJson {
+    let kind = &event.event.kind;
+    let own = json(schema, event.index, &event.event).unwrap_or_default();
+    let checkpoint = match kind {
+        EventKind::Checkpoint(checkpoint) => Some(*checkpoint),
+        _ => event.checkpoint,
+    };
+    GuestJson {
+        schema,
+        seq: event.index,
+        kind: kind.name(),
+        t: None,
+        at: Some(event.at),
+        icount: Some(event.icount),
+        checkpoint: checkpoint.map(Checkpoint::name),
+        ..own
+    }
 }
 
 fn input_json(input: &Input) -> GuestJson {
@@ -168,7 +212,8 @@ fn input_json(input: &Input) -> GuestJson {
     match *input {
         Input::Key { key, down } => key_json(key, down, own),
         Input::Button { button, down } => {
-            GuestJson { button: Some(button), down: Some(down), ..own }
+            let name = keys::button(button);
+            GuestJson { button: Some(button), name, down: Some(down), ..own }
         }
         Input::Relative { axis, value } | Input::Absolute { axis, value } => {
             GuestJson { axis: Some(axis), value: Some(value), ..own }
@@ -185,7 +230,8 @@ fn input_json(input: &Input) -> GuestJson {
 }
 
 fn key_json(key: Key, down: bool, own: GuestJson) -> GuestJson {
-    GuestJson { key: Some(key.name()), code: Some(key.code()), down: Some(down), ..own }
+    let (name, code) = (keys::key(key), Some(key.code()));
+    GuestJson { key: Some(key.name()), code, name, down: Some(down), ..own }
 }
 
 fn audio_json(audio: &AudioIn) -> GuestJson {

@@ -18,7 +18,7 @@ use super::{Devices, Outcome, flag_names, guest, has_range, known, row_flags, ro
 /// The schema of a request.
 const REQUEST_SCHEMA: &str = "blkreplay.request/1";
 /// The schema of an event.
-const EVENT_SCHEMA: &str = "blkreplay.event/1";
+pub(super) const EVENT_SCHEMA: &str = "blkreplay.event/1";
 
 /// Writes JSON lines.
 #[derive(Debug)]

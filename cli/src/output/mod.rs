@@ -9,9 +9,15 @@ pub(crate) mod canonical;
 pub(crate) mod facts;
 /// What is wrong with a trace.
 pub(crate) mod findings;
+mod frame;
 mod guest;
 /// One JSON object a line, for programs.
 pub(crate) mod json;
+mod keys;
+/// The events of a QEMU log.
+pub(crate) mod log;
+/// What a QEMU log is and holds.
+pub(crate) mod log_facts;
 mod parts;
 /// What became of a damaged trace.
 pub(crate) mod recovery;

@@ -5,6 +5,8 @@
 mod oracles;
 /// Pairs of runs, folded: the same ones, and where different ones part.
 mod pairs;
+/// The commands, on logs as they are.
+mod reading;
 
 use blkreplay_fixtures::bytes;
 

@@ -228,10 +228,8 @@ fn the_ids_of_a_replay_are_those_of_its_recording_in_the_order_in_which_they_wen
         let found = inspected(&writer.finish().unwrap().0).unwrap();
         found.faults.iter().map(|(code, _)| *code).collect::<Vec<_>>()
     };
-    let read = Operation::Read;
-    let asked = |id| issue(id, read, Payload::Absent);
-    let all = [asked(5), asked(2), block(5, read), block(2, read), END];
-    assert_eq!(codes(&all), [""; 0]);
+    let (read, asked) = (Operation::Read, |id| issue(id, Operation::Read, Payload::Absent));
+    assert_eq!(codes(&[asked(5), asked(2), block(5, read), block(2, read), END]), [""; 0]);
     assert_eq!(codes(&[asked(5), asked(5), block(5, read), END]), ["request-id"]);
     assert_eq!(codes(&[asked(5), block(5, read), block(5, read), END]), ["block-twice"]);
     assert_eq!(codes(&[asked(5), block(9, read), END]), ["block-without-issue"]);

@@ -1,0 +1,101 @@
+//! The events of a QEMU log in columns, for people, and as JSON, for programs. Events come in, lines go out.
+//!
+//! Invariant: a line says where its event is: its index, its byte, and how many instructions the guest had executed.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+use blkreplay_core::event::EventKind;
+use blkreplay_core::qemu::LogEvent;
+use blkreplay_core::view::Folded;
+use serde::Serialize;
+
+use super::guest::{self, GuestJson};
+use super::json::EVENT_SCHEMA;
+
+/// Writes lines of text.
+#[derive(Debug)]
+pub(crate) struct LogText {
+    heading: Style,
+    folded: bool,
+}
+
+impl LogText {
+    pub(crate) fn new(colored: bool, folded: bool) -> LogText {
+        LogText { heading: if colored { Style::new().bold() } else { Style::new() }, folded }
+    }
+
+    /// Names the columns.
+    pub(crate) fn heading(&self, out: &mut impl Write) -> io::Result<()> {
+        let heading = self.heading;
+        let place =
+            if self.folded { format!("{:>6} {:>9} ", "#", "folded") } else { String::new() };
+        let (event, at, icount) = ("event", "at", "icount");
+        writeln!(out, "{heading}{place}{event:>9} {at:>10} {icount:>12} kind{heading:#}")
+    }
+
+    /// Writes an event.
+    pub(crate) fn event(
+        &self,
+        event: &LogEvent,
+        folded: Option<&Folded>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let LogEvent { index, at, icount, checkpoint, event } = event;
+        let kind = folded.map_or(&event.kind, |folded| &folded.event);
+        let place = folded.map_or(String::new(), |folded| {
+            format!("{:>6} {:>9} ", folded.place, folded.hidden.total())
+        });
+        let mut words = match kind {
+            EventKind::Checkpoint(checkpoint) => vec![checkpoint.name().to_owned()],
+            kind => guest::words(kind),
+        };
+        words.extend(checkpoint.map(|checkpoint| format!("at {}", checkpoint.name())));
+        let line = format!(
+            "{place}{index:>9} {at:>10} {icount:>12} {:<19} {}",
+            kind.name(),
+            words.join(" ")
+        );
+        writeln!(out, "{}", line.trim_end())
+    }
+}
+
+/// Writes JSON lines.
+#[derive(Debug, Default)]
+pub(crate) struct LogJson {
+    line: Vec<u8>,
+}
+
+#[derive(Debug, Serialize)]
+struct FoldedJson {
+    #[serde(flatten)]
+    event: GuestJson,
+    place: u64,
+    folded: u64,
+}
+
+impl LogJson {
+    /// Writes an event.
+    pub(crate) fn event(
+        &mut self,
+        event: &LogEvent,
+        folded: Option<&Folded>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        self.line.clear();
+        match folded {
+            None => {
+                serde_json::to_writer(&mut self.line, &guest::log_json(EVENT_SCHEMA, event))?;
+            }
+            Some(Folded { place, event: kind, hidden }) => {
+                let mut shown = event.clone();
+                shown.event.kind = kind.clone();
+                let event = guest::log_json(EVENT_SCHEMA, &shown);
+                let folded = FoldedJson { event, place: *place, folded: hidden.total() };
+                serde_json::to_writer(&mut self.line, &folded)?;
+            }
+        }
+        self.line.push(b'\n');
+        out.write_all(&self.line)
+    }
+}
