@@ -27,7 +27,7 @@ pub(crate) struct LayoutArg {
 /// What a path leads to.
 #[derive(Debug)]
 pub(crate) enum Source {
-    Trace(Trace),
+    Trace(Box<Trace>),
     Log(Input),
 }
 
@@ -52,7 +52,7 @@ impl LayoutArg {
             Found::QemuLog => Ok(Source::Log(input)),
             Found::Trace => {
                 let trace = open::input(&input::name(path), input);
-                trace.map(Source::Trace).map_err(crate::trace::explained)
+                trace.map(|trace| Source::Trace(Box::new(trace))).map_err(crate::trace::explained)
             }
         }
     }

@@ -174,6 +174,27 @@ fn the_page_on_virtual_machines_shows_what_happens() {
 }
 
 #[test]
+fn the_page_about_qemu_logs_shows_what_is_in_real_ones() {
+    let sandbox = place();
+    for (log, name) in [("q100-boot_a", "boot"), ("q100-boot_b", "other")] {
+        let log = crate::qemu_logs::log(&format!("qemu/logs/{log}.rr.zst"));
+        sandbox.write(&format!("here/{name}.rr"), &log);
+    }
+    check_in(&sandbox, "book/src/qemu-logs.md");
+}
+
+#[test]
+fn the_page_about_qemu_logs_has_every_layout() {
+    let page = fs::read_to_string(repository().join("book/src/qemu-logs.md")).unwrap();
+    for layout in &blkreplay_core::qemu::LAYOUTS {
+        let (label, version) = (layout.label, layout.version);
+        let row =
+            format!("| `{label}` | {version:#x} | {} | {} |\n", layout.releases, layout.change);
+        assert!(page.contains(&row), "{row:?} is missing");
+    }
+}
+
+#[test]
 fn the_readme_has_two_commands_to_set_up_and_the_second_is_what_ci_runs() {
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
     let (_, _, text) = blocks(&readme).into_iter().find(|(language, ..)| language == "sh").unwrap();

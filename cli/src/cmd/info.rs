@@ -52,7 +52,7 @@ pub(crate) struct InfoArgs {
 
 /// What there is to tell.
 enum Told {
-    Trace(Survey, Option<ColumnCosts>),
+    Trace(Box<Survey>, Option<ColumnCosts>),
     Log(qemu::Survey),
 }
 
@@ -88,7 +88,7 @@ impl InfoArgs {
             Source::Trace(trace) => {
                 let survey = trace.survey().map_err(|error| cannot_read(path, error))?;
                 let costs = self.parts.then(|| costs(path)).transpose()?;
-                Ok(Told::Trace(survey, costs))
+                Ok(Told::Trace(Box::new(survey), costs))
             }
             Source::Log(_) if self.parts => {
                 let name = input::name(path);

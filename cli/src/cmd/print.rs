@@ -21,7 +21,7 @@ use crate::log_lines::LogLines;
 use crate::output::Devices;
 use crate::output::canonical::{self, Canonical};
 use crate::output::json::Json;
-use crate::output::log::{LogJson, LogText};
+use crate::output::log::{self, LogJson, LogText};
 use crate::output::text::Text;
 use crate::printer::{Output, Printer};
 use crate::qemu_log::{self, LayoutArg, Source};
@@ -48,6 +48,7 @@ Exit codes: 0 printed, 2 trouble, 3 printed what is whole of a cut or damaged tr
 /// Print a trace, one line a request
 #[derive(Debug, clap::Args)]
 #[command(after_help = PRINT_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct PrintArgs {
     /// The trace; `-` is standard input
     #[arg(value_name = "TRACE")]
@@ -97,7 +98,7 @@ enum Format {
     Text,
     /// One JSON object a line
     Json,
-    /// Without times, ids and order inside an epoch: to commit and compare
+    /// Without times, ids and order inside an epoch, of a QEMU log what two runs share: to commit and compare
     Canonical,
 }
 
@@ -106,20 +107,20 @@ impl PrintArgs {
         let format = if self.json { Format::Json } else { self.format };
         self.check(format)?;
         let source = if self.follow {
-            Source::Trace(trace::follow(&self.trace)?)
+            Source::Trace(Box::new(trace::follow(&self.trace)?))
         } else {
             self.layout.open(&self.trace)?
         };
         let mut out = printer.output();
         match source {
             Source::Trace(trace) => {
-                let outcome = self.print(format, trace, &mut out);
+                let outcome = self.print(format, *trace, &mut out);
                 out.finish()?;
                 let loss = outcome.map_err(|stop| failure(stop, &self.trace))?;
                 Ok(told_loss(&self.trace, loss.as_ref(), printer))
             }
-            Source::Log(log) => {
-                let outcome = self.print_log(format, log, &mut out);
+            Source::Log(input) => {
+                let outcome = self.print_log(format, input, &mut out);
                 out.finish()?;
                 Ok(qemu_log::told(&self.trace, outcome?.as_ref(), printer))
             }
@@ -150,10 +151,10 @@ impl PrintArgs {
     fn print_log(
         &self,
         format: Format,
-        log: Input,
+        input: Input,
         out: &mut Output,
     ) -> Result<Option<qemu::Stop>, Failure> {
-        let log = self.layout.reader(&self.trace, log)?;
+        let reader = self.layout.reader(&self.trace, input)?;
         let lines = LogLines {
             at: self.at.clone(),
             limit: self.limit,
@@ -162,21 +163,24 @@ impl PrintArgs {
         };
         match format {
             Format::Canonical => {
-                let what = "--format canonical prints requests, and a QEMU log has none";
-                let hint = "blkreplay print LOG --folded  prints what two runs share";
-                Err(Failure::new(what).hint(hint))
+                let lines = LogLines { folded: true, ..lines };
+                log::canonical_heading(out).map_err(Failure::output)?;
+                lines.tell(&self.trace, reader, out, |line, out| {
+                    let folded = line.folded.as_ref();
+                    folded.map_or(Ok(()), |folded| log::canonical(folded, out))
+                })
             }
             Format::Json => {
                 let mut json = LogJson::default();
-                lines.tell(&self.trace, log, out, |line, out| {
+                lines.tell(&self.trace, reader, out, |line, out| {
                     json.event(&line.event, line.folded.as_ref(), out)
                 })
             }
             Format::Text => {
                 let text = LogText::new(out.is_colored(), self.folded);
                 text.heading(out).map_err(Failure::output)?;
-                lines.tell(&self.trace, log, out, |line, out| {
-                    text.event(&line.event, line.folded.as_ref(), out)
+                lines.tell(&self.trace, reader, out, |line, out| {
+                    LogText::event(&line.event, line.folded.as_ref(), out)
                 })
             }
         }
@@ -202,12 +206,11 @@ impl PrintArgs {
                 lines.events(trace, out, |index, event, out| json.event(index, event, out))
             }
             Format::Json => lines.rows(trace, out, |row, out| json.request(row, out)),
-            Format::Text => self.print_text(trace, &lines, events, out),
+            Format::Text => Self::print_text(trace, &lines, events, out),
         }
     }
 
     fn print_text(
-        &self,
         trace: Trace,
         lines: &Lines,
         events: bool,

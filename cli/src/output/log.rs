@@ -36,7 +36,6 @@ impl LogText {
 
     /// Writes an event.
     pub(crate) fn event(
-        &self,
         event: &LogEvent,
         folded: Option<&Folded>,
         out: &mut impl Write,
@@ -46,10 +45,7 @@ impl LogText {
         let place = folded.map_or(String::new(), |folded| {
             format!("{:>6} {:>9} ", folded.place, folded.hidden.total())
         });
-        let mut words = match kind {
-            EventKind::Checkpoint(checkpoint) => vec![checkpoint.name().to_owned()],
-            kind => guest::words(kind),
-        };
+        let mut words = words(kind);
         words.extend(checkpoint.map(|checkpoint| format!("at {}", checkpoint.name())));
         let line = format!(
             "{place}{index:>9} {at:>10} {icount:>12} {:<19} {}",
@@ -57,6 +53,24 @@ impl LogText {
             words.join(" ")
         );
         writeln!(out, "{}", line.trim_end())
+    }
+}
+
+/// The first line of a log that is printed to be compared.
+pub(crate) fn canonical_heading(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "# blkreplay canonical events 1")
+}
+
+/// Writes what two runs share of an event.
+pub(crate) fn canonical(folded: &Folded, out: &mut impl Write) -> io::Result<()> {
+    let kind = &folded.event;
+    writeln!(out, "{}", format!("{} {}", kind.name(), words(kind).join(" ")).trim_end())
+}
+
+fn words(kind: &EventKind) -> Vec<String> {
+    match kind {
+        EventKind::Checkpoint(checkpoint) => vec![checkpoint.name().to_owned()],
+        kind => guest::words(kind),
     }
 }
 

@@ -12,7 +12,7 @@ use blkreplay_fixtures::bytes;
 
 /// A log of the fixtures, unpacked.
 #[track_caller]
-fn log(name: &str) -> Vec<u8> {
+pub(crate) fn log(name: &str) -> Vec<u8> {
     zstd::decode_all(&bytes(name)[..]).unwrap()
 }
 
