@@ -13,7 +13,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::printer::Printer;
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 use crate::words::shell_word;
 
 /// How a QEMU log is to be read.
@@ -39,20 +39,25 @@ fn layout(label: &str) -> Result<&'static Layout, String> {
 }
 
 impl LayoutArg {
-    /// Opens what is at `path`; `-` is standard input.
-    pub(crate) fn open(self, path: &Path) -> Result<Source, Failure> {
+    /// Opens what is at `path`, and says what it is; `-` is standard input.
+    pub(crate) fn look(self, path: &Path) -> Result<(Input, Found), Failure> {
         let mut input = Input::open(path)?;
-        let found = match self.forced {
-            Some(_) => Found::QemuLog,
-            None => open::look(&mut input).map_err(|error| {
-                Failure::because(format!("cannot read {}", input::name(path).display()), error)
-            })?,
-        };
-        match found {
-            Found::QemuLog => Ok(Source::Log(input)),
-            Found::Trace => {
+        if self.forced.is_some() {
+            return Ok((input, Found::QemuLog));
+        }
+        let found = open::look(&mut input).map_err(|error| {
+            Failure::because(format!("cannot read {}", input::name(path).display()), error)
+        })?;
+        Ok((input, found))
+    }
+
+    /// The same, with the header of a trace read.
+    pub(crate) fn open(self, path: &Path) -> Result<Source, Failure> {
+        match self.look(path)? {
+            (input, Found::QemuLog) => Ok(Source::Log(input)),
+            (input, Found::Trace) => {
                 let trace = open::input(&input::name(path), input);
-                trace.map(|trace| Source::Trace(Box::new(trace))).map_err(crate::trace::explained)
+                trace.map(|trace| Source::Trace(Box::new(trace))).map_err(trace::explained)
             }
         }
     }

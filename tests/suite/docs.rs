@@ -176,7 +176,8 @@ fn the_page_on_virtual_machines_shows_what_happens() {
 #[test]
 fn the_page_about_qemu_logs_shows_what_is_in_real_ones() {
     let sandbox = place();
-    for (log, name) in [("q100-boot_a", "boot"), ("q100-boot_b", "other")] {
+    let logs = [("q100-boot_a", "boot"), ("q100-boot_b", "other"), ("q100-flip-blockid", "hurt")];
+    for (log, name) in logs {
         let log = crate::qemu_logs::log(&format!("qemu/logs/{log}.rr.zst"));
         sandbox.write(&format!("here/{name}.rr"), &log);
     }

@@ -7,15 +7,17 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::format::{self, CheckError, Checked, Depth, Finding, Inspector};
-use blkreplay_core::open::OpenTraceError;
+use blkreplay_core::format::{self, CheckError, Depth, Finding, Inspector};
+use blkreplay_core::open::{Found, OpenTraceError};
+use blkreplay_core::qemu::{self, LogChecked, LogFinding, LogInspector};
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::input::{self, Input};
+use crate::input;
 use crate::output::findings::Findings;
 use crate::printer::{Output, Printer};
 use crate::progress::Progress;
+use crate::qemu_log::{self, LayoutArg};
 use crate::trace;
 
 const CHECK_HELP: &str = "\
@@ -26,6 +28,7 @@ Examples:
   blkreplay check t.blkr                 is it whole, and does it make sense?
   blkreplay check *.blkr --deep          the data, too: each against its digest
   blkreplay check t.blkr --json | jq -r '.findings[].code'
+  blkreplay check vm.rr                  a log of QEMU's: what its replay hangs on
 
 Exit codes: 0 no fault, 1 faults, 2 trouble: no trace, or of a later version.";
 
@@ -41,6 +44,9 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     deep: bool,
 
+    #[command(flatten)]
+    layout: LayoutArg,
+
     /// Print one JSON object a trace, `blkreplay.check/1`
     #[arg(long)]
     json: bool,
@@ -52,7 +58,7 @@ impl CheckArgs {
         let mut out = printer.output();
         for path in &self.traces {
             match self.check(path, &mut out, printer)? {
-                Ok(checked) if checked.faults > 0 && code == ExitCode::Done => {
+                Ok(faults) if faults > 0 && code == ExitCode::Done => {
                     code = ExitCode::Different;
                 }
                 Ok(_) => {}
@@ -68,37 +74,57 @@ impl CheckArgs {
         Ok(code)
     }
 
-    /// Checks one trace. The inner failure is about that trace only.
+    /// Checks one trace, and says how many faults it has. The inner failure is about that trace only.
     fn check(
         &self,
         path: &Path,
         out: &mut Output,
         printer: &Printer,
-    ) -> Result<Result<Checked, Failure>, Failure> {
-        let input = match Input::open(path) {
-            Ok(input) => input,
+    ) -> Result<Result<u64, Failure>, Failure> {
+        let (input, found) = match self.layout.look(path) {
+            Ok(looked) => looked,
             Err(failure) => return Ok(Err(failure)),
         };
-        let depth = if self.deep { Depth::Data } else { Depth::Structure };
         let name = input::name(path).into_owned();
         let findings = Findings::new(&name, self.json, self.deep);
         let mut teller = Teller { findings, out, written: Ok(()), progress: None, printer };
-        let outcome = format::check(input, depth, &mut teller);
+        let outcome = match found {
+            Found::Trace => {
+                let depth = if self.deep { Depth::Data } else { Depth::Structure };
+                let checked = format::check(input, depth, &mut teller);
+                checked.map(Checked::Trace).map_err(|error| explained(name, error))
+            }
+            Found::QemuLog => {
+                let checked = qemu::check(input, self.layout.forced, &mut teller);
+                checked
+                    .map(|checked| Checked::Log(Box::new(checked)))
+                    .map_err(|error| qemu_log::cannot_read(path, error))
+            }
+        };
         let Teller { findings, out, written, progress, .. } = teller;
         drop(progress);
         written.map_err(Failure::output)?;
         match outcome {
-            Ok(checked) => {
+            Ok(Checked::Trace(checked)) => {
                 findings.sums(&checked, out).map_err(Failure::output)?;
-                Ok(Ok(checked))
+                Ok(Ok(checked.faults))
             }
-            Err(error) => {
-                let failure = explained(name, error);
+            Ok(Checked::Log(checked)) => {
+                findings.log_sums(&checked, out).map_err(Failure::output)?;
+                Ok(Ok(checked.faults))
+            }
+            Err(failure) => {
                 findings.abandon(&failure.to_string(), out).map_err(Failure::output)?;
                 Ok(Err(failure))
             }
         }
     }
+}
+
+/// What was checked.
+enum Checked {
+    Trace(format::Checked),
+    Log(Box<LogChecked>),
 }
 
 fn explained(path: PathBuf, error: CheckError) -> Failure {
@@ -117,14 +143,35 @@ struct Teller<'a> {
     printer: &'a Printer,
 }
 
-impl Inspector for Teller<'_> {
-    fn finding(&mut self, finding: Finding) -> ControlFlow<()> {
-        self.written = self.findings.finding(&finding, self.out);
+impl Teller<'_> {
+    fn after_writing(&self) -> ControlFlow<()> {
         if self.written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    fn walked(&mut self, bytes: u64, of: u64) -> ControlFlow<()> {
+    fn walked_so_far(&mut self, bytes: u64, of: u64) -> ControlFlow<()> {
         self.progress.get_or_insert_with(|| Progress::reading(self.printer, of)).update(bytes);
         ControlFlow::Continue(())
+    }
+}
+
+impl LogInspector for Teller<'_> {
+    fn finding(&mut self, finding: LogFinding) -> ControlFlow<()> {
+        self.written = self.findings.log_finding(&finding, self.out);
+        self.after_writing()
+    }
+
+    fn read(&mut self, bytes: u64, of: u64) -> ControlFlow<()> {
+        self.walked_so_far(bytes, of)
+    }
+}
+
+impl Inspector for Teller<'_> {
+    fn finding(&mut self, finding: Finding) -> ControlFlow<()> {
+        self.written = self.findings.finding(&finding, self.out);
+        self.after_writing()
+    }
+
+    fn walked(&mut self, bytes: u64, of: u64) -> ControlFlow<()> {
+        self.walked_so_far(bytes, of)
     }
 }

@@ -13,14 +13,17 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use blkreplay_core::format::{self, Fresh, Gap, HeaderWorth, Observer, RecoverError, Recovery};
-use blkreplay_core::open::OpenTraceError;
+use blkreplay_core::open::{Found, OpenTraceError};
+use blkreplay_core::qemu::{self, RecoverLogError};
 
 use crate::exit::ExitCode;
 use crate::failure::{self, Failure};
-use crate::input::{self, Input};
+use crate::input;
+use crate::output::log_recovery;
 use crate::output::recovery::{self, Report};
 use crate::printer::Printer;
 use crate::progress::Progress;
+use crate::qemu_log::{self, LayoutArg};
 use crate::session::{self, TOOL};
 use crate::signals::{Signal, Signals};
 use crate::trace;
@@ -35,6 +38,10 @@ Examples:
   blkreplay recover killed.blkr -o t.blkr       after a kill, a full disk, a cut transfer
   blkreplay recover hurt.blkr -o t.blkr; blkreplay print t.blkr
   blkreplay recover hurt.blkr -o t.blkr --json | jq .gaps
+  blkreplay recover killed.rr -o vm.rr          a log of QEMU's that it refuses to replay
+
+Of a QEMU log NEW has every event up to where it stops, the version of its layout, and where the end is missing a \
+shutdown and an end, so that QEMU replays it and stops there.
 
 Exit codes: 0 nothing was lost, 2 trouble: no trace, or NEW cannot be written, 3 something was lost; \
 130 interrupted.";
@@ -50,6 +57,9 @@ pub(crate) struct RecoverArgs {
     /// Where the new trace goes
     #[arg(short, long, value_name = "NEW")]
     output: PathBuf,
+
+    #[command(flatten)]
+    layout: LayoutArg,
 
     /// Overwrite NEW if it exists
     #[arg(long)]
@@ -67,37 +77,80 @@ impl RecoverArgs {
         trace_file::check_output(&self.output, overwrite)?;
         let signals =
             Signals::catch().map_err(|error| Failure::because("cannot catch signals", error))?;
-        let input = Input::open(&self.trace)?;
-        let cannot = |error: io::Error| {
-            Failure::because(format!("cannot write {}", self.output.display()), error)
-        };
+        let (input, found) = self.layout.look(&self.trace)?;
+        let cannot = |error| self.cannot_write(error);
         let file = tempfile::NamedTempFile::new_in(directory_of(&self.output)).map_err(cannot)?;
-        let identity = session::identity().map_err(cannot)?;
-        let fresh = Fresh { salt: identity.salt, uuid: identity.uuid, tool: TOOL };
         let name = input::name(&self.trace);
         let mut watcher =
             Watcher { name: &name, report: Report::default(), progress: None, signals, printer };
-        let outcome = format::recover(input, file.as_file(), fresh, &mut watcher);
-        let Watcher { report, progress, .. } = watcher;
-        drop(progress);
-        let recovery = match outcome {
-            Ok((_, recovery)) => recovery,
-            Err(RecoverError::Stopped) => return Ok(ExitCode::Interrupted),
-            Err(error) => return Err(self.failure(error)),
-        };
+        match found {
+            Found::Trace => {
+                let identity = session::identity().map_err(cannot)?;
+                let fresh = Fresh { salt: identity.salt, uuid: identity.uuid, tool: TOOL };
+                let recovery = match format::recover(input, file.as_file(), fresh, &mut watcher) {
+                    Ok((_, recovery)) => recovery,
+                    Err(RecoverError::Stopped) => return Ok(ExitCode::Interrupted),
+                    Err(error) => return Err(self.failure(error)),
+                };
+                let report = std::mem::take(&mut watcher.report);
+                drop(watcher);
+                self.place(file, overwrite)?;
+                self.tell(&name, &recovery, printer);
+                if self.json {
+                    let mut out = printer.output();
+                    let wrote = report.write(&name, &self.output, &recovery, &mut out);
+                    wrote.map_err(Failure::output)?;
+                    out.finish()?;
+                }
+                Ok(if recovery.lost_something() { ExitCode::Loss } else { ExitCode::Done })
+            }
+            Found::QemuLog => {
+                let mut copied = |done, of| watcher.walked(done, of);
+                let out = io::BufWriter::new(file.as_file());
+                let recovery = match qemu::recover(input, out, self.layout.forced, &mut copied) {
+                    Ok(recovery) => recovery,
+                    Err(RecoverLogError::Stopped) => return Ok(ExitCode::Interrupted),
+                    Err(RecoverLogError::Write(error)) => return Err(cannot(error)),
+                    Err(RecoverLogError::Log(error)) => {
+                        return Err(qemu_log::cannot_read(&self.trace, error));
+                    }
+                    Err(error) => {
+                        let what = format!("cannot recover {}", name.display());
+                        return Err(Failure::because(what, error));
+                    }
+                };
+                drop(watcher);
+                self.place(file, overwrite)?;
+                let mut out = printer.output();
+                let told = log_recovery::tell(
+                    &name,
+                    &self.output,
+                    &recovery,
+                    self.json,
+                    &mut out,
+                    printer,
+                );
+                told.map_err(Failure::output)?;
+                out.finish()?;
+                Ok(if recovery.lost_something() { ExitCode::Loss } else { ExitCode::Done })
+            }
+        }
+    }
+
+    fn cannot_write(&self, error: io::Error) -> Failure {
+        Failure::because(format!("cannot write {}", self.output.display()), error)
+    }
+
+    /// Puts what was written under its name.
+    fn place(&self, file: tempfile::NamedTempFile, overwrite: Overwrite) -> Result<(), Failure> {
+        let cannot = |error| self.cannot_write(error);
         file.as_file().sync_all().map_err(cannot)?;
         let placed = match overwrite {
             Overwrite::Yes => file.persist(&self.output),
             Overwrite::No => file.persist_noclobber(&self.output),
         };
         placed.map_err(|error| cannot(error.error))?;
-        self.tell(&name, &recovery, printer);
-        if self.json {
-            let mut out = printer.output();
-            report.write(&name, &self.output, &recovery, &mut out).map_err(Failure::output)?;
-            out.finish()?;
-        }
-        Ok(if recovery.lost_something() { ExitCode::Loss } else { ExitCode::Done })
+        Ok(())
     }
 
     fn failure(&self, error: RecoverError) -> Failure {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use blkreplay_core::format::{Checked, Finding};
+use blkreplay_core::qemu::{LogChecked, LogFinding};
 use blkreplay_core::units::Size;
 use serde::Serialize;
 
@@ -26,8 +27,9 @@ pub(crate) struct Findings {
     hints: BTreeSet<&'static str>,
 }
 
+/// A finding, wherever it comes from.
 #[derive(Debug, Serialize)]
-struct FindingJson<'finding> {
+struct FindingJson {
     level: &'static str,
     code: &'static str,
     offset: u64,
@@ -35,9 +37,52 @@ struct FindingJson<'finding> {
     chunk: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    icount: Option<u64>,
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'finding str>,
+    hint: Option<&'static str>,
+}
+
+impl From<&Finding> for FindingJson {
+    fn from(Finding { place, fault }: &Finding) -> FindingJson {
+        FindingJson {
+            level: fault.level().name(),
+            code: fault.code(),
+            offset: place.offset,
+            chunk: place.chunk,
+            event: place.event,
+            icount: None,
+            text: fault.to_string(),
+            hint: fault.hint(),
+        }
+    }
+}
+
+impl From<&LogFinding> for FindingJson {
+    fn from(LogFinding { place, fault }: &LogFinding) -> FindingJson {
+        FindingJson {
+            level: fault.level().name(),
+            code: fault.code(),
+            offset: place.at,
+            chunk: None,
+            event: Some(place.event),
+            icount: Some(place.icount),
+            text: fault.to_string(),
+            hint: Some(fault.hint()),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct LogSumsJson {
+    faults: u64,
+    notes: u64,
+    file_bytes: u64,
+    layout: &'static str,
+    events: u64,
+    icount: u64,
+    completions: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,21 +108,30 @@ impl Findings {
         Findings { path, json, deep, begun: false, hints: BTreeSet::new() }
     }
 
-    /// Writes a finding.
+    /// Writes a finding about a trace.
     pub(crate) fn finding(&mut self, finding: &Finding, out: &mut impl Write) -> io::Result<()> {
-        let Finding { place, fault } = finding;
-        let (level, code, hint) = (fault.level().name(), fault.code(), fault.hint());
+        self.tell(finding.into(), &finding.place.to_string(), out)
+    }
+
+    /// Writes a finding about a QEMU log.
+    pub(crate) fn log_finding(
+        &mut self,
+        finding: &LogFinding,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        self.tell(finding.into(), &finding.place.to_string(), out)
+    }
+
+    fn tell(&mut self, finding: FindingJson, place: &str, out: &mut impl Write) -> io::Result<()> {
         if self.json {
-            let text = fault.to_string();
-            let (offset, chunk, event) = (place.offset, place.chunk, place.event);
             if !self.begin(out)? {
                 out.write_all(b",")?;
             }
-            let finding = FindingJson { level, code, offset, chunk, event, text, hint };
             return Ok(serde_json::to_writer(out, &finding)?);
         }
+        let FindingJson { level, code, text, hint, .. } = finding;
         let path = printable(&self.path);
-        writeln!(out, "{path}: {level} {code} at {place}: {}", printable(&fault.to_string()))?;
+        writeln!(out, "{path}: {level} {code} at {place}: {}", printable(&text))?;
         match hint {
             Some(hint) if self.hints.insert(hint) => {
                 // The path takes its place as it can be typed.
@@ -114,12 +168,7 @@ impl Findings {
             self.begin(out)?;
             return close(&sums, out);
         }
-        let verdict = match (checked.faults, checked.notes) {
-            (0, 0) => "ok".to_owned(),
-            (0, notes) => format!("ok  {}", counted(notes, "note")),
-            (faults, 0) => counted(faults, "fault"),
-            (faults, notes) => format!("{}  {}", counted(faults, "fault"), counted(notes, "note")),
-        };
+        let verdict = verdict(checked.faults, checked.notes);
         writeln!(
             out,
             "{}  {verdict}  {}  {}  {}  {}  {}",
@@ -132,9 +181,48 @@ impl Findings {
         )
     }
 
+    /// Writes what was checked of a QEMU log.
+    pub(crate) fn log_sums(mut self, checked: &LogChecked, out: &mut impl Write) -> io::Result<()> {
+        let survey = &checked.survey;
+        let tally = &survey.tally;
+        if self.json {
+            let sums = LogSumsJson {
+                faults: checked.faults,
+                notes: checked.notes,
+                file_bytes: survey.file_bytes,
+                layout: survey.layout.label,
+                events: tally.events,
+                icount: tally.icount,
+                completions: tally.blocks.completions,
+            };
+            self.begin(out)?;
+            return close(&sums, out);
+        }
+        writeln!(
+            out,
+            "{}  {}  {}  QEMU log {}  {}  {}  {} completed",
+            printable(&self.path),
+            verdict(checked.faults, checked.notes),
+            Size(survey.file_bytes),
+            survey.layout.label,
+            counted(tally.events, "event"),
+            counted(tally.icount, "instruction"),
+            counted(tally.blocks.completions, "request"),
+        )
+    }
+
     /// Closes the object of a trace that could not be checked to its end, if it was begun.
     pub(crate) fn abandon(self, trouble: &str, out: &mut impl Write) -> io::Result<()> {
         if self.begun { close(&TroubleJson { trouble }, out) } else { Ok(()) }
+    }
+}
+
+fn verdict(faults: u64, notes: u64) -> String {
+    match (faults, notes) {
+        (0, 0) => "ok".to_owned(),
+        (0, notes) => format!("ok  {}", counted(notes, "note")),
+        (faults, 0) => counted(faults, "fault"),
+        (faults, notes) => format!("{}  {}", counted(faults, "fault"), counted(notes, "note")),
     }
 }
 

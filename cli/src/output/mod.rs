@@ -18,6 +18,8 @@ mod keys;
 pub(crate) mod log;
 /// What a QEMU log is and holds.
 pub(crate) mod log_facts;
+/// What became of a QEMU log that was recovered.
+pub(crate) mod log_recovery;
 mod parts;
 /// What became of a damaged trace.
 pub(crate) mod recovery;

@@ -10,6 +10,7 @@
 //! say which number means what. Source: QEMU, `replay/*.c` and `replay/replay-internal.h`. Invariant: what does not
 //! decode is told with its byte, its event and the number of instructions before it, and nothing behind it is guessed.
 
+mod check;
 mod codes;
 mod decode;
 mod encode;
@@ -17,18 +18,21 @@ mod header;
 mod kind;
 mod layout;
 mod reader;
+mod recover;
 mod scan;
 mod stop;
 mod survey;
 #[cfg(test)]
 mod tests;
 
+pub use check::{LogChecked, LogFault, LogFinding, LogInspector, LogPlace, check};
 pub use decode::Fault;
 pub use encode::{EncodeError, Encoder, HEADER_BYTES};
 pub use header::{LogError, LogHeader, START_BYTES, is_log};
 pub use kind::LogKind;
 pub use layout::{LAYOUTS, Layout};
 pub use reader::{LogEvent, LogReader};
+pub use recover::{LogRecovery, RecoverLogError, recover};
 pub use scan::{Blocks, Completed, Tally};
 pub use stop::{Stop, Why};
 pub use survey::{Choice, Survey, choose, survey};

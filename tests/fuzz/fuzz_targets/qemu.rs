@@ -3,15 +3,19 @@
 //! Invariant: a failed assertion here is a bug of ours, never of the input.
 
 use std::io::Cursor;
+use std::ops::ControlFlow;
 
 use blkreplay_core::event::{Checkpoint, ClockKind, EventData, EventKind, Input, Key};
-use blkreplay_core::qemu::{self, Encoder, LAYOUTS, LogReader};
+use blkreplay_core::qemu::{
+    self, Encoder, LAYOUTS, LogFinding, LogInspector, LogReader, RecoverLogError, Survey,
+};
 use blkreplay_core::request::RequestId;
 
 /// All who read a log stop at the same byte, and what they read writes the same bytes.
 pub(crate) fn log(input: &[u8]) {
     let Ok(tried) = qemu::survey(Cursor::new(input), None) else { return };
     assert!(tried.tally.bytes <= input.len() as u64);
+    check_and_recover(input, &tried);
     for layout in &LAYOUTS {
         let survey = qemu::survey(Cursor::new(input), Some(layout)).expect("it has a header");
         let encoder = Encoder::new(layout);
@@ -28,6 +32,43 @@ pub(crate) fn log(input: &[u8]) {
         assert_eq!((events, again.len() as u64), (survey.tally.events, survey.tally.bytes));
         assert!(input.starts_with(&again));
     }
+}
+
+/// Takes what is found, and knows nothing of it.
+struct Heard(u64);
+
+impl LogInspector for Heard {
+    fn finding(&mut self, finding: LogFinding) -> ControlFlow<()> {
+        assert!(!finding.fault.to_string().is_empty() && !finding.fault.hint().is_empty());
+        self.0 += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn read(&mut self, bytes: u64, of: u64) -> ControlFlow<()> {
+        assert!(bytes <= of);
+        ControlFlow::Continue(())
+    }
+}
+
+/// A check reads as far as a survey, and what is recovered is whole in the same layout, with all events.
+fn check_and_recover(input: &[u8], tried: &Survey) {
+    let mut heard = Heard(0);
+    let checked = qemu::check(Cursor::new(input), None, &mut heard).expect("it has a header");
+    assert_eq!((&checked.survey, checked.faults + checked.notes), (tried, heard.0));
+    assert!(checked.faults > 0 || tried.stop.is_none_or(|stop| !stop.is_loss()));
+    let mut out = Vec::new();
+    let on = &mut |_, _| ControlFlow::Continue(());
+    let recovery = match qemu::recover(Cursor::new(input), &mut out, None, on) {
+        Ok(recovery) => recovery,
+        Err(error) => {
+            assert!(matches!(error, RecoverLogError::Empty) && tried.tally.events == 0);
+            return;
+        }
+    };
+    let again = qemu::survey(Cursor::new(&out), Some(tried.layout)).expect("it has a header");
+    assert_eq!((again.stop, again.header.reserved), (None, 0));
+    assert_eq!(again.tally.events, tried.tally.events + 2 * u64::from(recovery.ended));
+    assert!(out[12..].starts_with(&input[12..usize::try_from(tried.tally.bytes).unwrap_or(12)]));
 }
 
 /// A short log in each layout, with whatever of these events it has a place for.

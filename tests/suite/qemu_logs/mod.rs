@@ -1,6 +1,10 @@
 //! Real logs of QEMU 5.2, 7.2, 10.0 and 11.1, whole and hurt, against what a decoder that shares nothing with ours
 //! says of them.
 
+/// What is wrong with real logs, and what becomes of them.
+mod checking;
+/// A recorder that is killed, and what becomes of its log.
+mod killed;
 /// Layouts, counts, events and places, through the library.
 mod oracles;
 /// Pairs of runs, folded: the same ones, and where different ones part.
