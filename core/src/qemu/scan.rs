@@ -3,7 +3,7 @@
 //! Most events have a size that their number tells; the others are parsed as `decode` does, without copying. Knows no
 //! file. Invariants: it stops at the very byte at which `decode` would; nothing is allocated for an event.
 
-use super::codes::{ASYNCS_MAX, CODES_MAX, Codes, Size};
+use super::codes::{ASYNCS_MAX, Codes, Size};
 use super::decode::{self, Fault};
 use super::encode::HEADER_BYTES;
 use super::kind::LogKind;
@@ -74,7 +74,8 @@ pub(super) struct Scan {
     codes: Codes,
     /// The size of each event that its number tells; 0 for others.
     sizes: [u8; 256],
-    counts: [u64; CODES_MAX],
+    /// How often each number occurs; there is room for numbers that no layout has, so that none is checked.
+    counts: [u64; 256],
     asyncs: [u64; ASYNCS_MAX],
     at: u64,
     events: u64,
@@ -97,7 +98,7 @@ impl Scan {
         Scan {
             codes,
             sizes,
-            counts: [0; CODES_MAX],
+            counts: [0; 256],
             asyncs: [0; ASYNCS_MAX],
             at: HEADER_BYTES as u64,
             events: 0,
@@ -154,25 +155,49 @@ impl Scan {
 
     /// Counts events as long as their numbers tell their sizes; gives what follows.
     fn plain<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let (mut rest, mut events, mut icount) = (bytes, 0, 0);
-        while let Some(&code) = rest.first() {
-            let size = usize::from(self.sizes[usize::from(code)]);
-            if size == 0 || rest.len() < size {
+        let Scan { sizes, counts, .. } = self;
+        let (mut at, mut icount, mut oddities) = (0, 0, 0);
+        let mut events: u64 = 0;
+        // Most of a log is counts of instructions, each with an event of one byte behind it: both are looked at in
+        // one word.
+        while let Some(word) = word_at(bytes, at) {
+            let [code, a, b, c, d, next, ..] = word;
+            if code == 0 {
+                let count = u32::from_be_bytes([a, b, c, d]);
+                icount += u64::from(count);
+                oddities += u64::from(count.wrapping_sub(1) >= COUNT_MAX);
+                counts[0] += 1;
+                let single = sizes[usize::from(next)] == 1;
+                counts[usize::from(next)] += u64::from(single);
+                events += 1 + u64::from(single);
+                at += 5 + usize::from(single);
+                continue;
+            }
+            let size = usize::from(sizes[usize::from(code)]);
+            if size == 0 || bytes.len() - at < size {
                 break;
             }
-            if code == 0 {
-                let count = u32::from_be_bytes([rest[1], rest[2], rest[3], rest[4]]);
-                icount += u64::from(count);
-                self.oddities += u64::from(count.wrapping_sub(1) >= COUNT_MAX);
-            }
-            self.counts[usize::from(code) % CODES_MAX] += 1;
+            counts[usize::from(code)] += 1;
             events += 1;
-            rest = &rest[size..];
+            at += size;
         }
-        self.at += (bytes.len() - rest.len()) as u64;
+        while let Some(&code) = bytes.get(at) {
+            let size = usize::from(sizes[usize::from(code)]);
+            let Some(event) = bytes.get(at..at + size).filter(|_| size > 0) else { break };
+            if let [0, count @ ..] = event {
+                let count = count.first_chunk().map_or(0, |count| u32::from_be_bytes(*count));
+                icount += u64::from(count);
+                oddities += u64::from(count.wrapping_sub(1) >= COUNT_MAX);
+            }
+            counts[usize::from(code)] += 1;
+            events += 1;
+            at += size;
+        }
+        self.at += at as u64;
         self.events += events;
         self.icount += icount;
-        rest
+        self.oddities += oddities;
+        &bytes[at..]
     }
 
     /// Counts one event that has to be looked at; gives what follows, or nothing where there is none or not all of it.
@@ -193,7 +218,7 @@ impl Scan {
             let code = self.codes.async_code(kind).unwrap_or_default();
             self.asyncs[usize::from(code) % ASYNCS_MAX] += 1;
         } else {
-            self.counts[usize::from(bytes[0]) % CODES_MAX] += 1;
+            self.counts[usize::from(bytes[0])] += 1;
         }
         self.at += (bytes.len() - rest.len()) as u64;
         self.events += 1;
@@ -203,7 +228,8 @@ impl Scan {
 
     /// What was counted.
     pub(super) fn tally(&self) -> Tally {
-        let numbered = (0..).zip(self.counts).map(|(code, count)| (self.codes.kind(code), count));
+        let numbered =
+            (0..=u8::MAX).zip(self.counts).map(|(code, count)| (self.codes.kind(code), count));
         let nested =
             (0..).zip(self.asyncs).map(|(code, count)| (self.codes.async_kind(code), count));
         let mut counts = Vec::new();
@@ -232,4 +258,9 @@ impl Scan {
         };
         Some(Stop { at: self.at, event: self.events, icount: self.icount, why })
     }
+}
+
+/// The eight bytes at a place; `None` where there are not so many.
+fn word_at(bytes: &[u8], at: usize) -> Option<[u8; 8]> {
+    bytes.get(at..)?.first_chunk().copied()
 }
