@@ -155,6 +155,7 @@ impl PrintArgs {
         out: &mut Output,
     ) -> Result<Option<qemu::Stop>, Failure> {
         let reader = self.layout.reader(&self.trace, input)?;
+        let layout = reader.layout();
         let lines = LogLines {
             at: self.at.clone(),
             limit: self.limit,
@@ -167,20 +168,20 @@ impl PrintArgs {
                 log::canonical_heading(out).map_err(Failure::output)?;
                 lines.tell(&self.trace, reader, out, |line, out| {
                     let folded = line.folded.as_ref();
-                    folded.map_or(Ok(()), |folded| log::canonical(folded, out))
+                    folded.map_or(Ok(()), |folded| log::canonical(folded, layout, out))
                 })
             }
             Format::Json => {
-                let mut json = LogJson::default();
+                let mut json = LogJson::new(layout);
                 lines.tell(&self.trace, reader, out, |line, out| {
                     json.event(&line.event, line.folded.as_ref(), out)
                 })
             }
             Format::Text => {
-                let text = LogText::new(out.is_colored(), self.folded);
+                let text = LogText::new(layout, out.is_colored(), self.folded);
                 text.heading(out).map_err(Failure::output)?;
                 lines.tell(&self.trace, reader, out, |line, out| {
-                    LogText::event(&line.event, line.folded.as_ref(), out)
+                    text.event(&line.event, line.folded.as_ref(), out)
                 })
             }
         }

@@ -3,22 +3,23 @@
 //! Knows no requests. Invariant: text shows the beginning of long data and says how long they are; JSON has them whole.
 
 use blkreplay_core::event::{AudioIn, Checkpoint, Event, EventKind, Input, Key, Sample};
-use blkreplay_core::qemu::LogEvent;
+use blkreplay_core::qemu::{self, Layout, LogEvent};
 use serde::Serialize;
 
-use super::{frame, keys};
+use super::frame;
 
 use crate::words::hex;
 
 /// How much of its data a line of text shows, in bytes.
 const SHOWN_BYTES: usize = 32;
 
-/// The words of a line about an event; none about those that are not of a virtual machine.
-pub(super) fn words(kind: &EventKind) -> Vec<String> {
+/// The words of a line about an event, of a QEMU log in this layout or of a trace; none about those that are not of a virtual
+/// machine.
+pub(super) fn words(kind: &EventKind, layout: Option<&Layout>) -> Vec<String> {
     match kind {
         EventKind::Bh { id } | EventKind::BhOneshot { id } => vec![format!("id {id}")],
         EventKind::BlockId { id } => vec![id.to_string()],
-        EventKind::Input(input) => vec![input.name().to_owned(), input_words(input)],
+        EventKind::Input(input) => vec![input.name().to_owned(), input_words(input, layout)],
         EventKind::CharRead { device, data } => vec![format!("device {device}"), quoted(data)],
         EventKind::Net { filter, flags, frame } => {
             let who = frame::words(frame);
@@ -38,7 +39,7 @@ pub(super) fn words(kind: &EventKind) -> Vec<String> {
     }
 }
 
-fn input_words(input: &Input) -> String {
+fn input_words(input: &Input, layout: Option<&Layout>) -> String {
     let pressed = |down| if down { "down" } else { "up" };
     let named = |name: Option<&str>, number: u32| match name {
         Some(name) => name.to_owned(),
@@ -46,17 +47,18 @@ fn input_words(input: &Input) -> String {
     };
     match *input {
         Input::Key { key, down } => {
-            let name = keys::key(key).map_or(String::new(), |name| format!("{name} "));
+            let name = qemu::key_name(layout, key).map_or(String::new(), |name| format!("{name} "));
             format!("{name}({} {}) {}", key.name(), key.code(), pressed(down))
         }
         Input::Button { button, down } => {
-            format!("{} {}", named(keys::button(button), button), pressed(down))
+            format!("{} {}", named(qemu::button_name(button), button), pressed(down))
         }
         Input::Relative { axis, value } | Input::Absolute { axis, value } => {
-            format!("axis {} value {value}", named(keys::axis(axis), axis))
+            format!("axis {} value {value}", named(qemu::axis_name(axis), axis))
         }
         Input::MultiTouch { phase, slot, tracking_id, axis, value } => {
-            let (phase, axis) = (named(keys::phase(phase), phase), named(keys::axis(axis), axis));
+            let (phase, axis) =
+                (named(qemu::touch_name(phase), phase), named(qemu::axis_name(axis), axis));
             format!("{phase} slot {slot} id {tracking_id} axis {axis} value {value}")
         }
     }
@@ -153,12 +155,17 @@ pub(super) struct GuestJson {
 }
 
 /// The JSON object of an event of a virtual machine; `None` for all others.
-pub(super) fn json(schema: &'static str, seq: u64, event: &Event) -> Option<GuestJson> {
+pub(super) fn json(
+    schema: &'static str,
+    seq: u64,
+    event: &Event,
+    layout: Option<&Layout>,
+) -> Option<GuestJson> {
     let none = GuestJson::default;
     let own = match &event.kind {
         EventKind::Bh { id } | EventKind::BhOneshot { id } => GuestJson { id: Some(*id), ..none() },
         EventKind::BlockId { id } => GuestJson { id: Some(id.0), ..none() },
-        EventKind::Input(input) => input_json(input),
+        EventKind::Input(input) => input_json(input, layout),
         EventKind::InputSync | EventKind::Interrupt | EventKind::Exception => none(),
         EventKind::CharRead { device, data } => {
             GuestJson { chardev: Some(*device), data: Some(hex(data)), ..none() }
@@ -188,9 +195,9 @@ pub(super) fn json(schema: &'static str, seq: u64, event: &Event) -> Option<Gues
 }
 
 /// The JSON object of an event of a QEMU log, which has no time.
-pub(super) fn log_json(schema: &'static str, event: &LogEvent) -> GuestJson {
+pub(super) fn log_json(schema: &'static str, event: &LogEvent, layout: &Layout) -> GuestJson {
     let kind = &event.event.kind;
-    let own = json(schema, event.index, &event.event).unwrap_or_default();
+    let own = json(schema, event.index, &event.event, Some(layout)).unwrap_or_default();
     let checkpoint = match kind {
         EventKind::Checkpoint(checkpoint) => Some(*checkpoint),
         _ => event.checkpoint,
@@ -207,12 +214,12 @@ pub(super) fn log_json(schema: &'static str, event: &LogEvent) -> GuestJson {
     }
 }
 
-fn input_json(input: &Input) -> GuestJson {
+fn input_json(input: &Input, layout: Option<&Layout>) -> GuestJson {
     let own = GuestJson { input: Some(input.name()), ..GuestJson::default() };
     match *input {
-        Input::Key { key, down } => key_json(key, down, own),
+        Input::Key { key, down } => key_json(key, down, layout, own),
         Input::Button { button, down } => {
-            let name = keys::button(button);
+            let name = layout.and_then(|_| qemu::button_name(button));
             GuestJson { button: Some(button), name, down: Some(down), ..own }
         }
         Input::Relative { axis, value } | Input::Absolute { axis, value } => {
@@ -229,8 +236,10 @@ fn input_json(input: &Input) -> GuestJson {
     }
 }
 
-fn key_json(key: Key, down: bool, own: GuestJson) -> GuestJson {
-    let (name, code) = (keys::key(key), Some(key.code()));
+fn key_json(key: Key, down: bool, layout: Option<&Layout>, own: GuestJson) -> GuestJson {
+    // A trace has what its format has: numbers.
+    let name = layout.and_then(|layout| qemu::key_name(Some(layout), key));
+    let code = Some(key.code());
     GuestJson { key: Some(key.name()), code, name, down: Some(down), ..own }
 }
 

@@ -64,7 +64,7 @@ impl Json {
         event: &Event,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        match guest::json(EVENT_SCHEMA, index, event) {
+        match guest::json(EVENT_SCHEMA, index, event, None) {
             Some(guest) => write(&mut self.line, &guest, out),
             None => write(&mut self.line, &event_json(index, event, &self.devices), out),
         }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 use blkreplay_core::event::EventKind;
-use blkreplay_core::qemu::LogEvent;
+use blkreplay_core::qemu::{Layout, LogEvent};
 use blkreplay_core::view::Folded;
 use serde::Serialize;
 
@@ -16,13 +16,16 @@ use super::json::EVENT_SCHEMA;
 /// Writes lines of text.
 #[derive(Debug)]
 pub(crate) struct LogText {
+    layout: &'static Layout,
     heading: Style,
     folded: bool,
 }
 
 impl LogText {
-    pub(crate) fn new(colored: bool, folded: bool) -> LogText {
-        LogText { heading: if colored { Style::new().bold() } else { Style::new() }, folded }
+    /// Lines about a log in this layout.
+    pub(crate) fn new(layout: &'static Layout, colored: bool, folded: bool) -> LogText {
+        let heading = if colored { Style::new().bold() } else { Style::new() };
+        LogText { layout, heading, folded }
     }
 
     /// Names the columns.
@@ -36,6 +39,7 @@ impl LogText {
 
     /// Writes an event.
     pub(crate) fn event(
+        &self,
         event: &LogEvent,
         folded: Option<&Folded>,
         out: &mut impl Write,
@@ -45,7 +49,7 @@ impl LogText {
         let place = folded.map_or(String::new(), |folded| {
             format!("{:>6} {:>9} ", folded.place, folded.hidden.total())
         });
-        let mut words = words(kind);
+        let mut words = words(kind, self.layout);
         words.extend(checkpoint.map(|checkpoint| format!("at {}", checkpoint.name())));
         let line = format!(
             "{place}{index:>9} {at:>10} {icount:>12} {:<19} {}",
@@ -62,21 +66,22 @@ pub(crate) fn canonical_heading(out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Writes what two runs share of an event.
-pub(crate) fn canonical(folded: &Folded, out: &mut impl Write) -> io::Result<()> {
+pub(crate) fn canonical(folded: &Folded, layout: &Layout, out: &mut impl Write) -> io::Result<()> {
     let kind = &folded.event;
-    writeln!(out, "{}", format!("{} {}", kind.name(), words(kind).join(" ")).trim_end())
+    writeln!(out, "{}", format!("{} {}", kind.name(), words(kind, layout).join(" ")).trim_end())
 }
 
-fn words(kind: &EventKind) -> Vec<String> {
+fn words(kind: &EventKind, layout: &Layout) -> Vec<String> {
     match kind {
         EventKind::Checkpoint(checkpoint) => vec![checkpoint.name().to_owned()],
-        kind => guest::words(kind),
+        kind => guest::words(kind, Some(layout)),
     }
 }
 
 /// Writes JSON lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LogJson {
+    layout: &'static Layout,
     line: Vec<u8>,
 }
 
@@ -89,6 +94,11 @@ struct FoldedJson {
 }
 
 impl LogJson {
+    /// Lines about a log in this layout.
+    pub(crate) fn new(layout: &'static Layout) -> LogJson {
+        LogJson { layout, line: Vec::new() }
+    }
+
     /// Writes an event.
     pub(crate) fn event(
         &mut self,
@@ -99,12 +109,15 @@ impl LogJson {
         self.line.clear();
         match folded {
             None => {
-                serde_json::to_writer(&mut self.line, &guest::log_json(EVENT_SCHEMA, event))?;
+                serde_json::to_writer(
+                    &mut self.line,
+                    &guest::log_json(EVENT_SCHEMA, event, self.layout),
+                )?;
             }
             Some(Folded { place, event: kind, hidden }) => {
                 let mut shown = event.clone();
                 shown.event.kind = kind.clone();
-                let event = guest::log_json(EVENT_SCHEMA, &shown);
+                let event = guest::log_json(EVENT_SCHEMA, &shown, self.layout);
                 let folded = FoldedJson { event, place: *place, folded: hidden.total() };
                 serde_json::to_writer(&mut self.line, &folded)?;
             }

@@ -13,7 +13,6 @@ mod frame;
 mod guest;
 /// One JSON object a line, for programs.
 pub(crate) mod json;
-mod keys;
 /// The events of a QEMU log.
 pub(crate) mod log;
 /// What a QEMU log is and holds.

@@ -116,7 +116,7 @@ impl Text {
             EventKind::Mark { name } => words.push(printable(name.as_str()).into_owned()),
             EventKind::End { status: Some(status) } => words.push(format!("status {status}")),
             EventKind::End { status: None } => {}
-            other => words = guest::words(other),
+            other => words = guest::words(other, None),
         }
         let (time, kind, words) = (seconds(event.time), event.kind.name(), words.join(" "));
         let line = format!("{index:>7} {time:>10} {kind:<10} {words}");

@@ -7,6 +7,7 @@
 use crate::event::{Checkpoint, ClockKind, ShutdownCause};
 
 use super::kind::LogKind;
+use super::names::Qcodes;
 
 /// One way in which QEMU logs are written.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub struct Layout {
     pub(super) audio: Audio,
     /// How keys are named.
     pub(super) keys: Keys,
+    /// Which list of keys the numbers of keys are from.
+    pub(super) qcodes: Qcodes,
     /// Which of several layouts is taken that fit alike: the lowest.
     pub(super) rank: u8,
 }
@@ -88,6 +91,7 @@ const FIRST: Layout = Layout {
     checkpoints: 8,
     audio: Audio::Narrow,
     keys: Keys::Qcode,
+    qcodes: Qcodes::First,
     rank: 10,
 };
 
@@ -136,6 +140,7 @@ const SOUNDS_BUMPED: Layout = Layout {
     version: 0x00e0_2006,
     releases: "2.9",
     change: "the version that was due before",
+    qcodes: Qcodes::Japanese,
     rank: 8,
     ..SOUNDS
 };
@@ -145,6 +150,7 @@ const CAUSES: Layout = Layout {
     releases: "2.10, 2.11",
     change: "a shutdown says why, under the same version",
     causes: 9,
+    qcodes: Qcodes::Media,
     rank: 7,
     ..SOUNDS_BUMPED
 };
@@ -154,6 +160,7 @@ const CAUSES_BUMPED: Layout = Layout {
     version: 0x00e0_2007,
     releases: "2.12",
     change: "the version that was due before",
+    qcodes: Qcodes::Last,
     rank: 6,
     ..CAUSES
 };
