@@ -43,6 +43,7 @@ impl LayoutArg {
     pub(crate) fn look(self, path: &Path) -> Result<(Input, Found), Failure> {
         let mut input = Input::open(path)?;
         if self.forced.is_some() {
+            refuse_trace(path, &mut input)?;
             return Ok((input, Found::QemuLog));
         }
         let found = open::look(&mut input).map_err(|error| {
@@ -72,6 +73,17 @@ impl LayoutArg {
     }
 }
 
+/// Refuses to read a trace in a layout of logs, whatever was asked for.
+fn refuse_trace(path: &Path, input: &mut Input) -> Result<(), Failure> {
+    // What cannot be looked at cannot be read either, and reading says why.
+    if !open::begins_as_trace(input).is_ok_and(|is_trace| is_trace) {
+        return Ok(());
+    }
+    let name = input::name(path);
+    Err(Failure::new(format!("{} is a trace: only QEMU logs have layouts", name.display()))
+        .hint("leave --qemu-layout out"))
+}
+
 /// Why a log cannot be read.
 pub(crate) fn cannot_read(path: &Path, error: LogError) -> Failure {
     let name = input::name(path);
@@ -81,8 +93,13 @@ pub(crate) fn cannot_read(path: &Path, error: LogError) -> Failure {
 /// Says where a log stops, what that means and what to try.
 pub(crate) fn told(path: &Path, stop: Option<&Stop>, printer: &Printer) -> ExitCode {
     let Some(stop) = stop else { return ExitCode::Done };
+    told_with(path, stop, stop.hint(), printer)
+}
+
+/// The same, with something else to try; `LOG` stands for the path.
+pub(crate) fn told_with(path: &Path, stop: &Stop, hint: &str, printer: &Printer) -> ExitCode {
     printer.warn(format_args!("{}: {stop}: {}", input::name(path).display(), stop.meaning()));
     let word = if input::is_stdin(path) { "LOG".to_owned() } else { shell_word(path) };
-    printer.hint(stop.hint().replace("LOG", &word));
+    printer.hint(hint.replace("LOG", &word));
     if stop.is_loss() { ExitCode::Loss } else { ExitCode::Done }
 }

@@ -30,14 +30,20 @@ pub(crate) enum Damage {
 /// Opens the trace at `path`; `-` is standard input, which can be opened again and again.
 pub(crate) fn open(path: &Path) -> Result<Trace, Failure> {
     let mut input = Input::open(path)?;
-    let name = input::name(path);
+    refuse_log(path, &mut input, "it has no offsets and no data of requests")?;
+    open::input(&input::name(path), input).map_err(explained)
+}
+
+/// Refuses a log of QEMU, for this reason.
+fn refuse_log(path: &Path, input: &mut Input, why: &str) -> Result<(), Failure> {
     // What cannot be looked at cannot be read either, and reading says why.
-    if open::look(&mut input).is_ok_and(|found| found == Found::QemuLog) {
-        let what = format!("{} is a log of QEMU's record/replay, not a trace", name.display());
-        return Err(Failure::new(format!("{what}: it has no offsets and no data of requests"))
-            .hint(format!("blkreplay print {}  prints its events", shell_word(path))));
+    if !open::look(input).is_ok_and(|found| found == Found::QemuLog) {
+        return Ok(());
     }
-    open::input(&name, input).map_err(explained)
+    let name = input::name(path);
+    let what = format!("{} is a log of QEMU's record/replay, not a trace", name.display());
+    Err(Failure::new(format!("{what}: {why}"))
+        .hint(format!("blkreplay print {}  prints its events", shell_word(path))))
 }
 
 /// Opens the trace at `path` to read on when it grows.
@@ -46,6 +52,7 @@ pub(crate) fn follow(path: &Path) -> Result<Trace, Failure> {
         && let Err(error) = open::trace(path)
         && !may_grow(&error)
     {
+        refuse_log(path, &mut Input::open(path)?, "QEMU writes its version last")?;
         return Err(explained(error));
     }
     let input = Input::follow(path)?;

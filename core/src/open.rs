@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub use spool::Spool;
 
-use crate::format::{Origin, PreambleError, ReadError, Reader};
+use crate::format::{MAGIC, Origin, PreambleError, ReadError, Reader};
 use crate::qemu;
 
 /// Why a path leads to no trace that can be read.
@@ -105,6 +105,15 @@ pub fn look<R: Read + Seek>(input: &mut R) -> io::Result<Found> {
     }
     input.rewind()?;
     Ok(if qemu::is_log(&start) { Found::QemuLog } else { Found::Trace })
+}
+
+/// Whether `input` begins as a trace does, whole or not. Goes back to its beginning.
+pub fn begins_as_trace<R: Read + Seek>(input: &mut R) -> io::Result<bool> {
+    let mut start = Vec::new();
+    input.rewind()?;
+    input.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    input.rewind()?;
+    Ok(start == MAGIC)
 }
 
 /// Opens the trace at `path` and reads its header.

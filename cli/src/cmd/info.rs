@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use blkreplay_core::format::{ColumnCosts, ReadError, Survey};
-use blkreplay_core::qemu;
+use blkreplay_core::qemu::{self, Why};
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -122,7 +122,17 @@ fn warn(path: &Path, told: &Told, printer: &Printer) -> ExitCode {
             printer.hint(trace::recover_hint(path));
             ExitCode::Loss
         }
-        Told::Log(survey) => qemu_log::told(path, survey.stop.as_ref(), printer),
+        Told::Log(survey) => match &survey.stop {
+            // Which layouts fit has been said.
+            Some(stop) if matches!(stop.why, Why::Fault(_)) => {
+                let label = survey.layout.label;
+                let hint = format!(
+                    "blkreplay print LOG --tail 20 --qemu-layout {label}  shows the events before it"
+                );
+                qemu_log::told_with(path, stop, &hint, printer)
+            }
+            stop => qemu_log::told(path, stop.as_ref(), printer),
+        },
     }
 }
 

@@ -69,7 +69,7 @@ pub use origin::Origin;
 pub use pack::UnpackError;
 pub use parts::{ColumnCost, ColumnCosts, Parts};
 pub use payload::PayloadError;
-pub use preamble::{Feature, PreambleError};
+pub use preamble::{Feature, MAGIC, PreambleError};
 pub use reader::{ReadError, Reader};
 pub use recover::recover;
 pub use recovery::{Amount, Fresh, Gap, Observer, RecoverError, Recovery};

@@ -13,7 +13,7 @@ use crate::limits::HEADER_BYTES_MAX;
 
 /// What every trace begins with. A transfer in text mode, or one that strips the eighth bit or stops at a
 /// control-Z, breaks it.
-pub(super) const MAGIC: [u8; 12] = *b"\x89BLKR\r\n\x1a\n\0\0\0";
+pub const MAGIC: [u8; 12] = *b"\x89BLKR\r\n\x1a\n\0\0\0";
 
 /// The version of the format that this program writes and reads.
 pub(super) const MAJOR: u16 = 1;

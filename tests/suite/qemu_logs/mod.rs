@@ -5,6 +5,8 @@
 mod checking;
 /// A recorder that is killed, and what becomes of its log.
 mod killed;
+/// Layouts as the commands find and take them, and names of keys.
+mod layouts;
 /// Layouts, counts, events and places, through the library.
 mod oracles;
 /// Pairs of runs, folded: the same ones, and where different ones part.
