@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use blkreplay_core::qemu::{Completed, Layout, Survey};
+use blkreplay_core::qemu::{Completed, Layout, Stop, Survey, Why};
 use blkreplay_core::units::Size;
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ const INFO_SCHEMA: &str = "blkreplay.info/1";
 /// Writes the facts for people.
 pub(crate) fn write_text(path: &Path, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
     let tally = &survey.tally;
-    let state = if survey.stop.is_none() { "complete" } else { "NOT WHOLE" };
+    let state = if loss(survey).is_none() { "complete" } else { "NOT WHOLE" };
     writeln!(
         out,
         "{}  QEMU log  {state}  {}  {}  {}",
@@ -35,6 +35,11 @@ pub(crate) fn write_text(path: &Path, survey: &Survey, out: &mut impl Write) -> 
         writeln!(out, "{:<28} {:>12}", kind.name(), Count(*count))?;
     }
     Ok(())
+}
+
+/// Where events are missing; bytes behind the end are not.
+fn loss(survey: &Survey) -> Option<&Stop> {
+    survey.stop.as_ref().filter(|stop| stop.is_loss())
 }
 
 fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
@@ -96,6 +101,8 @@ struct InfoJson {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     layouts_too: Vec<&'static str>,
     file_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trailing_bytes: Option<u64>,
     events: u64,
     icount: u64,
     odd_events: u64,
@@ -134,7 +141,7 @@ impl From<Completed> for CompletedJson {
 pub(crate) fn write_json(path: &Path, survey: &Survey, out: &mut impl Write) -> io::Result<()> {
     let tally = &survey.tally;
     let kinds = tally.counts.iter().map(|(kind, count)| (kind.name().to_owned(), (*count).into()));
-    let loss = survey.stop.as_ref().map(|stop| LossJson {
+    let loss = loss(survey).map(|stop| LossJson {
         at: stop.at,
         event: stop.event,
         icount: stop.icount,
@@ -153,6 +160,10 @@ pub(crate) fn write_json(path: &Path, survey: &Survey, out: &mut impl Write) -> 
         releases: survey.layout.releases,
         layouts_too: survey.others.iter().map(|layout| layout.label).collect(),
         file_bytes: survey.file_bytes,
+        trailing_bytes: match survey.stop.map(|stop| stop.why) {
+            Some(Why::Trailing { bytes }) => Some(bytes),
+            _ => None,
+        },
         events: tally.events,
         icount: tally.icount,
         odd_events: tally.oddities,

@@ -245,7 +245,7 @@ const SNAPSHOTS: Layout = Layout {
 const UNPLACED: Layout = Layout {
     label: "0d/v11",
     version: 0x00e0_200d,
-    releases: "11.0, probably",
+    releases: "none that is known; between 10.2 and 11.1",
     change: "recorded sound does not say where in its ring it lies",
     audio: Audio::Unplaced,
     rank: 13,

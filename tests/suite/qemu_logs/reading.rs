@@ -269,6 +269,12 @@ fn what_follows_the_end_is_told_and_is_no_loss() {
             "q.rr: byte 15286, event 3758, 5999516 instructions in: 10 bytes follow the end event",
         ]);
     }
+    let told = run(&sandbox, "info q.rr").succeeds();
+    assert!(told.stdout.starts_with("q.rr  QEMU log  complete  "), "{told}");
+    let told = run(&sandbox, "info q.rr --json").succeeds();
+    let [info] = &json(&told)[..] else { panic!("{told}") };
+    assert_eq!((&info["complete"], &info["trailing_bytes"]), (&true.into(), &10.into()));
+    assert!(info.get("loss").is_none(), "{info}");
 }
 
 #[test]
