@@ -388,6 +388,18 @@ fn logged(block: &Block, came: &Came, done: &Done, now: Nanos) -> Block {
             },
             refused: block.flags.refused,
         },
+        payload: match done {
+            // What was read now, where that may be something else.
+            Done::Answered(answer) if answer.payload != Payload::Absent => {
+                as_read(block.payload, answer.payload)
+            }
+            _ => block.payload,
+        },
         ..block.clone()
     }
+}
+
+/// What the log of a replay says of data that were read `now`: what the recording says, unless they are others.
+fn as_read(recorded: Payload, now: Payload) -> Payload {
+    if recorded.differs(&now) { now } else { recorded }
 }

@@ -9,6 +9,7 @@ mod images;
 mod machines;
 mod monitors;
 mod other_machines;
+mod own_log;
 mod random_machines;
 
 use std::io::Cursor;
