@@ -18,7 +18,7 @@ use super::disk::Disk;
 use super::outbox::Outbox;
 use super::play::{Play, is_too_long};
 use super::replay_error::ReplayError;
-use super::rules::Replayed;
+use super::rules::{Replayed, Source};
 use super::{Engine, Mode};
 use crate::device::{Completion, Dice, Doorbell, Queue};
 use crate::event::{EventKind, Issue, Payload};
@@ -264,7 +264,7 @@ impl Player {
         let (data, filled) = match &entry.kind {
             EventKind::Issue(issue)
                 if issue.request.operation == Operation::Write
-                    && engine.does_itself(issue)
+                    && (engine.does_itself(issue) || engine.logs_data_of(play, issue))
                     && !is_too_long(&issue.request) =>
             {
                 self.data_of(play, event, issue)?
@@ -325,6 +325,14 @@ impl Engine {
 
     fn does_itself(&self, issue: &Issue) -> bool {
         self.lock().conductor.as_ref().is_some_and(|conductor| conductor.does_itself(issue.id))
+    }
+
+    /// Whether the replay's own log is to have the data of a write that no image gets, because it had failed.
+    fn logs_data_of(&self, play: &Play, issue: &Issue) -> bool {
+        let alone = |conductor: &super::Conductor| conductor.rules().source == Source::Log;
+        play.recorder.is_some()
+            && matches!(issue.payload, Payload::Stored(..))
+            && self.lock().conductor.as_ref().is_some_and(alone)
     }
 
     /// Like [`Engine::conduct`], on the player's own thread. Whether that has work to do now.

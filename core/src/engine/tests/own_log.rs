@@ -21,3 +21,16 @@ fn the_log_of_a_replay_has_what_was_read_now() {
     }
     assert_eq!(read, Some((Payload::of(b"dust"), Bytes::from_static(b"dust"))));
 }
+
+#[test]
+fn the_log_of_a_replay_keeps_the_data_of_writes_that_are_not_done_again() {
+    let bytes = Tape::new()
+        .write(0, 0, b"data")
+        .checkpoint()
+        .block(0, Operation::Write, Err(Errno::ENOSPC), b"")
+        .end();
+    let mut replay = Replay::new(&bytes, Rules::of(Source::Log), vec![Parked::new(1 << 20)]);
+    replay.turn();
+    assert!(replay.engine.replay_ended());
+    plan(&replay.end()).needs_writes().unwrap();
+}
