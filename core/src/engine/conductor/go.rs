@@ -175,18 +175,26 @@ impl Conductor {
         self.replayed.ahead += u64::from(first.step < one.step);
     }
 
-    /// Without an order, a read with which a conflicting request is in flight may return either's data.
+    /// Without an order, of a read with which a conflicting request is in flight nobody can say what it returns; nor of
+    /// one that comes later, where two changes were in flight together.
     fn mark_racy(&mut self, place: u64) {
         let Some(one) = self.window.get(place) else { return };
         let (device, request) = (one.device, one.request);
         let block = u64::from(self.stages[usize::from(device.0)].geometry.block_min);
-        let mut racy = false;
+        let mut racy = self.is_unsure(device, request);
+        let mut unsure = Vec::new();
         for other in &self.away {
             let Some(other) = self.window.get_mut(*other) else { continue };
             if other.device == device && other.request.conflicts(&request, block) {
                 other.racy = true;
                 racy = true;
+                if other.request.operation.modifies() && request.operation.modifies() {
+                    unsure.push(other.request.range);
+                }
             }
+        }
+        for range in unsure {
+            self.make_unsure(device, range);
         }
         if let Some(one) = self.window.get_mut(place) {
             one.racy |= racy;

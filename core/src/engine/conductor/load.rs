@@ -13,8 +13,8 @@ use crate::limits::{
     ASYNC_BYTES_MAX, ASYNC_EVENTS_MAX, REPLAY_BYTES_MAX, REPLAY_REQUESTS_MAX,
     REQUEST_DATA_BYTES_MAX,
 };
-use crate::request::{Operation, RequestId};
-use crate::units::Nanos;
+use crate::request::{DeviceId, Operation, Request, RequestId};
+use crate::units::{ByteRange, Nanos};
 
 /// Requests that are read ahead where the log is the client.
 const LOOK_AHEAD: usize = 1024;
@@ -235,7 +235,8 @@ impl Conductor {
         let live = self.rules.is_live();
         let optional = self.plan.is_optional(issue.id);
         if filled {
-            self.fill(issue);
+            self.replayed.filled += 1;
+            self.make_unsure(issue.device, issue.request.range);
         }
         let supplied = live && optional && !failed && self.can_supply(issue, filled);
         let stage = if !live || supplied { Stage::Arrived(came) } else { Stage::Missing };
@@ -261,7 +262,7 @@ impl Conductor {
             reached: false,
             clear: false,
             entered: false,
-            filled: filled || self.reads_filled(issue),
+            filled: filled || self.is_unsure(issue.device, issue.request),
             racy: false,
             fetching: false,
             fetched: false,
@@ -311,29 +312,27 @@ impl Conductor {
         Ok(())
     }
 
-    /// Whether any of the data of a read was made up, by what the log has before it.
-    fn reads_filled(&self, issue: &Issue) -> bool {
-        let range = issue.request.range;
-        let filled = &self.filled[usize::from(issue.device.0)];
-        issue.request.operation == Operation::Read
-            && filled.range(..range.end()).next_back().is_some_and(|(_, end)| *end > range.offset)
+    /// Whether nobody can say what a read returns, for some of its data were made up, or written in no order.
+    pub(super) fn is_unsure(&self, device: DeviceId, request: Request) -> bool {
+        let range = request.range;
+        let unsure = &self.unsure[usize::from(device.0)];
+        request.operation == Operation::Read
+            && unsure.range(..range.end()).next_back().is_some_and(|(_, end)| *end > range.offset)
     }
 
-    /// What is read there from now on was made up.
-    fn fill(&mut self, issue: &Issue) {
-        self.replayed.filled += 1;
-        let range = issue.request.range;
-        let filled = &mut self.filled[usize::from(issue.device.0)];
+    /// Nobody can say what is read there from now on.
+    pub(super) fn make_unsure(&mut self, device: DeviceId, range: ByteRange) {
+        let unsure = &mut self.unsure[usize::from(device.0)];
         let (mut first, mut end) = (range.offset, range.end());
         // Joined with those that it touches, so that a disk filled from one end to the other is one range.
-        while let Some((offset, other)) = filled.range(..=end).next_back().map(|(a, b)| (*a, *b)) {
+        while let Some((offset, other)) = unsure.range(..=end).next_back().map(|(a, b)| (*a, *b)) {
             if other < first {
                 break;
             }
-            filled.remove(&offset);
+            unsure.remove(&offset);
             (first, end) = (first.min(offset), end.max(other));
         }
-        filled.insert(first, end);
+        unsure.insert(first, end);
     }
 
     fn load_block(&mut self, time: Nanos, block: Block, now: Nanos, out: &mut Output) {

@@ -212,8 +212,8 @@ pub(in crate::engine) struct Conductor {
     evidence_bytes: usize,
     recorded_before: VecDeque<Asked>,
     came_before: VecDeque<Asked>,
-    /// Ranges whose data were made up, by device: where each begins, and where it ends.
-    filled: Vec<BTreeMap<u64, u64>>,
+    /// Ranges whose data were made up, or were changed by two at once, by device: where each begins, and where it ends.
+    unsure: Vec<BTreeMap<u64, u64>>,
     marks: HashMap<String, u64>,
     replayed: Replayed,
 }
@@ -255,7 +255,7 @@ impl Conductor {
             evidence_bytes: 0,
             recorded_before: VecDeque::new(),
             came_before: VecDeque::new(),
-            filled: Vec::new(),
+            unsure: Vec::new(),
             replayed: Replayed::default(),
         }
     }
@@ -265,7 +265,7 @@ impl Conductor {
         let block = u64::from(geometry.block_min);
         self.schedules.push(Schedule::new(self.rules.order, block));
         self.flushes.push(0);
-        self.filled.push(BTreeMap::new());
+        self.unsure.push(BTreeMap::new());
         self.stages.push(Stage { geometry, has_image });
     }
 

@@ -346,3 +346,33 @@ fn what_a_trace_does_not_hold_is_known_before_the_first_request() {
     let Err(PlanError::NoReadData(first)) = outcome else { panic!("{outcome:?}") };
     assert_eq!((first.event, first.request.range.offset), (0, 8));
 }
+
+#[test]
+fn what_two_changes_at_once_leave_behind_is_never_called_verified() {
+    let bytes = Tape::new()
+        .write(0, 0, b"one.")
+        .done(0, Operation::Write)
+        .write(1, 2, b"two.")
+        .done(1, Operation::Write)
+        .read(2, 0, 4)
+        .block(2, Operation::Read, Ok(()), b"ontw")
+        .read(3, 512, 4)
+        .block(3, Operation::Read, Ok(()), &[7; 4])
+        .end();
+    let rules = Rules { order: Order::None, depth: 2, ..Rules::of(Source::Log) };
+    let device = Parked::new(1 << 20);
+    let mut replay = Replay::new(&bytes, rules, vec![device.clone()]);
+    replay.turn();
+    for id in [1, 0] {
+        device.complete(id, Ok(()));
+    }
+    replay.turn();
+    assert_eq!(device.parked(), [2, 3], "nothing is in flight with the reads");
+    for id in [2, 3] {
+        device.complete(id, Ok(()));
+    }
+    replay.turn();
+    let replayed = replay.replayed();
+    assert_eq!(replayed.divergences, []);
+    assert_eq!((replayed.verified, replayed.unverified), (1, 1));
+}
