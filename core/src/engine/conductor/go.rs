@@ -241,6 +241,9 @@ impl Conductor {
         expected.stage = Stage::Done(came, Done::Answered(answer));
         if was_away {
             self.done(ticket, now, out);
+        } else {
+            // Its data came from the trace.
+            self.release_if_done(ticket, now, out);
         }
         // What else can be done now, the caller's `settle` does, once for many.
     }

@@ -284,6 +284,19 @@ fn in_the_order_of_conflicts_what_came_early_goes_ahead_of_what_it_does_not_conf
 }
 
 #[test]
+fn in_the_order_of_conflicts_the_trace_answers_too() {
+    let bytes =
+        Tape::new().read(0, 0, 4).checkpoint().block(0, Operation::Read, Ok(()), b"data").end();
+    let rules = Rules { order: Order::Conflict, ..live() };
+    let replay = Replay::new(&bytes, rules, Vec::new());
+    let port = Some(connect(&replay.disks[0]));
+    let mut client = Client { replay, device: Parked::new(1), port };
+    client.issue(vec![read(10, 0, 4)]);
+    let released = client.released();
+    assert_eq!((released.len(), &released[0].data[..]), (1, &b"data"[..]));
+}
+
+#[test]
 fn with_recorded_times_a_release_waits_for_its_own() {
     let bytes = Tape::new().flush(0).later(5_000_000).done(0, Operation::Flush).end();
     let mut client = Client::new(&bytes, Rules { timing: Timing::Scaled(1.0), ..live() });
