@@ -328,11 +328,13 @@ impl Conductor {
         let mut waiting =
             Waiting { step: self.current, since: now.since(self.moved), ..Waiting::default() };
         waiting.monitor = self.monitor.track.next_act().map(|next| next.kind.clone());
+        // Without steps, what is waited for is in that of the first.
+        let first = self.first_awaited().filter(|_| self.rules.order != Order::Recorded);
+        let step =
+            first.and_then(|place| self.window.get(place)).map_or(self.current, |one| one.step);
         for (_, one) in self.window.iter() {
             let list = match &one.stage {
-                Stage::Missing if one.is_awaited() && one.step == self.current => {
-                    &mut waiting.missing
-                }
+                Stage::Missing if one.is_awaited() && one.step == step => &mut waiting.missing,
                 Stage::Arrived(_) if one.reached => &mut waiting.held,
                 Stage::Arrived(_) => &mut waiting.early,
                 Stage::Away(_) => &mut waiting.away,

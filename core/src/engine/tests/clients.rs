@@ -297,6 +297,25 @@ fn in_the_order_of_conflicts_the_trace_answers_too() {
 }
 
 #[test]
+fn in_the_order_of_conflicts_it_is_told_what_is_waited_for() {
+    let bytes = Tape::new()
+        .write(0, 0, b"one")
+        .checkpoint()
+        .done(0, Operation::Write)
+        .write(1, 0, b"two")
+        .checkpoint()
+        .done(1, Operation::Write)
+        .end();
+    let mut client = Client::new(&bytes, Rules { order: Order::Conflict, ..live() });
+    client.send(vec![write(11, 0, b"two")]);
+    let waiting = client.replay.engine.waiting();
+    let ids = |asked: &[Asked]| asked.iter().map(|one| one.id.unwrap().0).collect::<Vec<_>>();
+    assert_eq!((ids(&waiting.missing), ids(&waiting.held)), (vec![0], vec![1]));
+    client.replay.engine.stop_replay();
+    assert_eq!(client.got(), [11]);
+}
+
+#[test]
 fn with_recorded_times_a_release_waits_for_its_own() {
     let bytes = Tape::new().flush(0).later(5_000_000).done(0, Operation::Flush).end();
     let mut client = Client::new(&bytes, Rules { timing: Timing::Scaled(1.0), ..live() });
