@@ -53,6 +53,10 @@ struct Pending {
     blockers: usize,
     /// The first turn that was issued after its release; `u64::MAX` as long as the log has not released it.
     released_before: u64,
+    /// By which order it waits for others.
+    order: Order,
+    /// Those that wait for it though they were added before it.
+    ahead_of: Vec<u64>,
 }
 
 impl Pending {
@@ -100,9 +104,44 @@ impl Schedule {
         let (order, block) = (self.order, self.block);
         let earlier = self.pending.values();
         let blockers = earlier.filter(|one| one.holds_back(request, turn, order, block)).count();
-        let pending = Pending { request: *request, turn, blockers, released_before: u64::MAX };
+        let (request, released_before, ahead_of) = (*request, u64::MAX, Vec::new());
+        let pending = Pending { request, turn, blockers, released_before, order, ahead_of };
         self.pending.insert(place, pending);
         blockers == 0
+    }
+
+    /// A request of which the log knows nothing: it waits for those it conflicts with that are `begun`, and goes ahead of
+    /// the others, for it may be that they come only when it was answered. Returns whether it need not wait, and who
+    /// waits for it from now on.
+    pub(super) fn add_ahead(
+        &mut self,
+        place: u64,
+        request: &Request,
+        begun: impl Fn(u64) -> bool,
+    ) -> (bool, Vec<u64>) {
+        if self.order == Order::None || !request.operation.touches_data() {
+            return (true, Vec::new());
+        }
+        let (mut blockers, mut ahead_of) = (0, Vec::new());
+        for (other_place, other) in &mut self.pending {
+            if !other.request.conflicts(request, self.block) {
+                continue;
+            }
+            if begun(*other_place) {
+                blockers += 1;
+            } else {
+                other.blockers += 1;
+                ahead_of.push(*other_place);
+            }
+        }
+        let (turn, request, released_before) = (self.turn, *request, u64::MAX);
+        self.turn += 1;
+        let held_up = ahead_of.clone();
+        // No flush had been released before it.
+        let order = Order::Recorded;
+        let pending = Pending { request, turn, blockers, released_before, order, ahead_of };
+        self.pending.insert(place, pending);
+        (blockers == 0, held_up)
     }
 
     /// The log released the request at `place`: what is added from now on was issued after that.
@@ -121,9 +160,11 @@ impl Schedule {
     /// in order.
     pub(super) fn complete(&mut self, place: u64, clear: &mut Vec<u64>) {
         let Some(done) = self.pending.remove(&place) else { return };
-        let (order, block) = (self.order, self.block);
+        let block = self.block;
         for (later_place, later) in &mut self.pending {
-            if later.blockers > 0 && done.holds_back(&later.request, later.turn, order, block) {
+            let holds = done.holds_back(&later.request, later.turn, later.order, block)
+                || done.ahead_of.contains(later_place);
+            if later.blockers > 0 && holds {
                 later.blockers -= 1;
                 if later.blockers == 0 {
                     clear.push(*later_place);
@@ -241,5 +282,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_the_log_does_not_know_waits_for_what_has_begun_and_goes_ahead_of_the_rest() {
+        let mut schedule = Schedule::new(Order::Conflict, 1);
+        let read = request(Operation::Read, 0, 8);
+        let write = request(Operation::Write, 0, 8);
+        assert!(schedule.add(0, &read));
+        assert!(!schedule.add(1, &write));
+        assert!(schedule.add(2, &request(Operation::Flush, 0, 0)));
+        schedule.released(2);
+        assert_eq!(schedule.add_ahead(9, &write, |place| place == 0), (false, vec![1]));
+        let mut clear = Vec::new();
+        schedule.complete(2, &mut clear);
+        assert_eq!(clear, [0; 0], "no flush had been released before it");
+        schedule.complete(0, &mut clear);
+        assert_eq!(clear, [9]);
+        schedule.complete(9, &mut clear);
+        assert_eq!(clear, [9, 1]);
+        assert_eq!(
+            schedule.add_ahead(10, &request(Operation::Flush, 0, 0), |_| true),
+            (true, vec![])
+        );
     }
 }

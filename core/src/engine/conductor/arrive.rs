@@ -5,15 +5,13 @@
 
 use bytes::Bytes;
 
-use super::{Conductor, Extra, LogState, Output, Phase, Unjudged};
-use crate::device::Submission;
+use super::{Conductor, LogState, Output, Phase, Unjudged};
 use crate::engine::divergence::{Asked, AskedField, Divergence, DivergenceKind, Place};
 use crate::engine::driver::Released;
 use crate::engine::expected::{Arrived, Came, Data, Expected, Stage};
-use crate::engine::outbox::Work;
 use crate::engine::schedule::Order;
-use crate::event::{EventKind, Issue, MarkName, Payload};
-use crate::request::{DeviceId, Errno, Request, RequestId};
+use crate::event::{MarkName, Payload};
+use crate::request::{DeviceId, Errno, Request};
 use crate::units::Nanos;
 
 /// In how many fields a request may differ from the one that is expected, to be that one.
@@ -215,53 +213,6 @@ impl Conductor {
             },
             |(_, one)| place_of(one),
         )
-    }
-
-    /// A request that the recording does not have goes to the image all the same.
-    fn extra(&mut self, came: Came, asked: Asked, now: Nanos, out: &mut Output) {
-        self.replayed.extra += 1;
-        let ticket = self.next_extra;
-        self.next_extra += 1;
-        let id = RequestId(self.plan.next_id + (ticket - super::EXTRA));
-        let asked = Asked { id: Some(id), ..asked };
-        let data = match &came.data {
-            Data::Memory(bytes) => bytes.clone(),
-            // Kept data are those of requests that are in the recording.
-            Data::Spilled(_) => Bytes::new(),
-        };
-        let issue = Issue {
-            id,
-            device: asked.device,
-            connection: came.connection,
-            cookie: came.cookie,
-            request: asked.request,
-            payload: asked.payload,
-            early: Nanos::default(),
-        };
-        out.log.push(now, EventKind::Issue(issue), Some(data));
-        self.send_extra(ticket, Extra { came, asked }, now, out);
-    }
-
-    /// A request that no log has goes to the image.
-    pub(super) fn send_extra(&mut self, ticket: u64, extra: Extra, now: Nanos, out: &mut Output) {
-        let Extra { mut came, asked } = extra;
-        let (device, request) = (asked.device, asked.request);
-        came.went = now;
-        let data = match &came.data {
-            Data::Memory(bytes) => bytes.clone(),
-            Data::Spilled(_) => Bytes::new(),
-        };
-        let stage = &self.stages[usize::from(device.0)];
-        let refused = came.refused.or((!stage.has_image).then_some(Errno::EIO));
-        let outbox = std::sync::Arc::clone(&came.outbox);
-        let spilled = matches!(came.data, Data::Spilled(_));
-        self.extras.insert(ticket, Extra { came, asked });
-        if let Some(errno) = refused.or(spilled.then_some(Errno::ENOMEM)) {
-            self.extra_done(ticket, Err(errno), Bytes::new(), Vec::new(), now, out);
-        } else if self.schedules[usize::from(device.0)].add(ticket, &request) {
-            out.work
-                .push((outbox, Work::Submit(device, Submission { tag: ticket, request, data })));
-        }
     }
 }
 

@@ -8,13 +8,12 @@ use bytes::Bytes;
 use super::arrive::refuse;
 use super::{Conductor, EXTRA, Output, Phase};
 use crate::device::Submission;
-use crate::engine::driver::Released;
 use crate::engine::expected::{Answer, Data, Done, Stage};
 use crate::engine::outbox::Work;
 use crate::engine::rules::Timing;
 use crate::engine::schedule::Order;
-use crate::event::{Block, Checkpoint, CompletionFlags, EventKind, Issue, Payload};
-use crate::request::{Errno, Extent, Operation};
+use crate::event::{EventKind, Issue, Payload};
+use crate::request::{Errno, Operation};
 use crate::units::Nanos;
 
 impl Conductor {
@@ -300,60 +299,6 @@ impl Conductor {
         if !held_back {
             self.free(place, now, out);
         }
-    }
-
-    /// A request that the recording does not have may go.
-    fn extra_clear(&mut self, ticket: u64, out: &mut Output) {
-        let Some(extra) = self.extras.get_mut(&ticket) else { return };
-        let data = std::mem::replace(&mut extra.came.data, Data::Memory(Bytes::new()));
-        let Data::Memory(data) = data else { return };
-        let submission = Submission { tag: ticket, request: extra.asked.request, data };
-        let work = Work::Submit(extra.asked.device, submission);
-        out.work.push((std::sync::Arc::clone(&extra.came.outbox), work));
-    }
-
-    /// A request that the recording does not have is complete, and is answered at once.
-    pub(super) fn extra_done(
-        &mut self,
-        ticket: u64,
-        result: Result<(), Errno>,
-        data: Bytes,
-        extents: Vec<Extent>,
-        now: Nanos,
-        out: &mut Output,
-    ) {
-        self.free(ticket, now, out);
-        let Some(extra) = self.extras.remove(&ticket) else { return };
-        let (came, asked) = (extra.came, extra.asked);
-        let read = asked.request.operation == Operation::Read && result.is_ok();
-        // One that came while events are disabled has no id, and no log has it.
-        if let Some(id) = asked.id {
-            let block = Block {
-                id,
-                device: asked.device,
-                operation: asked.request.operation,
-                result,
-                latency: now.since(came.went),
-                hold: Nanos::default(),
-                flags: CompletionFlags {
-                    undelivered: came.outbox.is_gone(),
-                    refused: came.refused.is_some(),
-                },
-                payload: if read { Payload::of(&data) } else { Payload::Absent },
-                extents: extents.clone(),
-            };
-            out.log.push(now, EventKind::Checkpoint(Checkpoint::Controller), None);
-            out.log.push(now, EventKind::Block(block), read.then(|| data.clone()));
-        }
-        let released = Released {
-            tag: came.tag,
-            cookie: came.cookie,
-            request: asked.request,
-            result,
-            data,
-            extents,
-        };
-        out.released.push((came.outbox, released));
     }
 
     /// Puts the issue of a request that has arrived into the log of the replay, once. In the recorded order the log does

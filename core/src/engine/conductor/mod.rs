@@ -7,12 +7,14 @@
 //!                 image ──complete──▶ done ──release, in the order of the log──▶ client
 //! ```
 //!
-//! `load` reads ahead, `arrive` matches, `go` sends to images, `release` gives answers, `watch` has an eye on time;
-//! `monitor` follows a virtual machine monitor along its `track` of the log. All is called under the engine's lock, does no I/O, and says in an [`Output`] what is to be done. Where a client is
+//! `load` reads ahead, `arrive` matches, `go` sends to images, `release` gives answers, `extra` is for what the recording
+//! does not have, `watch` has an eye on time; `monitor` follows a virtual machine monitor along its `track` of the log. All
+//! is called under the engine's lock, does no I/O, and says in an [`Output`] what is to be done. Where a client is
 //! replayed, requests come from its connections; where there is none, the log itself is the client. Invariant: whatever
 //! waits has a name and a bound.
 
 mod arrive;
+mod extra;
 mod go;
 mod load;
 mod monitor;

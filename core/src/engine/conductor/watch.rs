@@ -343,6 +343,12 @@ impl Conductor {
             };
             list.push(asked_of(one));
         }
+        for (ticket, extra) in &self.extras {
+            let device = usize::from(extra.asked.device.0);
+            let held = self.schedules[device].is_held_back(*ticket);
+            let list = if held { &mut waiting.held } else { &mut waiting.away };
+            list.push(extra.asked);
+        }
         waiting
     }
 

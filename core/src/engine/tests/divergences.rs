@@ -173,3 +173,28 @@ fn early_arrivals_beyond_the_window_are_told_apart_from_unexpected_ones() {
     assert_eq!(later.id, RequestId(7));
     client.got();
 }
+
+#[test]
+fn a_request_too_many_does_not_wait_for_what_comes_only_when_it_was_answered() {
+    for order in [Order::Recorded, Order::Conflict] {
+        let rules = Rules { goes_on: true, order, ..live() };
+        let mut client = Client::new(&two_writes_and_a_flush(), rules);
+        client.send(vec![read(13, 0, 3)]);
+        assert_eq!(client.device.parked(), [1 << 63], "the write to its range has not come");
+        let away = client.replay.engine.waiting().away;
+        assert_eq!(away[0].request, request(Operation::Read, 0, 3));
+        client.send(vec![write(10, 0, b"one"), write(11, 512, b"two")]);
+        assert_eq!(client.device.parked(), [1 << 63, 1], "now the write waits for the read");
+        assert_eq!(client.complete(1 << 63), [13]);
+        assert_eq!(client.device.parked(), [1, 0]);
+        client.device.complete(0, Ok(()));
+        client.device.complete(1, Ok(()));
+        let mut got = client.got();
+        got.sort_unstable();
+        assert_eq!(got, [10, 11]);
+        client.send(vec![flush(12)]);
+        assert_eq!(client.complete(2), [12]);
+        client.leave();
+        assert_eq!(client.replay.kinds(), ["unexpected"]);
+    }
+}
