@@ -107,7 +107,7 @@ impl Conductor {
     fn matched(&mut self, place: u64, mut came: Came, now: Nanos, out: &mut Output) {
         let Some(expected) = self.window.get_mut(place) else { return };
         let asked = asked_of(expected);
-        let reached = expected.reached;
+        let (reached, optional) = (expected.reached, expected.optional);
         match &mut expected.stage {
             Stage::Missing => {
                 if !reached {
@@ -128,6 +128,11 @@ impl Conductor {
         }
         Self::remember(&mut self.came_before, asked);
         if reached {
+            if optional {
+                // Its step was ready without it.
+                self.steps[0].ready = 0;
+                self.queue_up_late(place);
+            }
             self.moved = now;
             self.start(place, now, out);
         }

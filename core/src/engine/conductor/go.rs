@@ -24,14 +24,30 @@ impl Conductor {
             return;
         }
         expected.reached = true;
-        let device = usize::from(expected.device.0);
         // One that nobody may bring holds nothing up.
-        let comes = !(expected.optional && matches!(expected.stage, Stage::Missing));
+        if !(expected.optional && matches!(expected.stage, Stage::Missing)) {
+            self.queue_up(place);
+        }
+        self.start(place, now, out);
+    }
+
+    /// A request waits from now on for those before it with which it conflicts, and holds up those behind it.
+    fn queue_up(&mut self, place: u64) {
+        let Some(expected) = self.window.get_mut(place) else { return };
+        let device = usize::from(expected.device.0);
         let done =
             self.stages[device].has_image && expected.request.operation != Operation::BlockStatus;
-        let counts = comes && !expected.failed && (done || self.rules.order == Order::Conflict);
+        let counts = !expected.failed && (done || self.rules.order == Order::Conflict);
         expected.clear = !counts || self.schedules[device].add(place, &expected.request);
-        self.start(place, now, out);
+    }
+
+    /// One that nobody waited for came after its step: others may have gone ahead of it, so it goes behind all of them,
+    /// and what it reads need not be what it read.
+    pub(super) fn queue_up_late(&mut self, place: u64) {
+        if let Some(expected) = self.window.get_mut(place) {
+            expected.racy = true;
+            self.queue_up(place);
+        }
     }
 
     /// Begins with a request that has arrived and whose step has come.

@@ -63,7 +63,7 @@ impl Conductor {
         if !read || self.steps[0].awaited > 0 {
             return false;
         }
-        // What is ready stays so.
+        // What is ready stays so, unless it is one that need not come and comes.
         while let Some(item) = self.steps[0].items.get(self.steps[0].ready) {
             if let Item::Block(place) = *item
                 && !self.is_ready(place, out)

@@ -5,6 +5,7 @@
 mod clients;
 mod connections;
 mod divergences;
+mod gone;
 mod images;
 mod machines;
 mod monitors;
