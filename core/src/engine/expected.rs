@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::counterparts::Counterparts;
+use super::late::Late;
 use super::outbox::Outbox;
 use crate::event::{Block, Payload};
 use crate::request::{ConnectionId, DeviceId, Errno, Extent, Request, RequestId};
@@ -165,6 +166,15 @@ pub(super) struct Arrived<'a> {
     pub(super) payload: &'a Payload,
 }
 
+/// What an arrival is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The request at this place.
+    Expected(u64),
+    /// One whose client had gone, and that is over.
+    Late,
+}
+
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
@@ -236,28 +246,42 @@ impl Window {
     }
 
     /// Takes one that asks the same and whose data are not known to differ, out of those that have not arrived and lie
-    /// `before` this place in the trace: the earliest, unless `counterparts` know better for this connection.
+    /// `before` this place in the trace, or that are `late`: the earliest, unless `counterparts` know better for this
+    /// connection.
     pub(super) fn take_match(
         &mut self,
         arrival: &Arrived<'_>,
         before: u64,
+        late: &mut Late,
         counterparts: &mut Counterparts,
-    ) -> Option<u64> {
+    ) -> Option<Found> {
         let key = Key { device: arrival.device, request: arrival.request };
-        let queue = self.by_key.get_mut(&key)?;
         let (base, expected) = (self.base, &self.expected);
-        let candidates = queue.iter().enumerate().filter_map(|(index, place)| {
+        let queue = self.by_key.get(&key);
+        let open = queue.into_iter().flatten().enumerate().filter_map(|(index, place)| {
             let one = expected.get(usize::try_from(place - base).unwrap_or(usize::MAX))?;
             let fits = one.event < before && !one.payload.differs(arrival.payload);
-            fits.then_some((index, one.connection))
+            fits.then_some((Ok(index), one.connection))
         });
-        let index = counterparts.choose(arrival.connection, candidates)?;
-        let place = queue.remove(index);
+        let gone = late.candidates(arrival).map(|(index, connection)| (Err(index), connection));
+        match counterparts.choose(arrival.connection, open.chain(gone))? {
+            Ok(index) => self.take(key, index).map(Found::Expected),
+            Err(index) => {
+                late.take(arrival, index);
+                Some(Found::Late)
+            }
+        }
+    }
+
+    /// The one that stands there among those that ask the same is open to arrivals no more.
+    fn take(&mut self, key: Key, index: usize) -> Option<u64> {
+        let queue = self.by_key.get_mut(&key)?;
+        let place = queue.remove(index)?;
         if queue.is_empty() {
             self.by_key.remove(&key);
         }
         self.unmatched -= 1;
-        place
+        Some(place)
     }
 
     /// The earliest that asks the same as the one at `place`, with the same data, and came, and waits for its turn.

@@ -22,6 +22,7 @@ mod divergence;
 mod driver;
 mod evidence;
 mod expected;
+mod late;
 mod monitor;
 mod monitor_divergence;
 mod outbox;

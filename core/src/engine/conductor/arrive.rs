@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Conductor, LogState, Output, Phase, Unjudged};
 use crate::engine::divergence::{Asked, AskedField, Divergence, DivergenceKind, Place};
 use crate::engine::driver::Released;
-use crate::engine::expected::{Arrived, Came, Data, Expected, Stage};
+use crate::engine::expected::{Arrived, Came, Data, Expected, Found, Stage};
 use crate::engine::schedule::Order;
 use crate::event::{MarkName, Payload};
 use crate::request::{DeviceId, Errno, Request};
@@ -80,27 +80,15 @@ impl Conductor {
                 request: one.request,
                 payload: &one.payload,
             };
-            if let Some(place) = self.window.take_match(&arrived, before, &mut self.counterparts) {
-                self.matched(place, one.came, now, out);
-            } else if self.take_late(one.device, one.request) {
-                refuse(one.came, one.request, Errno::ESHUTDOWN, out);
-            } else if self.wants_more() {
+            let (late, counterparts) = (&mut self.late, &mut self.counterparts);
+            match self.window.take_match(&arrived, before, late, counterparts) {
+                Some(Found::Expected(place)) => self.matched(place, one.came, now, out),
+                Some(Found::Late) => refuse(one.came, one.request, Errno::ESHUTDOWN, out),
                 // The log may have it: judged again when more has been read.
-                self.unjudged.push_back(one);
-            } else {
-                self.mismatched(one, now, out);
+                None if self.wants_more() => self.unjudged.push_back(one),
+                None => self.mismatched(one, now, out),
             }
         }
-    }
-
-    /// Whether it is one whose client had gone and that was given up.
-    fn take_late(&mut self, device: DeviceId, request: Request) -> bool {
-        let Some(left) = self.late.get_mut(&(device, request)) else { return false };
-        *left -= 1;
-        if *left == 0 {
-            self.late.remove(&(device, request));
-        }
-        true
     }
 
     /// An arrival is the request at `place`.

@@ -7,12 +7,13 @@
 //!                 image ──complete──▶ done ──release, in the order of the log──▶ client
 //! ```
 //!
-//! `load` reads ahead, `arrive` matches, `go` sends to images, `release` gives answers, `extra` is for what the recording
+//! `load` reads ahead, `arrive` matches, `go` sends to images, `release` gives `answers`, `extra` is for what the recording
 //! does not have, `watch` has an eye on time; `monitor` follows a virtual machine monitor along its `track` of the log. All
 //! is called under the engine's lock, does no I/O, and says in an [`Output`] what is to be done. Where a client is
 //! replayed, requests come from its connections; where there is none, the log itself is the client. Invariant: whatever
 //! waits has a name and a bound.
 
+mod answers;
 mod arrive;
 mod extra;
 mod go;
@@ -34,6 +35,7 @@ use super::counterparts::Counterparts;
 use super::divergence::{Asked, Divergence};
 use super::driver::Released;
 use super::expected::{Came, Window};
+use super::late::Late;
 use super::outbox::{Outbox, Work};
 use super::plan::Plan;
 use super::replay_error::ReplayError;
@@ -184,7 +186,7 @@ pub(in crate::engine) struct Conductor {
     unjudged: VecDeque<Unjudged>,
     counterparts: Counterparts,
     /// Requests whose clients had gone and that did not come in their step: they may still.
-    late: HashMap<(DeviceId, Request), u64>,
+    late: Late,
     extras: HashMap<u64, Extra>,
     next_extra: u64,
     /// Places that may go, and wait for their time or for room.
@@ -238,7 +240,7 @@ impl Conductor {
             last_release: Nanos::default(),
             unjudged: VecDeque::new(),
             counterparts: Counterparts::default(),
-            late: HashMap::new(),
+            late: Late::default(),
             extras: HashMap::new(),
             next_extra: EXTRA,
             ready: VecDeque::new(),

@@ -4,15 +4,16 @@
 
 use bytes::Bytes;
 
+use super::answers::{data_of, logged};
 use super::arrive::{asked_of, place_of};
 use super::{Conductor, Item, LogState, Output, Phase};
-use crate::engine::divergence::{Divergence, DivergenceKind};
+use crate::engine::divergence::{Asked, Divergence, DivergenceKind};
 use crate::engine::driver::Released;
-use crate::engine::expected::{Answer, Came, Done, Expected, Stage};
+use crate::engine::expected::{Came, Done, Expected, Stage};
 use crate::engine::outbox::Work;
 use crate::engine::schedule::Order;
-use crate::event::{Block, Checkpoint, CompletionFlags, EventKind, Payload};
-use crate::request::{DeviceId, Errno, Operation, Request};
+use crate::event::{Block, Checkpoint, EventKind, Payload};
+use crate::request::{Errno, Operation};
 use crate::units::Nanos;
 
 /// What verifying a completion came to.
@@ -294,24 +295,22 @@ impl Conductor {
     /// One whose client had gone did not come: it may still.
     pub(super) fn pass_by(&mut self, place: u64) {
         let Some(expected) = self.window.get(place) else { return };
-        let key = (expected.device, expected.request);
         self.replayed.absent += 1;
-        self.may_come_late(key);
+        self.may_come_late(asked_of(expected), expected.payload);
         self.window.end(place);
     }
 
-    /// A request is over that its client, which had gone when it was recorded, may still bring.
-    fn may_come_late(&mut self, key: (DeviceId, Request)) {
-        if self.late.len() < self.rules.window {
-            *self.late.entry(key).or_default() += 1;
-        }
+    /// A request is over that its client, which had gone when it was recorded, may still bring, with this `payload`.
+    fn may_come_late(&mut self, asked: Asked, payload: Payload) {
+        let key = (asked.device, asked.request);
+        self.late.add(key, asked.connection, payload, self.rules.window);
     }
 
     /// Logs a completion, and gives it to its client.
     fn give(&mut self, place: u64, checkpoint: Option<Checkpoint>, now: Nanos, out: &mut Output) {
         let Some(expected) = self.window.get(place) else { return };
         let asked = asked_of(expected);
-        let failed = expected.failed;
+        let (failed, written) = (expected.failed, expected.payload);
         let Some(expected) = self.window.get_mut(place) else { return };
         let Some(block) = expected.block.take() else { return };
         let Stage::Done(came, done) = self.window.end(place) else { return };
@@ -333,7 +332,7 @@ impl Conductor {
         }
         if came.own {
             if self.rules.is_live() {
-                self.may_come_late((asked.device, asked.request));
+                self.may_come_late(asked, written);
             }
             return;
         }
@@ -353,53 +352,4 @@ impl Conductor {
         let list = if untold { &mut out.untold } else { &mut out.released };
         list.push((outbox, released));
     }
-}
-
-/// The data that a client gets.
-fn data_of(block: &Block, done: &Done, came: &Came, length: u64) -> Bytes {
-    if block.operation != Operation::Read || block.result.is_err() {
-        return Bytes::new();
-    }
-    match (done, block.payload) {
-        (Done::Answered(Answer { data, .. }), _) => data.clone(),
-        // As long as a request that the front let pass.
-        (Done::AsRecorded, Payload::Zeroes) if !came.own => {
-            Bytes::from(vec![0; usize::try_from(length).unwrap_or(0)])
-        }
-        _ => Bytes::new(),
-    }
-}
-
-/// What the log of the replay says of a completion.
-fn logged(block: &Block, came: &Came, done: &Done, now: Nanos) -> Block {
-    let done_at = match done {
-        Done::AsRecorded => came.went,
-        Done::Answered(answer) => answer.at,
-    };
-    Block {
-        // A latency counts from the arrival.
-        latency: done_at.since(came.at),
-        hold: now.since(done_at),
-        flags: CompletionFlags {
-            undelivered: if came.own || came.outbox.monitored().is_some() {
-                block.flags.undelivered
-            } else {
-                came.outbox.is_gone()
-            },
-            refused: block.flags.refused,
-        },
-        payload: match done {
-            // What was read now, where that may be something else.
-            Done::Answered(answer) if answer.payload != Payload::Absent => {
-                as_read(block.payload, answer.payload)
-            }
-            _ => block.payload,
-        },
-        ..block.clone()
-    }
-}
-
-/// What the log of a replay says of data that were read `now`: what the recording says, unless they are others.
-fn as_read(recorded: Payload, now: Payload) -> Payload {
-    if recorded.differs(&now) { now } else { recorded }
 }

@@ -32,6 +32,15 @@ fn what_nobody_waited_for_and_comes_late_is_no_divergence() {
 }
 
 #[test]
+fn what_comes_late_with_other_data_is_unexpected() {
+    let mut client = Client::new(&lost_write(), live());
+    client.replay.turn();
+    client.issue(vec![write(10, 0, b"lust")]);
+    assert_eq!(client.got(), [10]);
+    assert_eq!(client.replay.kinds(), ["unexpected"]);
+}
+
+#[test]
 fn a_read_that_comes_behind_those_that_overtook_it_waits_for_them_and_proves_nothing() {
     let bytes = Tape::new()
         .read(0, 0, 4)
