@@ -9,10 +9,15 @@ use std::collections::BTreeMap;
 use blkreplay_core::device::Dice;
 use blkreplay_core::engine::{Arrival, Released};
 use blkreplay_core::request::{Errno, Extent, Request};
+use blkreplay_core::units::Nanos;
 use blkreplay_fixtures::workload::solid_bytes;
 use bytes::Bytes;
 
-use super::script::{Action, ActionId, Data, Ending, Script};
+use super::script::{Action, ActionId, Data, Ending, Script, Session};
+use super::tempo::Move;
+
+/// Cookies of a client that gives each request its own begin here: more than any other has.
+const OWN_COOKIES: u64 = 1000;
 
 /// A client at work.
 pub(super) struct Client {
@@ -23,6 +28,8 @@ pub(super) struct Client {
     locked: Vec<bool>,
     /// Where each action stands in the history, by its number.
     places: Vec<Places>,
+    /// Each request has a cookie of its own.
+    own_cookies: bool,
     pub(super) history: History,
 }
 
@@ -85,6 +92,20 @@ pub(super) struct Received {
     pub(super) result: Result<(), Errno>,
     pub(super) data: Bytes,
     pub(super) extents: Vec<Extent>,
+    /// When it was received.
+    pub(super) at: Nanos,
+}
+
+impl Received {
+    /// What the client learns from it.
+    pub(super) fn content(&self) -> (Result<(), Errno>, &Bytes, &[Extent]) {
+        (self.result, &self.data, &self.extents)
+    }
+}
+
+/// Which action a cookie is of, if the client gives each its own.
+pub(super) fn action_of(cookie: u64) -> Option<ActionId> {
+    u32::try_from(cookie.checked_sub(OWN_COOKIES)?).ok().map(ActionId)
 }
 
 impl History {
@@ -97,9 +118,11 @@ impl History {
 impl Client {
     /// A client that is about to play `script`. `dice` decide what timing decides in a real one.
     pub(super) fn new(script: Script, dice: Dice) -> Client {
-        let actions = script.sessions.iter().map(|session| session.actions.len()).sum();
+        let actions = script.sessions.iter().flat_map(|session| &session.actions);
+        let actions = actions.map(|action| action.id.place() + 1).max().unwrap_or_default();
         Client {
             dice,
+            own_cookies: false,
             places: vec![Places::default(); actions],
             sessions: vec![State::default(); script.sessions.len()],
             locked: vec![false; script.locks],
@@ -108,16 +131,47 @@ impl Client {
         }
     }
 
+    /// The same, but each request has a cookie that says which it is.
+    pub(super) fn telling(script: Script, dice: Dice) -> Client {
+        Client { own_cookies: true, ..Client::new(script, dice) }
+    }
+
+    /// It is killed. Returns the connections that break.
+    pub(super) fn die(&mut self) -> Vec<usize> {
+        let mut broken = Vec::new();
+        for (session, state) in self.sessions.iter_mut().enumerate() {
+            if state.phase == Phase::Open {
+                broken.push(session);
+                self.script.sessions[session].ending = Ending::Aborted;
+            }
+            state.phase = Phase::Gone;
+        }
+        broken
+    }
+
     /// Everything was asked, and everybody has gone.
     pub(super) fn is_done(&self) -> bool {
         self.sessions.iter().all(|state| state.phase == Phase::Gone)
     }
 
-    /// Whether a connection could begin.
-    pub(super) fn may_begin(&self, session: usize) -> bool {
-        let after = self.script.sessions[session].after;
-        self.sessions[session].phase == Phase::Waiting
-            && after.is_none_or(|before| self.sessions[before].phase == Phase::Gone)
+    /// What a connection could do next, which is one thing at most.
+    pub(super) fn could(&self, session: usize) -> Option<Move> {
+        match self.sessions[session].phase {
+            Phase::Gone => None,
+            Phase::Waiting => self.may_begin(session).then_some(Move::Begin(session)),
+            Phase::Open if self.may_issue(session) => Some(Move::Issue(session)),
+            Phase::Open => self.may_leave(session).then_some(Move::Leave(session)),
+        }
+    }
+
+    fn may_begin(&self, session: usize) -> bool {
+        let Session { after, behind, .. } = self.script.sessions[session];
+        let sent_all = |other: usize| {
+            let whole = self.script.sessions[other].actions.len();
+            self.sessions[other].issued == whole
+        };
+        after.is_none_or(|before| self.sessions[before].phase == Phase::Gone)
+            && behind.is_none_or(sent_all)
     }
 
     pub(super) fn begin(&mut self, session: usize) {
@@ -130,11 +184,11 @@ impl Client {
     }
 
     /// Whether a connection has nothing more to do.
-    pub(super) fn may_leave(&self, session: usize) -> bool {
-        let State { phase, issued, received } = self.sessions[session];
+    fn may_leave(&self, session: usize) -> bool {
+        let State { issued, received, .. } = self.sessions[session];
         let asked_all = issued == self.script.sessions[session].actions.len();
         let has_all = received == issued || self.ending(session) == Ending::Aborted;
-        phase == Phase::Open && asked_all && has_all
+        asked_all && has_all
     }
 
     pub(super) fn leave(&mut self, session: usize) {
@@ -188,8 +242,12 @@ impl Client {
             action: id,
             session,
             device: self.script.sessions[session].device,
-            // Few cookies, so that equal ones are in flight together: they name nothing.
-            cookie: self.dice.below(4),
+            cookie: if self.own_cookies {
+                OWN_COOKIES + u64::from(id.0)
+            } else {
+                // Few of them, so that equal ones are in flight together: they name nothing.
+                self.dice.below(4)
+            },
             request,
             data: data.clone(),
             refused,
@@ -216,7 +274,7 @@ impl Client {
     }
 
     /// A reply came over a connection.
-    pub(super) fn receive(&mut self, session: usize, released: Released) {
+    pub(super) fn receive(&mut self, session: usize, released: Released, at: Nanos) {
         let action = ActionId(u32::try_from(released.tag).unwrap());
         let State { phase, received, .. } = &mut self.sessions[session];
         assert_eq!(*phase, Phase::Open, "nobody is there to receive {action:?}");
@@ -231,6 +289,6 @@ impl Client {
             self.locked[lock] = false;
         }
         let Released { result, data, extents, .. } = released;
-        self.history.received.push(Received { action, session, result, data, extents });
+        self.history.received.push(Received { action, session, result, data, extents, at });
     }
 }

@@ -47,3 +47,14 @@ pub(super) fn lying(dice: &mut Dice) -> Vec<Rule> {
     let operation = Some(Operation::Write);
     vec![Rule { operation, range: None, when: When::OneIn(2), effect }]
 }
+
+/// Some errors that leave the image alone, flushes that do nothing, and delays.
+pub(super) fn clean(dice: &mut Dice) -> Vec<Rule> {
+    let rules = honest(dice);
+    rules.into_iter().filter(|rule| !matches!(rule.effect, Effect::Torn { .. })).collect()
+}
+
+/// Whether a rule only makes something late.
+pub(super) fn is_delay(rule: &Rule) -> bool {
+    matches!(rule.effect, Effect::Delay(_))
+}

@@ -3,12 +3,13 @@
 //! Knows nothing of how the trace came about. Invariant: it reads all of the trace, and a trace that is not whole
 //! is a failure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use blkreplay_core::event::{Block, EventKind, Issue, Payload};
 use blkreplay_core::format::{PayloadPolicy, Reader};
 use blkreplay_core::request::{ConnectionId, RequestId};
+use blkreplay_core::units::Nanos;
 use bytes::Bytes;
 
 use super::client::{History, Received, Sent};
@@ -22,6 +23,12 @@ pub(super) struct Recorded {
     pub(super) issues: Vec<(u64, Issue, Option<Bytes>)>,
     /// The same, with the number of the step.
     pub(super) blocks: Vec<(u64, u64, Block, Option<Bytes>)>,
+    /// Places of the checkpoints.
+    pub(super) checkpoints: Vec<u64>,
+    /// When each of `issues` was issued.
+    pub(super) issued_at: Vec<Nanos>,
+    /// When each of `blocks` was released.
+    pub(super) released_at: Vec<Nanos>,
 }
 
 impl Recorded {
@@ -29,7 +36,14 @@ impl Recorded {
     pub(super) fn read(trace: Vec<u8>) -> Result<Recorded, String> {
         let mut reader = Reader::open(Cursor::new(trace)).map_err(|error| error.to_string())?;
         let policy = reader.header().payload;
-        let mut recorded = Recorded { policy, issues: Vec::new(), blocks: Vec::new() };
+        let mut recorded = Recorded {
+            policy,
+            issues: Vec::new(),
+            blocks: Vec::new(),
+            checkpoints: Vec::new(),
+            issued_at: Vec::new(),
+            released_at: Vec::new(),
+        };
         let (mut step, mut releasing, mut ended) = (0, false, false);
         while let Some((place, event)) = reader.next_event().map_err(|error| error.to_string())? {
             let mut data = |payload: &Payload| match payload {
@@ -41,10 +55,14 @@ impl Recorded {
                 EventKind::Checkpoint(_) if releasing => {
                     return Err(format!("event {place}: a checkpoint of nothing"));
                 }
-                EventKind::Checkpoint(_) => (step, releasing) = (step + 1, true),
+                EventKind::Checkpoint(_) => {
+                    recorded.checkpoints.push(place);
+                    (step, releasing) = (step + 1, true);
+                }
                 EventKind::Issue(issue) => {
                     let data = data(&issue.payload);
                     recorded.issues.push((place, issue, data));
+                    recorded.issued_at.push(event.time);
                 }
                 EventKind::Block(block) => {
                     if !releasing && recorded.blocks.last().is_none_or(|last| last.0 + 1 != place) {
@@ -52,6 +70,7 @@ impl Recorded {
                     }
                     let data = data(&block.payload);
                     recorded.blocks.push((place, step, block, data));
+                    recorded.released_at.push(event.time);
                 }
                 EventKind::End { .. } => ended = true,
                 _ => {}
@@ -70,6 +89,15 @@ impl Recorded {
             if issue.id != RequestId(number) {
                 return Err(format!("issue {number} has the id {}", issue.id));
             }
+        }
+        self.check_pairs()
+    }
+
+    /// R4 of a replay: each id has one issue and then exactly one block.
+    pub(super) fn check_pairs(&self) -> Result<(), String> {
+        let mut issued = BTreeSet::new();
+        if let Some((_, twice, _)) = self.issues.iter().find(|one| !issued.insert(one.1.id)) {
+            return Err(format!("{} is issued twice", twice.id));
         }
         let mut blocks = BTreeMap::new();
         for (place, _, block, _) in &self.blocks {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use blkreplay_core::device::{Dice, Rule};
+use blkreplay_core::device::{BlockDevice, Dice, Rule};
 use blkreplay_core::engine::{Engine, Identity, Recorder};
 use blkreplay_core::format::{
     DeviceHeader, Fingerprint, FingerprintMethod, Header, LimitsHeader, PayloadPolicy,
@@ -17,16 +17,20 @@ use blkreplay_core::request::ConnectionId;
 use blkreplay_core::units::{Clock, VirtualClock};
 
 use super::client::{Client, History};
+use super::device::{Device, solid};
 use super::recorded::Recorded;
 use super::script::{DEVICE_BYTES, Script, Shape};
 use super::seeds::{for_seeds, run};
-use super::world::{Device, World};
+use super::world::World;
 use super::{faults, oracle};
 
 /// What is left of a world that was recorded.
-#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Recording {
     pub(super) trace: Vec<u8>,
+    /// What the client was to do.
+    pub(super) script: Script,
+    /// Smallest block of all devices, in bytes.
+    pub(super) block_min: u32,
     pub(super) history: History,
     /// The number of each session's connection.
     pub(super) connections: Vec<ConnectionId>,
@@ -38,7 +42,14 @@ pub(super) struct Recording {
 
 /// A trace in memory.
 #[derive(Clone, Default)]
-struct Tape(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Tape(Arc<Mutex<Vec<u8>>>);
+
+impl Tape {
+    /// What is on it.
+    pub(super) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
 
 impl Write for Tape {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -86,7 +97,7 @@ impl Take {
         let clock = Arc::new(VirtualClock::default());
         let devices: Vec<Device> = (self.images..)
             .zip(self.rules)
-            .map(|(seed, rules)| Device::new(seed, self.block_min, rules, &clock))
+            .map(|(seed, rules)| Device::new(solid(seed), self.block_min, rules, seed, &clock))
             .collect();
         let bytes = |devices: &[Device]| devices.iter().map(Device::bytes).collect();
         let before = bytes(&devices);
@@ -100,13 +111,18 @@ impl Take {
         );
         let engine =
             Engine::recording(Arc::clone(&clock) as Arc<dyn Clock>, recorder.unwrap(), self.policy);
-        let client = Client::new(self.script, self.timing.split());
-        let mut world = World::new(self.timing, clock, &engine, devices, client);
+        let client = Client::new(self.script.clone(), self.timing.split());
+        let attach =
+            |device: &Device| engine.attach(Arc::clone(&device.fault) as Arc<dyn BlockDevice>);
+        let disks = devices.iter().map(attach).collect();
+        let mut world = World::new(self.timing, clock, disks, devices, client);
         world.play();
         engine.finish(Some(0)).unwrap().unwrap();
-        let trace = std::mem::take(&mut *tape.0.lock().unwrap());
+        let trace = tape.take();
         Recording {
             trace,
+            script: self.script,
+            block_min: self.block_min,
             before,
             after: bytes(world.devices()),
             connections: world.connections(),
@@ -142,7 +158,7 @@ fn header(payload: PayloadPolicy, devices: &[Device]) -> Header {
 
 /// Holds a recording against the order in which its client issued requests. Devices that are `faulty` may fail.
 fn check(recording: &Recording, faulty: bool) -> Result<(), String> {
-    let Recording { trace, history, connections, before, after } = recording;
+    let Recording { trace, history, connections, before, after, .. } = recording;
     oracle::check(history, before, after, faulty)?;
     let recorded = Recorded::read(trace.clone())?;
     recorded.check_ids()?;

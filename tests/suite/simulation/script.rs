@@ -44,6 +44,8 @@ pub(super) struct Session {
     pub(super) device: usize,
     /// It begins when this one has ended: the client comes back.
     pub(super) after: Option<usize>,
+    /// It begins when this one has sent all that it sends.
+    pub(super) behind: Option<usize>,
     pub(super) actions: Vec<Action>,
     pub(super) ending: Ending,
 }
@@ -120,6 +122,36 @@ impl Script {
     }
 }
 
+impl Script {
+    /// Lets each connection begin with a request that no other makes, so that they can be told apart: who sends a flush
+    /// can be known by what it sent before, and by nothing else.
+    pub(super) fn greet(&mut self, dice: &mut Dice) {
+        for session in 0..self.sessions.len() {
+            while let Some(first) = self.sessions[session].actions.first()
+                && self.askers(self.sessions[session].device, first.request) > 1
+            {
+                let first = &mut self.sessions[session].actions[0];
+                if first.request.operation != Operation::Read {
+                    let request = Request { operation: Operation::Read, ..request(dice) };
+                    let length = request.range.length.max(1);
+                    first.request = Request { flags: Flags::NONE, ..request };
+                    first.request.range.length = length;
+                    (first.data, first.refused) = (Data::None, None);
+                }
+                let length = first.request.range.length;
+                first.request.range.offset = dice.below(DEVICE_BYTES - length + 1);
+                first.refused = None;
+            }
+        }
+    }
+
+    /// How often this is asked of a device.
+    fn askers(&self, device: usize, request: Request) -> usize {
+        let sessions = self.sessions.iter().filter(|session| session.device == device);
+        sessions.flat_map(|session| &session.actions).filter(|one| one.request == request).count()
+    }
+}
+
 /// Writes a script, action by action, in an order in which it could be played.
 struct Author<'a> {
     dice: &'a mut Dice,
@@ -133,7 +165,8 @@ struct Author<'a> {
 impl Author<'_> {
     fn begin(&mut self, device: usize, after: Option<usize>) -> usize {
         let ending = if self.dice.one_in(4) { Ending::Aborted } else { Ending::Asked };
-        self.script.sessions.push(Session { device, after, actions: Vec::new(), ending });
+        let (behind, actions) = (None, Vec::new());
+        self.script.sessions.push(Session { device, after, behind, actions, ending });
         self.script.sessions.len() - 1
     }
 

@@ -1,30 +1,26 @@
 //! A world: a client, ports, an engine and simulated devices, on one thread and a virtual clock.
 //!
 //! Whatever can happen next is listed, and dice choose: a connection begins, issues, or leaves; a device completes
-//! something; a port is pumped; time passes. Knows not whether the engine records or replays. Invariant: the same
-//! seed plays the same; when nothing can happen any more and the client is not done, that is a failure
-//! that says who waits for what.
+//! something; a port is pumped; the player of a replay takes a turn; time passes. Knows neither traces nor what a
+//! replay must hold. Invariant: the same seed plays the same; when nothing can happen any more, a replay says what it
+//! waits for, and a recording has a failure.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use blkreplay_core::device::{
-    BlockDevice, Dice, Durable, Fault, Geometry, Image, Memory, Rule, Sim,
-};
-use blkreplay_core::engine::{Disk, Engine, Negotiated, Port};
+use blkreplay_core::device::Dice;
+use blkreplay_core::engine::{Disk, Negotiated, Port};
 use blkreplay_core::event::Disconnect;
 use blkreplay_core::request::ConnectionId;
 use blkreplay_core::units::{Clock, Nanos, VirtualClock};
-use blkreplay_fixtures::workload::solid_bytes;
 
 use super::client::Client;
-use super::script::{DEVICE_BYTES, Ending};
+use super::device::Device;
+use super::script::Ending;
+use super::tempo::{Move, Tempo};
+use super::turning::Turning;
 
 /// So many moves in a row that change nothing mean that nothing will change any more.
 const QUIET_MAX: u32 = 4000;
-
-/// What images hold before the first request: each a part of these bytes, made once.
-static SOLID: LazyLock<Vec<u8>> =
-    LazyLock::new(|| solid_bytes(0, 2 * usize::try_from(DEVICE_BYTES).unwrap()));
 
 pub(super) struct World {
     dice: Dice,
@@ -33,15 +29,14 @@ pub(super) struct World {
     disks: Vec<Arc<Disk>>,
     pub(super) client: Client,
     lines: Vec<Line>,
+    /// Of a replay.
+    pub(super) turning: Option<Turning>,
+    /// Devices that complete nothing.
+    pub(super) dead: Vec<usize>,
+    /// Requests that conflict may be with an image together.
+    pub(super) races: bool,
     tempo: Tempo,
     quiet: u32,
-}
-
-/// A simulated device, layer by layer.
-pub(super) struct Device {
-    memory: Arc<Memory>,
-    sim: Arc<Sim>,
-    fault: Arc<Fault>,
 }
 
 /// The front's end of one connection.
@@ -52,101 +47,6 @@ struct Line {
     connection: Option<ConnectionId>,
 }
 
-/// How many kinds of moves there are.
-const KINDS: usize = 6;
-
-/// What can happen next.
-#[derive(Debug, Clone, Copy)]
-enum Move {
-    Begin(usize),
-    Issue(usize),
-    Leave(usize),
-    Complete(usize),
-    Pump(usize),
-    Pass,
-}
-
-/// How likely each kind of move is, and which request a device prefers: worlds with deep queues and worlds with
-/// empty ones, patient ones and hasty ones.
-struct Tempo {
-    weights: [u64; KINDS],
-    taste: Taste,
-}
-
-/// Which parked request completes next.
-#[derive(Debug, Clone, Copy)]
-enum Taste {
-    Any,
-    Oldest,
-    /// Starves the first ones for as long as others come.
-    Newest,
-}
-
-impl Tempo {
-    fn new(dice: &mut Dice) -> Tempo {
-        let weights = std::array::from_fn(|_| 1 << dice.below(5));
-        let taste = *dice.pick(&[Taste::Any, Taste::Any, Taste::Oldest, Taste::Newest]).unwrap();
-        Tempo { weights, taste }
-    }
-}
-
-impl Move {
-    fn kind(self) -> usize {
-        match self {
-            Move::Begin(_) => 0,
-            Move::Issue(_) => 1,
-            Move::Leave(_) => 2,
-            Move::Complete(_) => 3,
-            Move::Pump(_) => 4,
-            Move::Pass => 5,
-        }
-    }
-}
-
-impl Device {
-    /// A device with bytes made from `seed`, whose front goes wrong as `rules` say.
-    pub(super) fn new(
-        seed: u64,
-        block_min: u32,
-        rules: Vec<Rule>,
-        clock: &Arc<VirtualClock>,
-    ) -> Device {
-        let size = usize::try_from(DEVICE_BYTES).unwrap();
-        let memory = Arc::new(Memory::new(size));
-        let start = usize::try_from(seed % DEVICE_BYTES).unwrap();
-        memory.write(0, &SOLID[start..start + size], Durable::Later).unwrap();
-        let sim = Sim::with_blocks(Arc::clone(&memory) as Arc<dyn Image>, block_min);
-        let below = Arc::clone(&sim) as Arc<dyn BlockDevice>;
-        let fault = Fault::new(below, rules, Arc::clone(clock) as Arc<dyn Clock>, seed);
-        Device { memory, sim, fault }
-    }
-
-    /// What the image holds.
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0xee; usize::try_from(DEVICE_BYTES).unwrap()];
-        self.memory.read(0, &mut bytes).unwrap();
-        bytes
-    }
-
-    pub(super) fn geometry(&self) -> &Geometry {
-        self.fault.geometry()
-    }
-
-    /// Whether two requests are with the image that may not be there together.
-    fn check_conflicts(&self) {
-        if self.sim.parked_count() < 2 {
-            return;
-        }
-        let parked = self.sim.parked();
-        let block = u64::from(self.sim.geometry().block_min);
-        for (place, (_, one)) in parked.iter().enumerate() {
-            for (_, two) in &parked[..place] {
-                assert!(!one.conflicts(two, block), "in flight together: {two:?} and {one:?}");
-            }
-        }
-    }
-}
-
 impl Drop for World {
     /// A port that goes waits for its requests, and in a world that failed nobody completes them.
     fn drop(&mut self) {
@@ -155,29 +55,31 @@ impl Drop for World {
 }
 
 impl World {
-    /// A world in which nothing has happened yet.
+    /// A world in which nothing has happened yet. `devices` are those that have an image.
     pub(super) fn new(
         mut dice: Dice,
         clock: Arc<VirtualClock>,
-        engine: &Arc<Engine>,
+        disks: Vec<Arc<Disk>>,
         devices: Vec<Device>,
         client: Client,
     ) -> World {
-        let attach =
-            |device: &Device| engine.attach(Arc::clone(&device.fault) as Arc<dyn BlockDevice>);
         World {
-            disks: devices.iter().map(attach).collect(),
+            disks,
             devices,
             clock,
             lines: client.script().sessions.iter().map(|_| Line::default()).collect(),
             client,
+            turning: None,
+            dead: Vec::new(),
+            races: false,
             tempo: Tempo::new(&mut dice),
             dice,
             quiet: 0,
         }
     }
 
-    /// Plays until the client is done and all ports are gone.
+    /// Plays until the client is done, all ports are gone and, of a replay, nothing more can come; or until there is
+    /// trouble.
     pub(super) fn play(&mut self) {
         while !self.is_over() {
             self.step();
@@ -194,7 +96,11 @@ impl World {
     }
 
     fn is_over(&self) -> bool {
-        self.client.is_done() && self.lines.iter().all(|line| line.port.is_none())
+        let gone = self.client.is_done() && self.lines.iter().all(|line| line.port.is_none());
+        match &self.turning {
+            None => gone,
+            Some(turning) => turning.has_failed() || (gone && turning.outcome().is_some()),
+        }
     }
 
     /// One move.
@@ -206,46 +112,42 @@ impl World {
             Move::Leave(session) => self.leave(session),
             Move::Complete(device) => self.complete(device),
             Move::Pump(session) => self.pump(session),
+            Move::Turn => self.turn(),
             Move::Pass => self.pass(),
         };
-        if matches!(choice, Move::Issue(_) | Move::Pump(_)) {
+        if !self.races && matches!(choice, Move::Issue(_) | Move::Pump(_) | Move::Turn) {
             self.check_conflicts();
+        }
+        if self.turning.as_ref().is_some_and(|turning| turning.kills && turning.is_decided()) {
+            self.kill();
+        }
+        if self.client.is_done()
+            && let Some(turning) = &mut self.turning
+        {
+            turning.close();
         }
         self.quiet = if changed { 0 } else { self.quiet + 1 };
         assert!(self.quiet < QUIET_MAX, "nothing can happen any more:\n{}", self.waits());
     }
 
     fn choose(&mut self) -> Move {
-        let mut moves = vec![Move::Pass];
-        for (session, line) in self.lines.iter().enumerate() {
-            let could = [
-                (self.client.may_begin(session), Move::Begin(session)),
-                (self.client.may_issue(session), Move::Issue(session)),
-                (self.client.may_leave(session), Move::Leave(session)),
-                (line.port.is_some(), Move::Pump(session)),
-            ];
-            moves.extend(could.iter().filter(|(may, _)| *may).map(|(_, could)| *could));
-        }
-        let busy = |device: &usize| self.devices[*device].sim.parked_count() > 0;
-        moves.extend((0..self.devices.len()).filter(busy).map(Move::Complete));
-        self.choose_one(&moves)
+        let moves = self.moves();
+        self.tempo.choose(&moves, &mut self.dice)
     }
 
-    /// First the kind, then one of it, so that many connections do not drown one device.
-    fn choose_one(&mut self, moves: &[Move]) -> Move {
-        let mut counts = [0; KINDS];
-        for one in moves {
-            counts[one.kind()] += 1;
+    /// What could happen next.
+    fn moves(&self) -> Vec<Move> {
+        let mut moves = vec![Move::Pass];
+        moves.extend(self.turning.as_ref().map(|_| Move::Turn));
+        for (session, line) in self.lines.iter().enumerate() {
+            moves.extend(self.client.could(session));
+            moves.extend(line.port.as_ref().map(|_| Move::Pump(session)));
         }
-        let weight = |kind: usize| if counts[kind] > 0 { self.tempo.weights[kind] } else { 0 };
-        let mut left = self.dice.below((0..KINDS).map(weight).sum());
-        let mut kind = 0;
-        while left >= weight(kind) {
-            left -= weight(kind);
-            kind += 1;
-        }
-        let place = self.dice.place(counts[kind]).unwrap();
-        *moves.iter().filter(|one| one.kind() == kind).nth(place).unwrap()
+        let busy = |device: &usize| {
+            self.devices[*device].sim.parked_count() > 0 && !self.dead.contains(device)
+        };
+        moves.extend((0..self.devices.len()).filter(busy).map(Move::Complete));
+        moves
     }
 
     fn begin(&mut self, session: usize) -> bool {
@@ -278,13 +180,20 @@ impl World {
     }
 
     fn complete(&mut self, device: usize) -> bool {
-        let Device { sim, .. } = &self.devices[device];
-        let parked = sim.parked();
-        match self.tempo.taste {
-            // Now and then another one, so that everything ends.
-            Taste::Oldest if !self.dice.one_in(8) => sim.complete(parked[0].0),
-            Taste::Newest if !self.dice.one_in(8) => sim.complete(parked[parked.len() - 1].0),
-            _ => sim.complete_next(&mut self.dice).is_some(),
+        self.tempo.complete(&self.devices[device].sim, &mut self.dice)
+    }
+
+    fn turn(&mut self) -> bool {
+        self.turning.as_mut().is_some_and(Turning::turn)
+    }
+
+    /// The client is killed, whatever it was doing.
+    fn kill(&mut self) {
+        for session in self.client.die() {
+            if let Some(port) = &mut self.lines[session].port {
+                port.abandon();
+            }
+            self.close_when_quiet(session);
         }
     }
 
@@ -295,7 +204,7 @@ impl World {
         let changed = !released.is_empty();
         if !self.close_when_quiet(session) {
             for reply in released {
-                self.client.receive(session, reply);
+                self.client.receive(session, reply, self.clock.now());
             }
         }
         changed
@@ -317,15 +226,54 @@ impl World {
         true
     }
 
-    /// Time passes: a little, or until somebody is due.
+    /// Time passes: a little, or until something is due; or all patience, when nothing else can happen.
     fn pass(&mut self) -> bool {
-        let due = self.devices.iter().filter_map(|device| device.fault.next_due()).min();
+        let due = self.due();
         match due.filter(|_| self.dice.one_in(2)) {
             Some(due) => self.clock.advance_to(due),
             None => self.clock.advance(Nanos(1 + self.dice.below(1_000_000))),
         }
         self.devices.iter().for_each(|device| device.fault.tick());
-        false
+        if !self.is_stuck() || self.sweep() || !self.is_stuck() {
+            return false;
+        }
+        let in_flight =
+            self.lines.iter().filter_map(|line| line.port.as_ref().map(Port::in_flight));
+        let in_flight = in_flight.sum();
+        let waits = self.waits();
+        let Some(turning) = &mut self.turning else {
+            panic!("nothing can happen any more:\n{waits}");
+        };
+        turning.lose_patience(&self.clock, in_flight, &waits);
+        true
+    }
+
+    /// When something is due of which is known when.
+    fn due(&self) -> Option<Nanos> {
+        let late = self.devices.iter().filter_map(|device| device.fault.next_due());
+        late.chain(self.turning.as_ref().and_then(Turning::due)).min()
+    }
+
+    /// Whether nothing is sure to happen, now or later.
+    fn is_stuck(&self) -> bool {
+        let may = self.moves().into_iter().any(Move::is_certain) || self.due().is_some();
+        !may && !self.is_over()
+    }
+
+    /// Looks everywhere for something to do, until there is nothing for three times. Whether there was anything.
+    fn sweep(&mut self) -> bool {
+        (0..3).any(|_| self.look_everywhere())
+    }
+
+    fn look_everywhere(&mut self) -> bool {
+        let mut any = false;
+        for session in 0..self.lines.len() {
+            if self.lines[session].port.is_some() {
+                any |= self.pump(session) || self.lines[session].port.is_none();
+            }
+        }
+        // Last, so that it says what is due.
+        any | self.turn()
     }
 
     fn check_conflicts(&self) {
