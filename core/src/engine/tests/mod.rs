@@ -3,6 +3,7 @@
 //! Invariant: nothing here depends on a thread or on time.
 
 mod clients;
+mod conflicts;
 mod connections;
 mod divergences;
 mod gone;
