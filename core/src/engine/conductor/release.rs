@@ -153,7 +153,8 @@ impl Conductor {
                 }
                 let over = |one: &Expected| matches!(one.stage, Stage::Over);
                 if !self.window.get(place).is_none_or(over) {
-                    // After a difference its data come from the trace.
+                    // After a difference its data come from the trace. What the log has meanwhile ends this part of the step.
+                    self.steps[0].begun &= self.is_monitors_step();
                     return false;
                 }
             }

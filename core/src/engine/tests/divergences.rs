@@ -198,3 +198,25 @@ fn a_request_too_many_does_not_wait_for_what_comes_only_when_it_was_answered() {
         assert_eq!(client.replay.kinds(), ["unexpected"]);
     }
 }
+
+#[test]
+fn what_waits_for_its_data_in_the_middle_of_a_step_has_a_checkpoint_of_its_own() {
+    let bytes = Tape::new()
+        .flush(0)
+        .read(1, 0, 4)
+        .checkpoint()
+        .done(0, Operation::Flush)
+        .block(1, Operation::Read, Ok(()), b"data")
+        .end();
+    let mut client = Client::new(&bytes, Rules { goes_on: true, ..live() });
+    client.send(vec![flush(10), read(11, 0, 4)]);
+    client.device.complete(0, Ok(()));
+    client.device.deliver(1, b"dust".to_vec());
+    assert_eq!(client.got(), [10, 11]);
+    client.leave();
+    // Whatever else came between the two, such as a request too many, is in the log there.
+    assert_eq!(
+        client.events(),
+        ["issue #0", "issue #1", "checkpoint", "block #0", "checkpoint", "block #1"]
+    );
+}
