@@ -14,6 +14,9 @@ use blkreplay_core::request::Errno;
 use super::Report;
 use crate::words::{Count, counted, hex, shell_word, words_of};
 
+/// Requests without an answer that are shown.
+const UNANSWERED_SHOWN: usize = 3;
+
 impl Report<'_> {
     /// The account of a divergence, line by line, and hints.
     pub(super) fn account(&self, divergence: &Divergence) -> (Vec<String>, Vec<String>) {
@@ -43,10 +46,10 @@ impl Report<'_> {
                 vec!["a request came that the recording does not have here".to_owned()]
             }
             DivergenceKind::Changed { fields } => vec![changed(fields)],
-            DivergenceKind::Missing { waited, clients_gone, others } => {
+            DivergenceKind::Missing { waited, clients_gone, others, .. } => {
                 vec![missing(*clients_gone, &waited.to_string(), *others)]
             }
-            DivergenceKind::Order { waited, kept, others } => {
+            DivergenceKind::Order { waited, kept, others, .. } => {
                 order(&waited.to_string(), *kept, *others)
             }
             DivergenceKind::Window { window } => vec![format!(
@@ -72,6 +75,16 @@ impl Report<'_> {
                 lines.push(format!("  came     {now}"));
             }
             DivergenceKind::Result { .. } => {}
+            DivergenceKind::Missing { unanswered, .. }
+            | DivergenceKind::Order { unanswered, .. } => {
+                lines.extend(expected.map(|asked| format!("  expected {}", self.whole(asked))));
+                let shown = unanswered.iter().take(UNANSWERED_SHOWN);
+                lines.extend(shown.map(|asked| format!("  waits    {}", self.whole(asked))));
+                let more = unanswered.len().saturating_sub(UNANSWERED_SHOWN);
+                lines.extend((more > 0).then(|| {
+                    format!("  and {} without an answer", counted(more as u64, "more request"))
+                }));
+            }
             _ => {
                 lines.extend(expected.map(|asked| format!("  expected {}", self.whole(asked))));
                 lines.extend(came.map(|asked| format!("  came     {}", self.whole(asked))));
@@ -341,7 +354,12 @@ mod tests {
 
     #[test]
     fn another_order_of_threads_is_said_in_these_words() {
-        let kind = DivergenceKind::Order { waited: Nanos(10_000_000_000), kept: 2, others: 0 };
+        let kind = DivergenceKind::Order {
+            waited: Nanos(10_000_000_000),
+            kept: 2,
+            others: 0,
+            unanswered: Vec::new(),
+        };
         let (lines, hints) = account(divergence(kind), Evidence::default());
         assert_eq!(
             lines[1..4],

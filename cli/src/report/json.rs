@@ -97,13 +97,15 @@ impl Report<'_> {
                 let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
                 put("fields", names.into());
             }
-            DivergenceKind::Missing { waited, others, .. } => {
+            DivergenceKind::Missing { waited, others, unanswered, .. } => {
                 put("waited", waited.0.into());
                 put("others", (*others).into());
+                put("unanswered", unanswered.iter().map(|one| self.asked_json(one)).collect());
             }
-            DivergenceKind::Order { waited, kept, others } => {
+            DivergenceKind::Order { waited, kept, others, unanswered } => {
                 put("waited", waited.0.into());
                 put("kept", (*kept).into());
+                put("unanswered", unanswered.iter().map(|one| self.asked_json(one)).collect());
                 put("others", (*others).into());
             }
             DivergenceKind::Window { window } => {

@@ -80,6 +80,9 @@ pub enum DivergenceKind {
         clients_gone: bool,
         /// How many more of the same step did not come.
         others: u64,
+        /// The first of those that came and have no answer, at most [`DivergenceKind::UNANSWERED_MAX`]. A request that is one
+        /// too many may have taken the place of an equal one, and is among them.
+        unanswered: Vec<Asked>,
     },
     /// A request did not come while later ones did: the client's own threads ran in another order.
     Order {
@@ -89,6 +92,9 @@ pub enum DivergenceKind {
         kept: u64,
         /// How many more of the same step did not come.
         others: u64,
+        /// The first of those that came and have no answer, at most [`DivergenceKind::UNANSWERED_MAX`]. A request that is one
+        /// too many may have taken the place of an equal one, and is among them.
+        unanswered: Vec<Asked>,
     },
     /// A request came that is expected later than any that may come now.
     Window {
@@ -119,6 +125,9 @@ pub enum DivergenceKind {
 }
 
 impl DivergenceKind {
+    /// How many requests without an answer are told of.
+    pub const UNANSWERED_MAX: usize = 64;
+
     /// The printed name.
     pub fn name(&self) -> &'static str {
         match self {

@@ -241,7 +241,7 @@ impl Window {
     }
 
     /// All of them with their places, in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Expected)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Expected)> + Clone {
         (self.base..).zip(&self.expected)
     }
 

@@ -121,20 +121,15 @@ impl Changed<'_> {
         if same || unheard { Seen::MustNot } else { Seen::May }
     }
 
-    /// Whether other requests ask the same. Then each may be taken for another, and what is missed in the end is what a
-    /// client does when it has the answer to the right one.
-    fn is_shared(&self) -> bool {
-        let (keys, ours) = ([self.was(), self.is()], [self.change.was, self.change.is]);
-        self.recording.history.sent.iter().any(|sent| {
-            let key = Some(Key::of(sent, self.first.policy));
-            keys.contains(&key) && !ours.contains(&Some(sent.action))
-        })
-    }
-
     fn is_named(&self, divergence: &Divergence) -> bool {
         let keys = [self.was(), self.is()];
-        let asked = [divergence.expected, divergence.came];
-        keys.iter().flatten().any(|key| asked.iter().flatten().any(|asked| key.is_named(asked)))
+        let unanswered = match &divergence.kind {
+            DivergenceKind::Order { unanswered, .. }
+            | DivergenceKind::Missing { unanswered, .. } => &unanswered[..],
+            _ => &[],
+        };
+        let mut asked = divergence.expected.iter().chain(&divergence.came).chain(unanswered);
+        asked.any(|asked| keys.iter().flatten().any(|key| key.is_named(asked)))
     }
 
     /// The first of two that were swapped is waited for; with the second at hand, that is a matter of their order.
@@ -163,7 +158,7 @@ impl Changed<'_> {
             (_, true) => return Ok(seen),
             (_, false) => {}
         }
-        if !self.is_shared() && !divergences.iter().any(|one| self.is_named(one)) {
+        if !divergences.iter().any(|one| self.is_named(one)) {
             return Err(format!("none of these names it: {}", claims::told(divergences)));
         }
         if self.kind == Kind::Swapped && seen == Seen::Must {

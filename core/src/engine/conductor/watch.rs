@@ -156,16 +156,19 @@ impl Conductor {
             .map(|(place, _)| place)
             .take(if recorded_order { usize::MAX } else { 1 })
             .collect();
-        let kept = self
-            .window
-            .iter()
-            .filter(|(_, one)| matches!(&one.stage, Stage::Arrived(came) if !came.own));
+        let unanswered = self.window.iter().filter(|(_, one)| match &one.stage {
+            Stage::Arrived(came) | Stage::Away(came) | Stage::Done(came, _) => !came.own,
+            Stage::Missing | Stage::Over => false,
+        });
+        let kept = unanswered.clone().filter(|(_, one)| matches!(one.stage, Stage::Arrived(_)));
         let (kept, others) = (kept.count() as u64, missing.len() as u64 - 1);
+        let unanswered = unanswered.take(DivergenceKind::UNANSWERED_MAX);
+        let unanswered = unanswered.map(|(_, one)| asked_of(one)).collect();
         let clients_gone = self.is_gone();
         let kind = if kept > 0 && !clients_gone {
-            DivergenceKind::Order { waited, kept, others }
+            DivergenceKind::Order { waited, kept, others, unanswered }
         } else {
-            DivergenceKind::Missing { waited, clients_gone, others }
+            DivergenceKind::Missing { waited, clients_gone, others, unanswered }
         };
         let divergence = Divergence {
             kind,
