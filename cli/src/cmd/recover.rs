@@ -40,8 +40,8 @@ Examples:
   blkreplay recover hurt.blkr -o t.blkr --json | jq .gaps
   blkreplay recover killed.rr -o vm.rr          a log of QEMU's that it refuses to replay
 
-Of a QEMU log NEW has every event up to where it stops, the version of its layout, and where the end is missing a \
-shutdown and an end, so that QEMU replays it and stops there.
+Of a QEMU log NEW has the events up to where it stops, but for the last ones if they need what is lost, the \
+version of its layout, and where the end is missing a shutdown and an end, so that QEMU replays it and stops there.
 
 Exit codes: 0 nothing was lost, 2 trouble: no trace, or NEW cannot be written, 3 something was lost; \
 130 interrupted.";

@@ -27,6 +27,7 @@ struct RecoveryJson {
     version_restored: bool,
     events: u64,
     icount: u64,
+    events_dropped: u64,
     bytes: u64,
     bytes_lost: u64,
     end_added: bool,
@@ -61,8 +62,9 @@ pub(crate) fn tell(
         version: survey.layout.version,
         version_found: survey.header.version,
         version_restored: recovery.version_restored,
-        events: survey.tally.events,
-        icount: survey.tally.icount,
+        events: recovery.kept.events,
+        icount: recovery.kept.icount,
+        events_dropped: recovery.events_dropped(),
         bytes: recovery.bytes,
         bytes_lost: recovery.bytes_lost,
         end_added: recovery.ended,
@@ -79,19 +81,14 @@ fn say(name: &Path, output: &Path, recovery: &LogRecovery, printer: &Printer) {
     if let Some(stop) = &survey.stop {
         printer.warn(format_args!("{}: {stop}: {}", name.display(), stop.meaning()));
     }
-    let (events, size) = (counted(survey.tally.events, "event"), Size(recovery.bytes));
-    let instructions = counted(survey.tally.icount, "instruction");
+    let (events, size) = (counted(recovery.kept.events, "event"), Size(recovery.bytes));
+    let instructions = counted(recovery.kept.icount, "instruction");
     let kept = format_args!("{}  {events}  {instructions}  {size}", output.display());
     printer.say("recovered", kept);
     if recovery.was_whole() {
         printer.say("lost", format_args!("nothing: {} is whole", name.display()));
     } else if recovery.lost_something() {
-        let at = survey.stop.map_or(0, |stop| stop.at);
-        let left = match recovery.bytes_lost {
-            0 => String::new(),
-            bytes => format!(", {} that cannot be read", Size(bytes)),
-        };
-        printer.say("lost", format_args!("what came behind byte {at}{left}"));
+        printer.say("lost", lost(recovery));
     } else if recovery.bytes_lost > 0 {
         printer.say(
             "lost",
@@ -119,4 +116,21 @@ fn say(name: &Path, output: &Path, recovery: &LogRecovery, printer: &Printer) {
         ));
     }
     printer.say("next", format_args!("blkreplay check {}", shell_word(output)));
+}
+
+/// What is lost of a log that was cut.
+fn lost(recovery: &LogRecovery) -> String {
+    let at = recovery.survey.stop.map_or(0, |stop| stop.at);
+    let before = match recovery.events_dropped() {
+        0 => String::new(),
+        dropped => {
+            let events = counted(dropped, "event");
+            format!(", and {events} before it, which QEMU cannot replay without it")
+        }
+    };
+    let unread = match recovery.survey.file_bytes.saturating_sub(at) {
+        0 => String::new(),
+        bytes => format!("; {} cannot be read", Size(bytes)),
+    };
+    format!("what came behind byte {at}{before}{unread}")
 }

@@ -84,6 +84,11 @@ impl<R: Read> LogReader<R> {
         self.codes.layout
     }
 
+    /// Where the next event is, in bytes.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
     /// Whether the next event may have to be waited for, because none is whole in memory.
     pub fn may_wait(&self) -> bool {
         self.end == End::NotYet && decode::skip(&self.codes, &self.window[self.done..]).is_err()

@@ -1,15 +1,19 @@
 //! Makes a log that QEMU replays of one that it refuses. A log comes in, another and an account go out.
 //!
-//! What is whole is kept as it is, to the byte; the header gets the version of the layout that fits; and where the end is
-//! missing the machine is told to go down there, as by a signal, so that a replay ends too (QEMU: `replay_finish`; without
-//! that event its replay comes to the end and stays there). Invariant: what is written decodes whole, in the same layout.
+//! What is kept is kept as it is, to the byte; the header gets the version of the layout that fits; and where the end is
+//! missing the machine is told to go down, as by a signal, at the last place where that can be (see `ending`), so that a
+//! replay ends too (QEMU: `replay_finish`; without that event its replay comes to the end and stays there). Invariant: what
+//! is written decodes whole, in the same layout.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::ControlFlow;
 
 use super::encode::{Encoder, HEADER_BYTES};
+use super::ending::{self, Kept};
 use super::header::LogError;
 use super::layout::Layout;
+use super::reader::LogReader;
+use super::scan::Tally;
 use super::survey::{Survey, survey};
 use crate::event::{EventKind, ShutdownCause};
 
@@ -36,8 +40,10 @@ pub enum RecoverLogError {
 /// What became of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecovery {
-    /// What the old one is and holds; all of that is in the new one.
+    /// What the old one is and holds.
     pub survey: Survey,
+    /// What of that is in the new one.
+    pub kept: Kept,
     /// The version was missing or another.
     pub version_restored: bool,
     /// A shutdown and an end were added.
@@ -52,6 +58,12 @@ impl LogRecovery {
     /// Whether the old log was whole: the new one is a copy.
     pub fn was_whole(&self) -> bool {
         !self.version_restored && !self.ended && self.bytes_lost == 0
+    }
+
+    /// How many events of the old one were whole and are not in the new one: QEMU cannot replay them without those that
+    /// came behind.
+    pub fn events_dropped(&self) -> u64 {
+        self.survey.tally.events - self.kept.events
     }
 
     /// Whether events are missing: the recording went on behind the last one that is kept, or may have.
@@ -75,9 +87,9 @@ pub fn recover<R: Read + Seek, W: Write>(
     let encoder = Encoder::new(survey.layout);
     let header = encoder.header();
     out.write_all(&header).map_err(RecoverLogError::Write)?;
-    let whole = survey.tally.bytes;
-    copy(&mut input, &mut out, whole, copied)?;
     let ended = survey.stop.is_some_and(|stop| stop.is_loss());
+    let kept = kept(&mut input, &survey, ended)?;
+    copy(&mut input, &mut out, kept.end, copied)?;
     let end = if ended { ending(&encoder) } else { Vec::new() };
     out.write_all(&end).map_err(RecoverLogError::Write)?;
     out.flush().map_err(RecoverLogError::Write)?;
@@ -85,10 +97,22 @@ pub fn recover<R: Read + Seek, W: Write>(
         version_restored: survey.header.version != survey.layout.version
             || survey.header.reserved != 0,
         ended,
-        bytes_lost: survey.file_bytes - whole,
-        bytes: whole + end.len() as u64,
+        bytes_lost: survey.file_bytes - kept.end,
+        bytes: kept.end + end.len() as u64,
+        kept,
         survey,
     })
+}
+
+/// How much of a log is kept: all of one that ends in order.
+fn kept<R: Read + Seek>(input: &mut R, survey: &Survey, cut: bool) -> Result<Kept, LogError> {
+    let Tally { bytes, events, icount, .. } = survey.tally;
+    if !cut {
+        return Ok(Kept { end: bytes, events, icount });
+    }
+    let begin = input.seek(SeekFrom::Start(0));
+    begin.map_err(|source| LogError::Read { at: 0, source })?;
+    ending::kept(&mut LogReader::new(input, survey.layout)?)
 }
 
 /// Copies the events up to the byte `end`.

@@ -103,7 +103,8 @@ fn a_log_and_a_trace_are_checked_one_after_the_other() {
 #[test]
 fn a_recovered_log_is_whole_and_says_what_it_was() {
     for (name, events, added) in [
-        ("q100-killed", 318_608, "version 0xe0200c, of layout 0c/v8.0; a shutdown and an end"),
+        // The last whole event of it is one that QEMU cannot replay without the next.
+        ("q100-killed", 318_607, "version 0xe0200c, of layout 0c/v8.0; a shutdown and an end"),
         ("q100-trunc-half", 2300, "added    a shutdown and an end"),
         ("q100-flip-eventid", 1269, "added    a shutdown and an end"),
     ] {

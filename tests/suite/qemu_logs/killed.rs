@@ -1,9 +1,11 @@
-//! A real QEMU that is killed while it records: its log is read, recovered, and replayed by QEMU.
+//! A real QEMU that is killed while it records, or whose log is cut: the log is read, recovered, and replayed by QEMU.
 //!
 //! The guest is that of `clients::qemu_vm`, on a disk that is slow enough to be in the middle of it.
 
 use std::fs;
 
+use blkreplay_core::event::EventKind;
+use blkreplay_core::qemu::{Layout, LogReader};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -102,4 +104,57 @@ fn a_recorder_that_hangs_because_nothing_is_released_is_found_out() {
     let checked = sandbox.blkreplay("check vm.rr").finish().ends_with(1);
     assert!(checked.stdout.contains("never-released"), "{checked}");
     assert!(checked.stdout.contains("hint: -icount sleep=off hangs while it records"), "{checked}");
+}
+
+#[test]
+fn qemu_replays_what_is_left_of_a_log_wherever_it_was_cut() {
+    let sandbox = Sandbox::new();
+    sandbox.write("disk.img", &guest_disk());
+    sandbox.write("before.img", &guest_disk());
+    let words = machine("shift=auto", "record", "vm.rr", "disk.img", "recorded.serial");
+    let mut words = words.split_whitespace();
+    sandbox.tool(words.next().unwrap()).args(words).finish().succeeds();
+    let recorded = String::from_utf8(sandbox.read("recorded.serial")).unwrap();
+    let log = sandbox.read("vm.rr");
+    for (what, cut) in hard_cuts(&log) {
+        sandbox.write("cut.rr", &log[..cut]);
+        sandbox.blkreplay("recover cut.rr -o whole.rr --force").finish().ends_with(3);
+        replay(&sandbox, "whole.rr").succeeds();
+        let replayed = String::from_utf8(sandbox.read("replayed.serial")).unwrap();
+        assert!(recorded.starts_with(&replayed), "{what}: {recorded:?}, {replayed:?}");
+    }
+    // With an end put where the log was cut, QEMU does not wait for the character: it ends with an error.
+    let (_, cut) = hard_cuts(&log)[0];
+    let naive = [&log[..cut], &log[log.len() - 2..]].concat();
+    sandbox.write("naive.rr", &naive);
+    replay(&sandbox, "naive.rr").ends_with(1).says(&["Missing character write event"]);
+}
+
+/// Places in the middle of a log: behind the count of the instructions up to a character, inside the character's event,
+/// behind it, and behind a completion.
+fn hard_cuts(log: &[u8]) -> Vec<(&'static str, usize)> {
+    let layout = Layout::named("0c/v8.0").unwrap();
+    let mut reader = LogReader::new(log, layout).unwrap();
+    let mut starts = Vec::new();
+    while let Some(event) = reader.next_event().unwrap() {
+        starts.push((event.event.kind, usize::try_from(event.at).unwrap()));
+    }
+    let pairs = starts.windows(2).map(|pair| (&pair[0], &pair[1]));
+    let printed: Vec<_> = pairs
+        .clone()
+        .filter(|((count, _), (print, _))| {
+            matches!(count, EventKind::Instruction { .. })
+                && matches!(print, EventKind::CharWrite { .. })
+        })
+        .collect();
+    let completed: Vec<_> =
+        pairs.filter(|((block, _), _)| matches!(block, EventKind::BlockId { .. })).collect();
+    let (_, (_, print)) = printed[printed.len() / 2];
+    let (_, (_, behind)) = completed[completed.len() / 2];
+    vec![
+        ("behind a count", *print),
+        ("inside a character", print + 3),
+        ("behind a character", print + 9),
+        ("behind a completion", *behind),
+    ]
 }

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::ops::ControlFlow;
 
-use crate::event::{Checkpoint, ClockKind, EventKind, ShutdownCause};
+use crate::event::{Checkpoint, ClockKind, EventData, EventKind, ShutdownCause};
 use crate::format::Level;
 use crate::qemu::*;
 use crate::request::RequestId;
@@ -248,13 +248,60 @@ fn what_is_left_of_a_log_that_was_cut_anywhere_is_one_that_qemu_replays() {
                 let survey = survey(Cursor::new(&out), forced).unwrap();
                 assert_eq!(survey.stop, None, "{label}, {length} bytes");
                 assert_eq!(survey.header.version, layout.version);
-                assert_eq!(survey.tally.events, recovery.survey.tally.events + 2);
+                assert_eq!(survey.tally.events, recovery.kept.events + 2);
+                assert_eq!(survey.tally.icount, recovery.kept.icount);
+                assert!(recovery.events_dropped() <= recovery.survey.tally.events);
                 assert!(
                     recovery.lost_something() && out.starts_with(&layout.version.to_be_bytes())
                 );
             }
         }
     }
+}
+
+#[test]
+fn a_recovered_log_ends_where_nothing_needs_what_is_lost() {
+    let count = |count| EventKind::Instruction { count };
+    let print = EventKind::CharWrite { result: 1, offset: 1 };
+    let random = EventKind::Random { result: 0, data: EventData::new(vec![7; 4]).unwrap() };
+    let start = [INIT, RESET, count(5), RELEASED];
+    // Behind `start`: what is whole, and how many events of all are kept.
+    for (behind, kept) in [
+        (&[][..], 4),
+        // The guest would come to what the count leads to.
+        (&[count(7)][..], 4),
+        // One instruction may bring more.
+        (&[count(7), print.clone()], 4),
+        (&[count(7), print.clone(), print.clone(), random.clone()], 4),
+        // It brought no more: the next was counted, or the processor's thread went round.
+        (&[count(7), print.clone(), count(9)], 6),
+        (&[count(7), print.clone(), RELEASED], 7),
+        (&[count(7), print.clone(), RELEASED, block(0)], 7),
+        // So may what was queued, and what a timer does.
+        (&[block(0), random.clone()], 4),
+        (&[block(0), random.clone(), RELEASED, checkpoint(Checkpoint::ClockVirtual)], 7),
+        // Nothing comes behind that.
+        (&[count(7), GUEST], 6),
+        (&[count(7), GUEST, clock(ClockKind::Host, 5), SIGNAL], 8),
+    ] {
+        let events = [&start[..], behind].concat();
+        let (out, recovery) = recovered(&log(NEW, &events)).unwrap();
+        assert_eq!(recovery.kept.events, kept, "{behind:?}");
+        assert_eq!(recovery.events_dropped(), events.len() as u64 - kept);
+        let kept = usize::try_from(kept).unwrap();
+        let whole = [&events[..kept], &[SIGNAL, END]].concat();
+        assert!(out == log(NEW, &whole), "{behind:?}");
+        let faults = checked(&out).1.into_iter().filter(|one| one.fault.level() == Level::Fault);
+        assert_eq!(faults.map(|one| one.fault).collect::<Vec<_>>(), [], "{behind:?}");
+    }
+}
+
+#[test]
+fn a_log_of_a_machine_that_did_nothing_yet_is_kept_as_far_as_it_is_whole() {
+    let events = [clock(ClockKind::Host, 5), INIT, clock(ClockKind::Host, 6)];
+    let (out, recovery) = recovered(&log(NEW, &events)).unwrap();
+    assert_eq!((recovery.kept.events, recovery.events_dropped()), (3, 0));
+    assert!(out == log(NEW, &[&events[..], &[SIGNAL, END]].concat()));
 }
 
 #[test]
