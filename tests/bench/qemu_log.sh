@@ -47,5 +47,5 @@ else
     small=$(stat -c %s "$recorded")
     read -r seconds _ < <(measure /dev/null python3 "$dumper" -f "$recorded")
     slow=$(rate "$small" "$seconds")
-    printf 'replay-dump  %s MB/s, info %s times as fast\n' "$slow" "$(ratio "$slow" "$(rate "$size" "$best")")"
+    printf 'replay-dump  %s MB/s, info %s times as fast\n' "$slow" "$(ratio "$(rate "$size" "$best")" "$slow")"
 fi

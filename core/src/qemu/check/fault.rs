@@ -99,6 +99,14 @@ pub enum LogFault {
         /// How many.
         count: u64,
     },
+    /// A bottom half was put off at an instruction that the guest has not reached.
+    #[error("a bottom half of instruction {id}, and the guest has executed {icount}")]
+    BottomHalf {
+        /// Its id: how many instructions had been executed when it was put off.
+        id: u64,
+        /// How many have been.
+        icount: u64,
+    },
     /// A checkpoint where there can be none of its kind.
     #[error("checkpoint {} where {} has to be", .found.name(), .wanted.name())]
     CheckpointOrder {
@@ -158,6 +166,7 @@ impl LogFault {
             LogFault::TooManyOpen => "too-many-open",
             LogFault::ClockBackwards { .. } => "clock-backwards",
             LogFault::Instructions { .. } => "instructions",
+            LogFault::BottomHalf { .. } => "bottom-half",
             LogFault::CheckpointOrder { .. } | LogFault::CheckpointTwice { .. } => "checkpoint",
             LogFault::AsyncPlace { .. } => "async-place",
             LogFault::NeverReleased => "never-released",
@@ -202,6 +211,9 @@ impl LogFault {
             }
             LogFault::BlockMissing { .. } => {
                 "the guest of a replay never gets an answer to it, and may wait for ever"
+            }
+            LogFault::BottomHalf { .. } => {
+                "a replay waits here for ever: it has put off nothing with that number"
             }
             LogFault::TooManyOpen => {
                 "no guest has so many requests open: their numbers are not QEMU's"

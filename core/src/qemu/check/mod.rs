@@ -182,9 +182,14 @@ impl<'a> Check<'a> {
                     None => ControlFlow::Continue(()),
                 }
             }
-            EventKind::Bh { .. }
-            | EventKind::BhOneshot { .. }
-            | EventKind::Input(_)
+            EventKind::Bh { id } | EventKind::BhOneshot { id } => {
+                self.queued(event.checkpoint)?;
+                match event.icount {
+                    icount if id > icount => self.tell(LogFault::BottomHalf { id, icount }),
+                    _ => ControlFlow::Continue(()),
+                }
+            }
+            EventKind::Input(_)
             | EventKind::InputSync
             | EventKind::CharRead { .. }
             | EventKind::Net { .. } => self.queued(event.checkpoint),

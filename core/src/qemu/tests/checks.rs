@@ -142,6 +142,13 @@ fn an_event_that_no_replay_delivers_is_named() {
 }
 
 #[test]
+fn a_bottom_half_of_an_instruction_to_come_is_named() {
+    let put_off = |id| [EventKind::Instruction { count: 7 }, EventKind::BhOneshot { id }, RELEASED];
+    assert_eq!(codes(&log(NEW, &life(&put_off(7)))), []);
+    assert_eq!(codes(&log(NEW, &life(&put_off(8)))), [("bottom-half", 6)]);
+}
+
+#[test]
 fn a_recorder_that_never_releases_anything_is_named() {
     let hung =
         [INIT, RESET, checkpoint(Checkpoint::ClockVirtual), checkpoint(Checkpoint::ClockHost)];
