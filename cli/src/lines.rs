@@ -4,12 +4,14 @@
 //! What a line looks like is not known here. Invariant: who follows has been told all there is before the next
 //! wait.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use blkreplay_core::event::Event;
 use blkreplay_core::format::{Events, Loss, ReadError, Start, Target};
 use blkreplay_core::position::{Finder, Position, UnknownDevice};
+use blkreplay_core::query::Filter;
 use blkreplay_core::rows::{Joiner, Row};
 use blkreplay_core::view::Fold;
 
@@ -28,7 +30,7 @@ pub(crate) enum Until {
 
 /// What was asked for.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct Lines<'a> {
     /// The first; `None` from the beginning on.
     pub(crate) at: Option<Position>,
     /// So many at most.
@@ -40,6 +42,42 @@ pub(crate) struct Lines {
     pub(crate) seeks: bool,
     /// Only events that two runs of a virtual machine share.
     pub(crate) folded: bool,
+    /// Only requests that it means.
+    pub(crate) chosen: Option<&'a Chosen>,
+}
+
+/// Chooses requests, and remembers how many passed which part of the filter.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    filter: Filter,
+    seen: Cell<u64>,
+    /// How many passed each term and those before it.
+    passed: Vec<Cell<u64>>,
+}
+
+impl Chosen {
+    pub(crate) fn new(filter: Filter) -> Chosen {
+        let passed = filter.terms().map(|_| Cell::new(0)).collect();
+        Chosen { filter, seen: Cell::new(0), passed }
+    }
+
+    /// Whether a request is meant.
+    pub(crate) fn takes(&self, row: &Row) -> bool {
+        let refused = self.filter.refused_by(row);
+        let passed = refused.unwrap_or(self.passed.len());
+        for count in std::iter::once(&self.seen).chain(&self.passed[..passed]) {
+            count.set(count.get() + 1);
+        }
+        refused.is_none()
+    }
+
+    /// If none of the requests was meant, the term that none passed of those that passed the terms before it, and how many
+    /// those are.
+    pub(crate) fn nothing(&self) -> Option<(&str, u64)> {
+        let place = self.passed.iter().position(|count| count.get() == 0)?;
+        let before = place.checked_sub(1).map_or(&self.seen, |before| &self.passed[before]);
+        self.filter.terms().nth(place).map(|term| (term, before.get()))
+    }
 }
 
 /// Why telling stopped early.
@@ -161,7 +199,7 @@ impl Teller for Folding {
     }
 }
 
-impl Lines {
+impl Lines<'_> {
     /// Tells requests.
     pub(crate) fn rows(
         &self,
@@ -169,7 +207,8 @@ impl Lines {
         out: &mut Output,
         mut print: impl FnMut(&Row, &mut Output) -> io::Result<()>,
     ) -> Result<Option<Loss>, Stop> {
-        self.tell(trace, Joiner::new(), out, |row, out| print(row, out))
+        let takes = |row: &Row| self.chosen.is_none_or(|chosen| chosen.takes(row));
+        self.tell(trace, Joiner::new(), out, takes, |row, out| print(row, out))
     }
 
     /// Tells events, with their indices.
@@ -181,9 +220,9 @@ impl Lines {
     ) -> Result<Option<Loss>, Stop> {
         let print = |(index, event): &(u64, Event), out: &mut Output| print(*index, event, out);
         if self.folded {
-            return self.tell(trace, Folding::default(), out, print);
+            return self.tell(trace, Folding::default(), out, |_| true, print);
         }
-        self.tell(trace, Plain::default(), out, print)
+        self.tell(trace, Plain::default(), out, |_| true, print)
     }
 
     fn tell<T: Teller>(
@@ -191,6 +230,7 @@ impl Lines {
         mut trace: Trace,
         mut teller: T,
         out: &mut Output,
+        takes: impl Fn(&T::Item) -> bool,
         mut print: impl FnMut(&T::Item, &mut Output) -> io::Result<()>,
     ) -> Result<Option<Loss>, Stop> {
         let mut finder = match &self.at {
@@ -204,6 +244,8 @@ impl Lines {
         if self.seeks && T::SEEKS {
             match (&mut finder, self.tail) {
                 (Some(finder), _) => teller.start(&finder.seek(&mut trace)?),
+                // How far back the last ones are that are meant is not known.
+                (None, Some(_)) if self.chosen.is_some() => {}
                 (None, Some(count)) => teller.start(&trace.seek(&T::last(count))?),
                 (None, None) => {}
             }
@@ -216,7 +258,7 @@ impl Lines {
         let mut finished = false;
         loop {
             while let Some((index, item)) = teller.pop() {
-                if from.is_none_or(|from| index < from) {
+                if from.is_none_or(|from| index < from) || !takes(&item) {
                     continue;
                 }
                 let Some(item) = kept.pass(item) else { continue };

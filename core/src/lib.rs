@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Layers, lowest first; each may use only those before it:
-//! `units < limits < request < event < format < edit < device < engine < rows < position < view`. `nbd` and `qemu` are adapters on top
+//! `units < limits < request < event < format < edit < device < engine < rows < position < query < view`. `nbd` and `qemu` are adapters on top
 //! that no layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
@@ -19,6 +19,7 @@ pub mod nbd;
 pub mod open;
 pub mod position;
 pub mod qemu;
+pub mod query;
 pub mod request;
 pub mod rows;
 pub mod units;

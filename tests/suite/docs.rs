@@ -185,6 +185,27 @@ fn the_page_about_qemu_logs_shows_what_is_in_real_ones() {
 }
 
 #[test]
+fn the_page_about_filters_shows_what_happens() {
+    check("book/src/reference/filter.md");
+}
+
+#[test]
+fn the_page_about_filters_has_every_field_as_the_parser_knows_it() {
+    let page = fs::read_to_string(repository().join("book/src/reference/filter.md")).unwrap();
+    let (_, table) = page.split_once("| field | is | |\n|---|---|---|\n").unwrap();
+    let rows: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let expected: Vec<_> = blkreplay_core::query::FIELDS
+        .iter()
+        .map(|field| {
+            let names = std::iter::once(&field.name).chain(field.aliases);
+            let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+            format!("| {} | {} | {} |", names.join(", "), field.kind.name(), field.about)
+        })
+        .collect();
+    assert_eq!(rows, expected);
+}
+
+#[test]
 fn the_page_about_qemu_logs_has_every_layout() {
     let page = fs::read_to_string(repository().join("book/src/qemu-logs.md")).unwrap();
     for layout in &blkreplay_core::qemu::LAYOUTS {

@@ -14,6 +14,8 @@ mod compact;
 mod compat;
 /// README and book: what they show is run, where they link to is looked up.
 mod docs;
+/// `print -f`: which requests are meant.
+mod filters;
 /// Marks, the socket they come through, and the positions that name them.
 mod marks;
 /// The native fixtures, and the commands that read a trace.

@@ -7,16 +7,17 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::format::Loss;
+use blkreplay_core::format::{Header, Loss};
 use blkreplay_core::position::Position;
 use blkreplay_core::qemu;
+use blkreplay_core::query::Filter;
 use blkreplay_core::request::DeviceId;
 use blkreplay_core::rows::Rows;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::input::{self, Input};
-use crate::lines::{Lines, Stop, Until};
+use crate::lines::{Chosen, Lines, Stop, Until};
 use crate::log_lines::LogLines;
 use crate::output::Devices;
 use crate::output::canonical::{self, Canonical};
@@ -26,7 +27,7 @@ use crate::output::text::Text;
 use crate::printer::{Output, Printer};
 use crate::qemu_log::{self, LayoutArg, Source};
 use crate::trace::{self, Trace};
-use crate::words::shell_word;
+use crate::words::{counted, shell_word};
 
 const PRINT_HELP: &str = "\
 Examples:
@@ -34,11 +35,16 @@ Examples:
   blkreplay print t.blkr -n 20 --events         the first 20 events
   blkreplay print t.blkr --at mark:formatted    from that mark on
   blkreplay print t.blkr -F                     what is being recorded, as it comes
+  blkreplay print t.blkr -f 'write && lat > 5ms'   only those: the book has the language
   blkreplay print t.blkr --json | jq .lat       one JSON object a line
   blkreplay print t.blkr --format canonical > t.txt   to commit, and compare with the next run
 
   blkreplay print q.rr -n 20                    the first 20 events of a QEMU log
   blkreplay print q.rr --folded                 only what two runs of that machine share
+
+Fields of a filter: id event dev conn cookie op off end len lba lba_end nlb t tc lat hold early epoch fua no_hole fast_zero \
+req_one done undelivered refused zeroes err result. Operations and flags may stand alone; sizes have units (4k, 1M), spans of \
+time must (5ms, 1.5s).
 
 A trace that is cut or damaged is printed as far as it is whole. Of a QEMU log events are printed: of requests it \
 has nothing but the numbers of those that were completed.
@@ -53,6 +59,10 @@ pub(crate) struct PrintArgs {
     /// The trace; `-` is standard input
     #[arg(value_name = "TRACE")]
     trace: PathBuf,
+
+    /// Print only requests for which this holds, such as `op == write && lat > 5ms`
+    #[arg(short = 'f', long, value_name = "FILTER")]
+    filter: Option<String>,
 
     /// Print events, as they lie in the trace, instead of requests
     #[arg(long)]
@@ -114,9 +124,13 @@ impl PrintArgs {
         let mut out = printer.output();
         match source {
             Source::Trace(trace) => {
-                let outcome = self.print(format, *trace, &mut out);
+                let chosen = self.chosen(trace.header())?;
+                let outcome = self.print(format, *trace, chosen.as_ref(), &mut out);
                 out.finish()?;
                 let loss = outcome.map_err(|stop| failure(stop, &self.trace))?;
+                if let Some(chosen) = &chosen {
+                    told_nothing(chosen, printer);
+                }
                 Ok(told_loss(&self.trace, loss.as_ref(), printer))
             }
             Source::Log(input) => {
@@ -129,6 +143,11 @@ impl PrintArgs {
 
     /// Refuses what does not go together.
     fn check(&self, format: Format) -> Result<(), Failure> {
+        if self.filter.is_some() && (self.events || self.folded) {
+            let asked = if self.events { "--events" } else { "--folded" };
+            let what = format!("--filter is about requests, and {asked} asks for events");
+            return Err(Failure::new(what).hint("leave out one of them"));
+        }
         if format != Format::Canonical {
             return Ok(());
         }
@@ -154,6 +173,12 @@ impl PrintArgs {
         input: Input,
         out: &mut Output,
     ) -> Result<Option<qemu::Stop>, Failure> {
+        if self.filter.is_some() {
+            let name = input::name(&self.trace);
+            let what = format!("--filter is about requests, and {} is a QEMU log", name.display());
+            return Err(Failure::new(what)
+                .hint("it has nothing but the numbers of those that were completed"));
+        }
         let reader = self.layout.reader(&self.trace, input)?;
         let layout = reader.layout();
         let lines = LogLines {
@@ -187,7 +212,23 @@ impl PrintArgs {
         }
     }
 
-    fn print(&self, format: Format, trace: Trace, out: &mut Output) -> Result<Option<Loss>, Stop> {
+    /// What `--filter` means in a trace with this header.
+    fn chosen(&self, header: &Header) -> Result<Option<Chosen>, Failure> {
+        let Some(text) = &self.filter else { return Ok(None) };
+        let devices: Vec<_> = header.devices.iter().map(|device| device.name.clone()).collect();
+        let filter = Filter::parse(text, &devices);
+        filter
+            .map(|filter| Some(Chosen::new(filter)))
+            .map_err(|error| Failure::new(error.shown(text)))
+    }
+
+    fn print(
+        &self,
+        format: Format,
+        trace: Trace,
+        chosen: Option<&Chosen>,
+        out: &mut Output,
+    ) -> Result<Option<Loss>, Stop> {
         let lines = Lines {
             at: self.at.clone(),
             limit: self.limit,
@@ -195,13 +236,14 @@ impl PrintArgs {
             until: if self.follow { Until::End } else { Until::Now },
             seeks: !self.follow && !input::is_stdin(&self.trace),
             folded: self.folded,
+            chosen,
         };
         let events = self.events || self.folded;
         let mut json = Json::new(Devices::of(trace.header()));
         match format {
             Format::Canonical => {
                 let mut left = self.limit.unwrap_or(u64::MAX);
-                print_canonical(&self.trace, trace, &mut left, out)
+                print_canonical(&self.trace, trace, chosen, &mut left, out)
             }
             Format::Json if events => {
                 lines.events(trace, out, |index, event, out| json.event(index, event, out))
@@ -213,7 +255,7 @@ impl PrintArgs {
 
     fn print_text(
         trace: Trace,
-        lines: &Lines,
+        lines: &Lines<'_>,
         events: bool,
         out: &mut Output,
     ) -> Result<Option<Loss>, Stop> {
@@ -226,6 +268,16 @@ impl PrintArgs {
             text.request_heading(out)?;
             lines.rows(trace, out, |row, out| text.request(row, out))
         }
+    }
+}
+
+/// Says why a filter means nothing, if it does.
+fn told_nothing(chosen: &Chosen, printer: &Printer) {
+    if let Some((term, before)) = chosen.nothing().filter(|(_, before)| *before > 0) {
+        let requests = counted(before, "request");
+        printer.warn(format_args!(
+            "nothing is meant: of {requests} that get so far, none passes `{term}`"
+        ));
     }
 }
 
@@ -261,6 +313,7 @@ fn failure(stop: Stop, path: &Path) -> Failure {
 fn print_canonical(
     path: &Path,
     trace: Trace,
+    chosen: Option<&Chosen>,
     left: &mut u64,
     out: &mut Output,
 ) -> Result<Option<Loss>, Stop> {
@@ -268,10 +321,10 @@ fn print_canonical(
     let devices = Devices::of(trace.header());
     let first = DeviceId(0);
     let (mut others, loss) =
-        print_device(trace, Canonical::new(&devices, first), first, left, out)?;
+        print_device(trace, Canonical::new(&devices, first), first, chosen, left, out)?;
     while let Some(device) = others.pop_first() {
         let again = trace::open(path).map_err(Stop::Again)?;
-        print_device(again, Canonical::new(&devices, device), device, left, out)?;
+        print_device(again, Canonical::new(&devices, device), device, chosen, left, out)?;
     }
     Ok(loss)
 }
@@ -281,6 +334,7 @@ fn print_device(
     trace: Trace,
     mut canonical: Canonical<'_>,
     device: DeviceId,
+    chosen: Option<&Chosen>,
     left: &mut u64,
     out: &mut Output,
 ) -> Result<(BTreeSet<DeviceId>, Option<Loss>), Stop> {
@@ -295,6 +349,9 @@ fn print_device(
         && let Some(row) = rows.next_row()?
     {
         if row.device == device {
+            if chosen.is_some_and(|chosen| !chosen.takes(&row)) {
+                continue;
+            }
             print(canonical.request(&row), left)?;
         } else {
             others.insert(row.device);

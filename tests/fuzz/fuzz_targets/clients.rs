@@ -8,6 +8,7 @@ use blkreplay_core::nbd::conversation::{from_greeting, from_requests};
 use blkreplay_core::nbd::wire::{RequestHeader, command};
 use blkreplay_core::nbd::{Client, Dialect};
 use blkreplay_core::position::Position;
+use blkreplay_core::query::Filter;
 use blkreplay_core::request::{Flags, Operation, Request};
 use blkreplay_core::units::ByteRange;
 
@@ -64,6 +65,31 @@ impl Write for Said<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A filter as it is typed: what is none is told of with a place in it, and what is one has its terms in it.
+pub(crate) fn filter(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    match Filter::parse(text, &["disk".to_owned()]) {
+        Ok(filter) => assert!(filter.terms().all(|term| !term.is_empty() && text.contains(term))),
+        Err(error) => {
+            assert!(text.get(error.place.clone()).is_some(), "{error:?}");
+            assert!(error.shown(text).contains("filter:1:"), "{error:?}");
+        }
+    }
+}
+
+pub(crate) fn filter_seeds() -> Vec<Vec<u8>> {
+    [
+        "op == write && lba in 0..2048 && latency > 5ms",
+        "not done or err == EIO",
+        "off overlaps 1M..=2M and len % 4kB != 0x1ff",
+        "id not in {1, 5, 10..20} || has(nbd.time)",
+        "-(t + 1.5s) * 2 / lat >= 3 & 1",
+        "dev in {disk} and !(fua)",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .into()
 }
 
 /// A position as it is typed: what is one prints as something that means the same.

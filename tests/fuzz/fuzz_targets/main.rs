@@ -69,6 +69,7 @@ const TARGETS: &[Target] = &[
     peer("client", clients::client, clients::client_seeds),
     peer("qemu", qemu::log, qemu::log_seeds),
     peer("position", clients::position, clients::position_seeds),
+    peer("filter", clients::filter, clients::filter_seeds),
 ];
 
 /// The target that the environment names.

@@ -6,9 +6,9 @@
 use super::source::{Source, Token, closing, starts_with};
 
 /// The layers of core, lowest first.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "units", "limits", "request", "event", "format", "edit", "device", "engine", "rows",
-    "position", "view",
+    "position", "query", "view",
 ];
 
 /// Modules on top of the layers, which no layer names. Each may use all layers; none another adapter.

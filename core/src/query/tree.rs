@@ -1,0 +1,188 @@
+//! A filter as it was written: what belongs to what. It can be written again.
+//!
+//! Knows no fields and no types. Invariant: what is written parses to the same tree.
+
+use std::fmt::{self, Display, Formatter};
+use std::ops::Range;
+
+/// A part of a filter, with its place in the text. Two are the same wherever they stand.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) what: What,
+    pub(super) place: Range<usize>,
+}
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Node) -> bool {
+        self.what == other.what
+    }
+}
+
+/// What a part is.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum What {
+    Or(Vec<Node>),
+    And(Vec<Node>),
+    Not(Box<Node>),
+    Compare(Relation, Box<Node>, Box<Node>),
+    In {
+        value: Box<Node>,
+        not: bool,
+        items: Items,
+    },
+    Overlaps(Box<Node>, Box<Limits>),
+    Has(Box<Node>),
+    Arithmetic(Operator, Box<Node>, Box<Node>),
+    Minus(Box<Node>),
+    Word(String),
+    Number(i128),
+    /// In nanoseconds.
+    Span(i128),
+}
+
+/// What a value is to be in.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Items {
+    Limits(Box<Limits>),
+    Set(Vec<Item>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Item {
+    One(Node),
+    Limits(Limits),
+}
+
+/// A range; an end that is not there is no bound.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Limits {
+    pub(super) low: Option<Node>,
+    pub(super) high: Option<Node>,
+    pub(super) inclusive: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Relation {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Relation {
+    /// Each with how it is written, and in letters.
+    pub(super) const NAMES: [(Relation, &'static str, &'static str); 6] = [
+        (Relation::Equal, "==", "eq"),
+        (Relation::NotEqual, "!=", "ne"),
+        (Relation::Less, "<", "lt"),
+        (Relation::LessOrEqual, "<=", "le"),
+        (Relation::Greater, ">", "gt"),
+        (Relation::GreaterOrEqual, ">=", "ge"),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Operator {
+    Plus,
+    Minus,
+    Times,
+    Over,
+    Modulo,
+    And,
+}
+
+impl Operator {
+    pub(super) const NAMES: [(Operator, &'static str); 6] = [
+        (Operator::Plus, "+"),
+        (Operator::Minus, "-"),
+        (Operator::Times, "*"),
+        (Operator::Over, "/"),
+        (Operator::Modulo, "%"),
+        (Operator::And, "&"),
+    ];
+}
+
+impl Node {
+    /// Whether it must stand in parentheses beside anything.
+    fn is_compound(&self) -> bool {
+        !matches!(self.what, What::Word(_) | What::Number(_) | What::Span(_) | What::Has(_))
+    }
+
+    fn write_inside(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.is_compound() { write!(f, "({self})") } else { write!(f, "{self}") }
+    }
+}
+
+/// A part that is written inside of another.
+struct Inside<'a>(&'a Node);
+
+impl Display for Inside<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.0.write_inside(f)
+    }
+}
+
+impl Display for Node {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let join = |f: &mut Formatter<'_>, parts: &[Node], word: &str| {
+            parts.iter().enumerate().try_for_each(|(place, part)| {
+                let between = if place > 0 { word } else { "" };
+                write!(f, "{between}{}", Inside(part))
+            })
+        };
+        match &self.what {
+            What::Or(parts) => join(f, parts, " or "),
+            What::And(parts) => join(f, parts, " and "),
+            What::Not(part) => write!(f, "not {}", Inside(part)),
+            What::Compare(relation, left, right) => {
+                let sign = Relation::NAMES[*relation as usize].1;
+                write!(f, "{} {sign} {}", Inside(left), Inside(right))
+            }
+            What::In { value, not, items } => {
+                let not = if *not { "not " } else { "" };
+                write!(f, "{} {not}in {items}", Inside(value))
+            }
+            What::Overlaps(value, limits) => write!(f, "{} overlaps {limits}", Inside(value)),
+            What::Has(field) => write!(f, "has({field})"),
+            What::Arithmetic(operator, left, right) => {
+                let sign = Operator::NAMES[*operator as usize].1;
+                write!(f, "{} {sign} {}", Inside(left), Inside(right))
+            }
+            What::Minus(part) => write!(f, "-{}", Inside(part)),
+            What::Word(word) => f.write_str(word),
+            What::Number(number) => write!(f, "{number}"),
+            What::Span(nanos) => write!(f, "{nanos}ns"),
+        }
+    }
+}
+
+impl Display for Items {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Items::Limits(limits) => write!(f, "{limits}"),
+            Items::Set(items) => {
+                f.write_str("{")?;
+                for (place, item) in items.iter().enumerate() {
+                    f.write_str(if place > 0 { ", " } else { "" })?;
+                    match item {
+                        Item::One(node) => node.write_inside(f)?,
+                        Item::Limits(limits) => write!(f, "{limits}")?,
+                    }
+                }
+                f.write_str("}")
+            }
+        }
+    }
+}
+
+impl Display for Limits {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let end = |node: &Option<Node>| {
+            node.as_ref().map_or(String::new(), |node| Inside(node).to_string())
+        };
+        let sign = if self.inclusive { "..=" } else { ".." };
+        write!(f, "{}{sign}{}", end(&self.low), end(&self.high))
+    }
+}
