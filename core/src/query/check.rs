@@ -331,7 +331,9 @@ impl Checker<'_> {
         let Bounds::Between(low, high, inclusive) = Self::bounds(&begin, value, limits)? else {
             return Err(QueryError::new("this is no range", value.place.clone(), ""));
         };
-        let mut tests = Vec::new();
+        // What has no bytes has none in common with anything.
+        let mut tests =
+            vec![Test::Compare(Relation::Less, Number::Field(field.get), Number::Field(end))];
         if let Some(high) = high {
             let relation = if inclusive { Relation::LessOrEqual } else { Relation::Less };
             tests.push(Test::Compare(relation, begin.number, high));
