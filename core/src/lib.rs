@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Layers, lowest first; each may use only those before it:
-//! `units < limits < request < event < format < edit < device < engine < rows < position < query < view`. `nbd` and `qemu` are adapters on top
-//! that no layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
+//! `units < limits < request < event < format < edit < device < engine < rows < position < query < view`. `nbd` and
+//! `qemu` are adapters on top that no layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
 pub mod edit;

@@ -1,8 +1,8 @@
 //! `info`: what a trace is and holds, from its header and the headers of its chunks. Traces come in, facts go
 //! out.
 //!
-//! Of a trace it reads no bodies but the last, unless parts are asked for, so it is instant, and damage inside a body goes unnoticed. Invariant: one
-//! trace that cannot be read does not keep the others from being told of.
+//! Of a trace it reads no bodies but the last, unless parts are asked for, so it is instant, and damage inside a body
+//! goes unnoticed. Invariant: one trace that cannot be read does not keep the others from being told of.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

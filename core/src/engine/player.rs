@@ -1,8 +1,8 @@
 //! The player of a replay: reads the log ahead, keeps an eye on the clock, and does what no client does.
 //!
 //! Without clients that is everything: the requests of the log go to the images from here. One thread runs it, or
-//! somebody with a loop of their own turns it by hand. Invariant: it never holds more of the log in memory than the conductor asked for and one
-//! batch.
+//! somebody with a loop of their own turns it by hand. Invariant: it never holds more of the log in memory than the
+//! conductor asked for and one batch.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -14,7 +14,7 @@ use super::claims;
 use super::client::Sent;
 use super::faults::{self, UNTOUCHED};
 use super::recorded::Recorded;
-use super::recording::Recording;
+use super::recording::{Recording, Take};
 use super::replaying::Way;
 use super::replays::{alone, live, take};
 use super::script::{DEVICE_BYTES, Shape};
@@ -62,12 +62,17 @@ fn who_sees(
     seeing
 }
 
+/// What is recorded, read again, and the dice for its replay.
+fn record(take: Take, seed: u64) -> Result<(Recording, Recorded, Dice), String> {
+    let recording = take.record();
+    let first = Recorded::read(recording.trace.clone())?;
+    Ok((recording, first, Dice::new(!seed)))
+}
+
 #[test]
 fn a_changed_byte_is_reported_by_a_read_that_sees_it_and_by_no_other() {
-    for_seeds(600, |seed| {
-        let recording = take(seed, Shape::USUAL, faults::clean).record();
-        let first = Recorded::read(recording.trace.clone())?;
-        let mut dice = Dice::new(!seed);
+    for_seeds(22_600..23_200, |seed| {
+        let (recording, first, mut dice) = record(take(seed, Shape::USUAL, faults::clean), seed)?;
         let mut way = any_way(&recording, &mut dice);
         way.rules.goes_on = false;
         let device = dice.place(recording.before.len()).unwrap();
@@ -99,10 +104,8 @@ fn a_changed_byte_is_reported_by_a_read_that_sees_it_and_by_no_other() {
 
 #[test]
 fn what_worked_and_fails_now_is_reported() {
-    for_seeds(600, |seed| {
-        let recording = take(seed, Shape::USUAL, faults::clean).record();
-        let first = Recorded::read(recording.trace.clone())?;
-        let mut dice = Dice::new(!seed);
+    for_seeds(23_200..23_800, |seed| {
+        let (recording, first, mut dice) = record(take(seed, Shape::USUAL, faults::clean), seed)?;
         let mut way = any_way(&recording, &mut dice);
         way.rules.goes_on = false;
         let when = When::OneIn(1 + dice.below(40));
@@ -130,14 +133,12 @@ fn what_worked_and_fails_now_is_reported() {
 
 #[test]
 fn where_a_change_failed_halfway_only_reads_of_its_range_may_differ() {
-    for_seeds(600, |seed| {
+    for_seeds(23_800..24_400, |seed| {
         let mut take = take(seed, Shape::USUAL, faults::honest);
         if take.policy == PayloadPolicy::Hash {
             take.policy = PayloadPolicy::Write;
         }
-        let recording = take.record();
-        let first = Recorded::read(recording.trace.clone())?;
-        let mut dice = Dice::new(!seed);
+        let (recording, first, mut dice) = record(take, seed)?;
         // What a client reads it may write elsewhere: it must get the recorded data.
         let with_client = first.policy == PayloadPolicy::All && dice.one_in(2);
         let mut way =
@@ -170,10 +171,8 @@ fn where_a_change_failed_halfway_only_reads_of_its_range_may_differ() {
 
 #[test]
 fn an_image_that_never_answers_is_named_with_what_it_owes() {
-    for_seeds(300, |seed| {
-        let recording = take(seed, Shape::USUAL, faults::clean).record();
-        let first = Recorded::read(recording.trace.clone())?;
-        let mut dice = Dice::new(!seed);
+    for_seeds(24_400..24_700, |seed| {
+        let (recording, first, mut dice) = record(take(seed, Shape::USUAL, faults::clean), seed)?;
         let mut way = any_way(&recording, &mut dice);
         way.dead = dice.place(recording.before.len());
         let dead = way.dead.unwrap();

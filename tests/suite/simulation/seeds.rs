@@ -10,14 +10,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Runs `check` for the seeds from 0 to `count`, on all cores. A check fails by a panic or by what it returns.
+/// Runs `check` for `seeds`, on all cores. A check fails by a panic or by what it returns. Where two checks take different
+/// seeds, they see different worlds.
 #[track_caller]
-pub(super) fn for_seeds(count: u64, check: impl Fn(u64) -> Result<(), String> + Sync) {
+pub(super) fn for_seeds(seeds: Range<u64>, check: impl Fn(u64) -> Result<(), String> + Sync) {
     let seeds = match env::var("SIMULATION_SEEDS") {
         Ok(text) => {
             parse(&text).unwrap_or_else(|| panic!("SIMULATION_SEEDS={text}: want 7 or 0..9"))
         }
-        Err(_) => 0..count,
+        Err(_) => seeds,
     };
     if let Err(why) = run(seeds, &check) {
         panic!("{why}");

@@ -10,6 +10,7 @@ mod gone;
 mod images;
 mod machines;
 mod monitors;
+mod notes;
 mod other_machines;
 mod own_log;
 mod random_machines;
