@@ -4,17 +4,16 @@
 //! What a line looks like is not known here. Invariant: who follows has been told all there is before the next
 //! wait.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
 use blkreplay_core::event::Event;
 use blkreplay_core::format::{Events, Loss, ReadError, Start, Target};
 use blkreplay_core::position::{Finder, Position, UnknownDevice};
-use blkreplay_core::query::Filter;
 use blkreplay_core::rows::{Joiner, Row};
 use blkreplay_core::view::Fold;
 
+use crate::chosen::Chosen;
 use crate::failure::Failure;
 use crate::printer::Output;
 use crate::trace::Trace;
@@ -44,40 +43,6 @@ pub(crate) struct Lines<'a> {
     pub(crate) folded: bool,
     /// Only requests that it means.
     pub(crate) chosen: Option<&'a Chosen>,
-}
-
-/// Chooses requests, and remembers how many passed which part of the filter.
-#[derive(Debug)]
-pub(crate) struct Chosen {
-    filter: Filter,
-    seen: Cell<u64>,
-    /// How many passed each term and those before it.
-    passed: Vec<Cell<u64>>,
-}
-
-impl Chosen {
-    pub(crate) fn new(filter: Filter) -> Chosen {
-        let passed = filter.terms().map(|_| Cell::new(0)).collect();
-        Chosen { filter, seen: Cell::new(0), passed }
-    }
-
-    /// Whether a request is meant.
-    pub(crate) fn takes(&self, row: &Row) -> bool {
-        let refused = self.filter.refused_by(row);
-        let passed = refused.unwrap_or(self.passed.len());
-        for count in std::iter::once(&self.seen).chain(&self.passed[..passed]) {
-            count.set(count.get() + 1);
-        }
-        refused.is_none()
-    }
-
-    /// If none of the requests was meant, the term that none passed of those that passed the terms before it, and how many
-    /// those are.
-    pub(crate) fn nothing(&self) -> Option<(&str, u64)> {
-        let place = self.passed.iter().position(|count| count.get() == 0)?;
-        let before = place.checked_sub(1).map_or(&self.seen, |before| &self.passed[before]);
-        self.filter.terms().nth(place).map(|term| (term, before.get()))
-    }
 }
 
 /// Why telling stopped early.

@@ -6,6 +6,7 @@
 mod args;
 mod bounds;
 mod child;
+mod chosen;
 mod clock;
 mod cmd;
 mod control;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Layers, lowest first; each may use only those before it:
-//! `units < limits < request < event < format < edit < device < engine < rows < position < query < view`. `nbd` and
+//! `units < limits < request < event < format < device < engine < rows < position < query < view < edit`. `nbd` and
 //! `qemu` are adapters on top that no layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;

@@ -7,17 +7,17 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::format::{Header, Loss};
+use blkreplay_core::format::Loss;
 use blkreplay_core::position::Position;
 use blkreplay_core::qemu;
-use blkreplay_core::query::Filter;
 use blkreplay_core::request::DeviceId;
 use blkreplay_core::rows::Rows;
 
+use crate::chosen::Chosen;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::input::{self, Input};
-use crate::lines::{Chosen, Lines, Stop, Until};
+use crate::lines::{Lines, Stop, Until};
 use crate::log_lines::LogLines;
 use crate::output::Devices;
 use crate::output::canonical::{self, Canonical};
@@ -27,7 +27,7 @@ use crate::output::text::Text;
 use crate::printer::{Output, Printer};
 use crate::qemu_log::{self, LayoutArg, Source};
 use crate::trace::{self, Trace};
-use crate::words::{counted, shell_word};
+use crate::words::shell_word;
 
 const PRINT_HELP: &str = "\
 Examples:
@@ -124,12 +124,12 @@ impl PrintArgs {
         let mut out = printer.output();
         match source {
             Source::Trace(trace) => {
-                let chosen = self.chosen(trace.header())?;
+                let chosen = Chosen::asked(self.filter.as_deref(), trace.header())?;
                 let outcome = self.print(format, *trace, chosen.as_ref(), &mut out);
                 out.finish()?;
                 let loss = outcome.map_err(|stop| failure(stop, &self.trace))?;
                 if let Some(chosen) = &chosen {
-                    told_nothing(chosen, printer);
+                    chosen.tell_nothing(printer);
                 }
                 Ok(told_loss(&self.trace, loss.as_ref(), printer))
             }
@@ -212,16 +212,6 @@ impl PrintArgs {
         }
     }
 
-    /// What `--filter` means in a trace with this header.
-    fn chosen(&self, header: &Header) -> Result<Option<Chosen>, Failure> {
-        let Some(text) = &self.filter else { return Ok(None) };
-        let devices: Vec<_> = header.devices.iter().map(|device| device.name.clone()).collect();
-        let filter = Filter::parse(text, &devices);
-        filter
-            .map(|filter| Some(Chosen::new(filter)))
-            .map_err(|error| Failure::new(error.shown(text)))
-    }
-
     fn print(
         &self,
         format: Format,
@@ -268,16 +258,6 @@ impl PrintArgs {
             text.request_heading(out)?;
             lines.rows(trace, out, |row, out| text.request(row, out))
         }
-    }
-}
-
-/// Says why a filter means nothing, if it does.
-fn told_nothing(chosen: &Chosen, printer: &Printer) {
-    if let Some((term, before)) = chosen.nothing().filter(|(_, before)| *before > 0) {
-        let requests = counted(before, "request");
-        printer.warn(format_args!(
-            "nothing is meant: of {requests} that get so far, none passes `{term}`"
-        ));
     }
 }
 

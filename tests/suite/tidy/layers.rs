@@ -7,8 +7,8 @@ use super::source::{Source, Token, closing, starts_with};
 
 /// The layers of core, lowest first.
 const LAYERS: [&str; 12] = [
-    "units", "limits", "request", "event", "format", "edit", "device", "engine", "rows",
-    "position", "query", "view",
+    "units", "limits", "request", "event", "format", "device", "engine", "rows", "position",
+    "query", "view", "edit",
 ];
 
 /// Modules on top of the layers, which no layer names. Each may use all layers; none another adapter.
