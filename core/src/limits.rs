@@ -105,6 +105,9 @@ pub const INDEXED_CHUNKS_MAX: usize = 4 << 20;
 /// Requests that `rows` holds back while an earlier one has no completion yet.
 pub const ROWS_HELD_MAX: usize = 1 << 20;
 
+/// Ranges that are kept apart to know what was written so far, of all devices together.
+pub const WRITTEN_RANGES_MAX: usize = 1 << 20;
+
 /// Bytes that are read ahead when the next whole chunk of a damaged trace is looked for.
 pub const RESCUE_WINDOW_BYTES: usize = 1 << 20;
 

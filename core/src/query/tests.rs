@@ -8,7 +8,7 @@ use super::tree::{Item, Items, Limits, Node, Operator, Relation, What};
 use super::{FIELDS, Field, Filter};
 use crate::event::{CompletionFlags, Payload};
 use crate::request::{ConnectionId, DeviceId, Errno, Flags, Operation, Request, RequestId};
-use crate::rows::{Row, RowCompletion};
+use crate::rows::{Context, Row, RowCompletion};
 use crate::units::{ByteRange, Nanos};
 
 fn devices() -> Vec<String> {
@@ -43,6 +43,7 @@ fn row() -> Row {
             flags: CompletionFlags::default(),
             extents: Vec::new(),
         }),
+        context: Context::default(),
     }
 }
 

@@ -1,7 +1,15 @@
 //! Joins what was asked with what was answered: events in, one row per request out, in the order of issue.
 //!
+//! `context` says what a request is among those around it, `written` which ranges were written so far.
+//!
 //! Reads no files of its own. Invariant: each issue gives exactly one row, and no more than
 //! `ROWS_HELD_MAX` rows wait for a completion; beyond that the oldest is given out without one.
+
+mod context;
+mod written;
+
+pub use context::Context;
+pub use written::Written;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,6 +18,7 @@ use crate::format::{Events, Loss, ReadError, Start};
 use crate::limits::ROWS_HELD_MAX;
 use crate::request::{ConnectionId, DeviceId, Errno, Extent, Operation, Request, RequestId};
 use crate::units::Nanos;
+use context::Surroundings;
 
 /// A request with all that the trace knows of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +45,8 @@ pub struct Row {
     pub payload: Payload,
     /// How it ended; `None` if the trace does not say.
     pub completion: Option<RowCompletion>,
+    /// What it is among those around it.
+    pub context: Context,
 }
 
 /// How a request ended.
@@ -63,6 +74,7 @@ pub struct Joiner {
     open: HashMap<RequestId, u64>,
     /// Flushes released, by device.
     flushes: HashMap<DeviceId, u64>,
+    surroundings: Surroundings,
     finished: bool,
 }
 
@@ -75,7 +87,16 @@ impl Joiner {
     /// A joiner where a reader stands that went there. What was issued before gives no rows.
     pub fn starting(start: &Start) -> Joiner {
         let flushes = start.state.flushes.iter().copied().collect();
-        Joiner { flushes, ..Joiner::default() }
+        let surroundings = Surroundings::beginning_later();
+        Joiner { flushes, surroundings, ..Joiner::default() }
+    }
+
+    /// Finds out too which reads are of ranges that were never written, which takes memory: at most that of
+    /// `WRITTEN_RANGES_MAX` ranges. To be called before the first event; a joiner that starts in the middle cannot know.
+    #[must_use]
+    pub fn knowing_written(mut self) -> Joiner {
+        self.surroundings.keep_written();
+        self
     }
 
     /// Takes the event with this index.
@@ -83,6 +104,8 @@ impl Joiner {
         match event.kind {
             EventKind::Issue(issue) => self.issue(index, event.time, &issue),
             EventKind::Block(block) => self.block(block),
+            EventKind::Checkpoint(_) => self.surroundings.checkpoint(),
+            EventKind::Mark { name } => self.surroundings.mark(name.as_str()),
             _ => {}
         }
     }
@@ -111,6 +134,8 @@ impl Joiner {
         let place = self.given + self.held.len() as u64;
         let Issue { id, device, connection, cookie, request, payload, early } = *issue;
         let epoch = self.flushes.get(&device).copied().unwrap_or(0);
+        let arrived = issue.arrived(time);
+        let context = self.surroundings.issue(issue, arrived);
         self.open.insert(id, place);
         self.held.push_back(Row {
             id,
@@ -119,15 +144,17 @@ impl Joiner {
             cookie,
             request,
             event,
-            time: issue.arrived(time),
+            time: arrived,
             early,
             epoch,
             payload,
             completion: None,
+            context,
         });
     }
 
     fn block(&mut self, block: Block) {
+        self.surroundings.block(&block);
         let Block { id, device, operation, result, latency, hold, flags, payload, extents } = block;
         if operation == Operation::Flush {
             *self.flushes.entry(device).or_default() += 1;
@@ -265,6 +292,88 @@ mod tests {
         let rows = rows([issue(0, 0, read), block(0, 0, read), block(9, 0, read), early]);
         let times: Vec<_> = rows.iter().map(|row| (row.time, row.early)).collect();
         assert_eq!(times, [(Nanos(0), Nanos(0)), (Nanos(1), Nanos(2))]);
+    }
+
+    /// The contexts of rows of these kinds, each a millisecond after the one before.
+    fn contexts(joiner: Joiner, kinds: impl IntoIterator<Item = EventKind>) -> Vec<Context> {
+        let mut joiner = joiner;
+        for (index, kind) in (0..).zip(kinds) {
+            joiner.push(index, Event { time: Nanos(index * 1_000_000), kind });
+        }
+        joiner.finish();
+        std::iter::from_fn(|| joiner.pop()).map(|row| row.context).collect()
+    }
+
+    fn at(id: u64, device: u16, operation: Operation, offset: u64, length: u64) -> EventKind {
+        let EventKind::Issue(one) = issue(id, device, operation) else { unreachable!() };
+        let request = Request { range: ByteRange::new(offset, length), ..one.request };
+        EventKind::Issue(Issue { request, ..one })
+    }
+
+    #[test]
+    fn a_request_is_told_what_it_is_among_others() {
+        let (read, write, flush) = (Operation::Read, Operation::Write, Operation::Flush);
+        let mark = |name: &str| EventKind::Mark { name: name.parse().unwrap() };
+        let checkpoint = || EventKind::Checkpoint(crate::event::Checkpoint::Controller);
+        let contexts = contexts(
+            Joiner::new(),
+            [
+                at(0, 0, write, 0, 512),
+                at(1, 0, write, 512, 512),
+                mark("a"),
+                mark("b"),
+                at(2, 1, read, 0, 512),
+                checkpoint(),
+                block(0, 0, write),
+                at(3, 0, flush, 0, 0),
+                at(4, 0, read, 256, 256),
+            ],
+        );
+        let depths: Vec<_> = contexts.iter().map(|context| context.depth.unwrap()).collect();
+        assert_eq!(depths, [1, 2, 1, 2, 3]);
+        let seeks: Vec<_> = contexts.iter().map(|context| context.seek).collect();
+        assert_eq!(seeks, [None, Some(0), None, None, Some(-768)]);
+        let steps: Vec<_> = contexts.iter().map(|context| context.step.unwrap()).collect();
+        assert_eq!(steps, [0, 0, 0, 1, 1]);
+        let marks: Vec<_> =
+            contexts.iter().map(|context| (context.mark.as_deref(), context.marked)).collect();
+        assert_eq!(
+            marks,
+            [
+                (None, false),
+                (None, false),
+                (Some("b"), true),
+                (Some("b"), false),
+                (Some("b"), false)
+            ]
+        );
+        let gaps: Vec<_> = contexts.iter().map(|context| context.gap).collect();
+        let millis = |millis: u64| Some(Nanos(millis * 1_000_000));
+        assert_eq!(gaps, [None, millis(1), millis(3), millis(3), millis(1)]);
+        assert!(contexts.iter().all(|context| context.never_written.is_none()));
+    }
+
+    #[test]
+    fn reads_of_what_nobody_was_to_change_are_found_where_that_is_asked() {
+        let (read, write, discard) = (Operation::Read, Operation::Write, Operation::Discard);
+        let kinds = [
+            at(0, 0, read, 0, 512),
+            at(1, 0, write, 256, 512),
+            at(2, 0, read, 0, 512),
+            at(3, 1, read, 256, 512),
+            at(4, 0, discard, 4096, 4096),
+            at(5, 0, read, 5000, 1),
+            at(6, 0, read, 768, 100),
+            at(7, 0, read, 300, 0),
+        ];
+        let known = contexts(Joiner::new().knowing_written(), kinds.clone());
+        let never: Vec<_> = known.iter().map(|context| context.never_written).collect();
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(never, [yes, None, no, yes, None, no, yes, None]);
+        let start = Start { state: crate::format::State::default() };
+        for context in contexts(Joiner::starting(&start).knowing_written(), kinds) {
+            assert_eq!((context.never_written, context.step, context.depth), (None, None, None));
+        }
     }
 
     #[test]
