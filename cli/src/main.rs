@@ -5,6 +5,7 @@
 
 mod args;
 mod bounds;
+mod canonical_lines;
 mod child;
 mod chosen;
 mod clock;

@@ -6,6 +6,8 @@
 mod bad_input;
 /// Real clients at work on a recorded disk, and the replay of what they did.
 mod clients;
+/// What stands in which column of `print --fields` and of CSV.
+mod columns;
 /// What holds for every command: help, streams, exit codes, closed pipes.
 mod command_line;
 /// The smallest form of a trace, and what is refused to become one.

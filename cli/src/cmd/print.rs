@@ -3,16 +3,14 @@
 //! It decides which form is printed and for how long; what a line looks like is `output`'s. Invariant: all
 //! that is whole is printed before anything is said about what is not.
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use blkreplay_core::format::Loss;
 use blkreplay_core::position::Position;
 use blkreplay_core::qemu;
-use blkreplay_core::request::DeviceId;
-use blkreplay_core::rows::Rows;
 
+use crate::canonical_lines;
 use crate::chosen::Chosen;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -20,7 +18,7 @@ use crate::input::{self, Input};
 use crate::lines::{Lines, Stop, Until};
 use crate::log_lines::LogLines;
 use crate::output::Devices;
-use crate::output::canonical::{self, Canonical};
+use crate::output::columns::Columns;
 use crate::output::json::Json;
 use crate::output::log::{self, LogJson, LogText};
 use crate::output::text::Text;
@@ -37,6 +35,8 @@ Examples:
   blkreplay print t.blkr -F                     what is being recorded, as it comes
   blkreplay print t.blkr -f 'write && lat > 5ms'   only those: the book has the language
   blkreplay print t.blkr --json | jq .lat       one JSON object a line
+  blkreplay print t.blkr --fields id,op,off,lat    only these columns; also with --json
+  blkreplay print t.blkr --format csv > t.csv   for a spreadsheet
   blkreplay print t.blkr --format canonical > t.txt   to commit, and compare with the next run
 
   blkreplay print q.rr -n 20                    the first 20 events of a QEMU log
@@ -76,6 +76,10 @@ pub(crate) struct PrintArgs {
     #[arg(long, conflicts_with = "format")]
     json: bool,
 
+    /// Print these fields of requests only, in this order, such as id,op,off,lat: those of filters, flags and payload
+    #[arg(long, value_name = "LIST")]
+    fields: Option<Columns>,
+
     /// Stop after N lines
     #[arg(short = 'n', value_name = "N")]
     limit: Option<u64>,
@@ -108,6 +112,8 @@ enum Format {
     Text,
     /// One JSON object a line
     Json,
+    /// Comma-separated values, with a line of names
+    Csv,
     /// Without times, ids and order inside an epoch, of a QEMU log what two runs share: to commit and compare
     Canonical,
 }
@@ -148,6 +154,9 @@ impl PrintArgs {
             let what = format!("--filter is about requests, and {asked} asks for events");
             return Err(Failure::new(what).hint("leave out one of them"));
         }
+        if self.fields.is_some() || format == Format::Csv {
+            self.check_columns(format)?;
+        }
         if format != Format::Canonical {
             return Ok(());
         }
@@ -166,6 +175,24 @@ impl PrintArgs {
         Ok(())
     }
 
+    /// Refuses what does not go together with columns.
+    fn check_columns(&self, format: Format) -> Result<(), Failure> {
+        let option = if self.fields.is_some() { "--fields" } else { "--format csv" };
+        if self.events || self.folded {
+            let asked = if self.events { "--events" } else { "--folded" };
+            let what = format!("{option} is about requests, and {asked} asks for events");
+            return Err(Failure::new(what)
+                .hint("blkreplay print TRACE --events --format json  keeps all of an event"));
+        }
+        if format == Format::Canonical {
+            let what = "--format canonical has its own columns, and no --fields";
+            return Err(
+                Failure::new(what).hint("--format csv prints the fields that are asked for")
+            );
+        }
+        Ok(())
+    }
+
     /// Prints the events of a QEMU log: it has no requests.
     fn print_log(
         &self,
@@ -173,9 +200,14 @@ impl PrintArgs {
         input: Input,
         out: &mut Output,
     ) -> Result<Option<qemu::Stop>, Failure> {
-        if self.filter.is_some() {
+        let options = [
+            ("--filter", self.filter.is_some()),
+            ("--fields", self.fields.is_some()),
+            ("--format csv", format == Format::Csv),
+        ];
+        if let Some((option, _)) = options.iter().find(|(_, asked)| *asked) {
             let name = input::name(&self.trace);
-            let what = format!("--filter is about requests, and {} is a QEMU log", name.display());
+            let what = format!("{option} is about requests, and {} is a QEMU log", name.display());
             return Err(Failure::new(what)
                 .hint("it has nothing but the numbers of those that were completed"));
         }
@@ -202,7 +234,8 @@ impl PrintArgs {
                     json.event(&line.event, line.folded.as_ref(), out)
                 })
             }
-            Format::Text => {
+            // CSV was refused.
+            Format::Text | Format::Csv => {
                 let text = LogText::new(layout, out.is_colored(), self.folded);
                 text.heading(out).map_err(Failure::output)?;
                 lines.tell(&self.trace, reader, out, |line, out| {
@@ -229,11 +262,18 @@ impl PrintArgs {
             chosen,
         };
         let events = self.events || self.folded;
+        if let (Some(columns), Format::Text | Format::Json) = (&self.fields, format) {
+            return print_columns(trace, &lines, columns, format, out);
+        }
         let mut json = Json::new(Devices::of(trace.header()));
         match format {
+            Format::Csv => {
+                let columns = self.fields.clone().unwrap_or_else(Columns::usual);
+                print_csv(trace, &lines, &columns, out)
+            }
             Format::Canonical => {
                 let mut left = self.limit.unwrap_or(u64::MAX);
-                print_canonical(&self.trace, trace, chosen, &mut left, out)
+                canonical_lines::print(&self.trace, trace, chosen, &mut left, out)
             }
             Format::Json if events => {
                 lines.events(trace, out, |index, event, out| json.event(index, event, out))
@@ -261,6 +301,41 @@ impl PrintArgs {
     }
 }
 
+/// Prints the fields that were asked for.
+fn print_columns(
+    trace: Trace,
+    lines: &Lines<'_>,
+    columns: &Columns,
+    format: Format,
+    out: &mut Output,
+) -> Result<Option<Loss>, Stop> {
+    let devices = Devices::of(trace.header());
+    let colored = out.is_colored();
+    let mut line = Vec::new();
+    if format == Format::Json {
+        return lines.rows(trace, out, |row, out| columns.json(row, &devices, &mut line, out));
+    }
+    columns.heading(colored, out)?;
+    lines.rows(trace, out, |row, out| columns.text(row, &devices, colored, out))
+}
+
+/// Prints CSV: a line of names, and one a request.
+fn print_csv(
+    trace: Trace,
+    lines: &Lines<'_>,
+    columns: &Columns,
+    out: &mut Output,
+) -> Result<Option<Loss>, Stop> {
+    let devices = Devices::of(trace.header());
+    let mut record = columns.csv_heading(Vec::new())?;
+    out.write_all(&record)?;
+    lines.rows(trace, out, |row, out| {
+        record.clear();
+        record = columns.csv(row, &devices, std::mem::take(&mut record))?;
+        out.write_all(&record)
+    })
+}
+
 /// Says what is lost of a trace that was read to its end.
 fn told_loss(path: &Path, loss: Option<&Loss>, printer: &Printer) -> ExitCode {
     match loss {
@@ -286,57 +361,4 @@ fn failure(stop: Stop, path: &Path) -> Failure {
         Stop::Nowhere(position) => Failure::new(format!("{path} has nothing at {position}"))
             .hint(format!("blkreplay print {word} --events  shows all that there is")),
     }
-}
-
-/// Prints device after device, each from the beginning of the trace: so the lines of one do not depend on
-/// when another was busy, and memory holds one epoch of one device.
-fn print_canonical(
-    path: &Path,
-    trace: Trace,
-    chosen: Option<&Chosen>,
-    left: &mut u64,
-    out: &mut Output,
-) -> Result<Option<Loss>, Stop> {
-    writeln!(out, "{}", canonical::FIRST_LINE)?;
-    let devices = Devices::of(trace.header());
-    let first = DeviceId(0);
-    let (mut others, loss) =
-        print_device(trace, Canonical::new(&devices, first), first, chosen, left, out)?;
-    while let Some(device) = others.pop_first() {
-        let again = trace::open(path).map_err(Stop::Again)?;
-        print_device(again, Canonical::new(&devices, device), device, chosen, left, out)?;
-    }
-    Ok(loss)
-}
-
-/// Prints one device; gives the others that occur, and what is missing.
-fn print_device(
-    trace: Trace,
-    mut canonical: Canonical<'_>,
-    device: DeviceId,
-    chosen: Option<&Chosen>,
-    left: &mut u64,
-    out: &mut Output,
-) -> Result<(BTreeSet<DeviceId>, Option<Loss>), Stop> {
-    let mut others = BTreeSet::new();
-    let mut rows = Rows::new(trace);
-    let mut print = |epoch: Vec<String>, left: &mut u64| {
-        let lines = usize::try_from(*left).unwrap_or(usize::MAX).min(epoch.len());
-        *left -= lines as u64;
-        epoch[..lines].iter().try_for_each(|line| writeln!(out, "{line}"))
-    };
-    while *left > 0
-        && let Some(row) = rows.next_row()?
-    {
-        if row.device == device {
-            if chosen.is_some_and(|chosen| !chosen.takes(&row)) {
-                continue;
-            }
-            print(canonical.request(&row), left)?;
-        } else {
-            others.insert(row.device);
-        }
-    }
-    print(canonical.finish(), left)?;
-    Ok((others, rows.loss()))
 }

@@ -16,7 +16,7 @@ use serde::{Serialize, Serializer};
 use super::{Devices, Outcome, flag_names, guest, has_range, known, row_flags, row_outcome};
 
 /// The schema of a request.
-const REQUEST_SCHEMA: &str = "blkreplay.request/1";
+pub(super) const REQUEST_SCHEMA: &str = "blkreplay.request/1";
 /// The schema of an event.
 pub(super) const EVENT_SCHEMA: &str = "blkreplay.event/1";
 
@@ -72,7 +72,11 @@ impl Json {
 }
 
 /// Writes a value on a line of its own, which is gathered in `line`.
-fn write(line: &mut Vec<u8>, value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(
+    line: &mut Vec<u8>,
+    value: &impl Serialize,
+    out: &mut impl Write,
+) -> io::Result<()> {
     line.clear();
     serde_json::to_writer(&mut *line, value)?;
     line.push(b'\n');

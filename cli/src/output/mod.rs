@@ -5,6 +5,8 @@
 
 /// One line a request, for files that are committed and compared.
 pub(crate) mod canonical;
+/// The fields that were asked for.
+pub(crate) mod columns;
 /// What a trace is and holds.
 pub(crate) mod facts;
 /// What is wrong with a trace.

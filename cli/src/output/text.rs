@@ -186,12 +186,12 @@ fn range_columns(request: &Request) -> (String, String) {
 }
 
 /// Seconds and microseconds since the recording began.
-fn seconds(time: Nanos) -> String {
+pub(super) fn seconds(time: Nanos) -> String {
     format!("{}.{:06}", time.0 / 1_000_000_000, time.0 % 1_000_000_000 / 1000)
 }
 
 /// The first digits of a digest: enough to see what is equal.
-fn short_payload(payload: Payload) -> String {
+pub(super) fn short_payload(payload: Payload) -> String {
     let text = payload.to_string();
     match payload {
         Payload::Digest(_) | Payload::Stored(..) => {

@@ -164,15 +164,31 @@ impl Field {
         static ALL: [Field; 28] = FIELDS;
         ALL.iter().find(|field| field.name == name || field.aliases.contains(&name))
     }
+
+    /// Whether it is about the range of a request, which a flush has not.
+    pub fn is_of_range(&self) -> bool {
+        use Get::{End, Length, Offset, Sector, SectorEnd, Sectors};
+        matches!(self.get, Offset | End | Length | Sector | SectorEnd | Sectors)
+    }
+
+    /// What a request says in this field; `None` where it has nothing to say.
+    pub fn of(&self, row: &Row) -> Option<Value> {
+        get(self.get, row)
+    }
 }
 
 /// What a field of a row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
+    /// A number, or a span in nanoseconds: the field's kind says which.
     Number(i128),
+    /// Yes or no.
     Flag(bool),
+    /// An operation.
     Operation(crate::request::Operation),
+    /// `ok`, or an errno.
     Result(Result<(), crate::request::Errno>),
+    /// A device.
     Device(crate::request::DeviceId),
 }
 

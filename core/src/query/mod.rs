@@ -20,5 +20,5 @@ mod tests;
 mod tree;
 
 pub use error::QueryError;
-pub use field::{FIELDS, Field, Kind};
+pub use field::{FIELDS, Field, Kind, Value};
 pub use filter::Filter;
