@@ -32,7 +32,8 @@ const HELP_COLUMNS: usize = 100;
 /// The end of the general help.
 const AFTER_HELP: &str = "\
 Exit codes: 0 done or same, 1 different, diverged or faults, 2 trouble, 3 done with loss, 130 interrupted.
-A command's own help has examples: blkreplay record --help";
+A command's own help has examples: blkreplay record --help
+Topics are in blkreplay help filter, and others: blkreplay help --help";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

@@ -6,8 +6,20 @@ use std::process::{Command, Stdio};
 
 use crate::support::Sandbox;
 
-const COMMANDS: [&str; 8] =
-    ["record", "replay", "print", "info", "mark", "demo", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "record",
+    "replay",
+    "print",
+    "info",
+    "check",
+    "recover",
+    "compact",
+    "mark",
+    "demo",
+    "help",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_goes_to_standard_output_and_lists_every_command() {
@@ -19,6 +31,22 @@ fn help_goes_to_standard_output_and_lists_every_command() {
         let own = sandbox.blkreplay(&format!("{command} --help")).finish().succeeds();
         assert!(own.stdout.contains("Examples:") && own.stderr.is_empty(), "{own}");
     }
+}
+
+#[test]
+fn help_tells_what_the_command_itself_tells_and_topics_as_the_book_has_them() {
+    let sandbox = Sandbox::new();
+    for command in COMMANDS {
+        let own = sandbox.blkreplay(&format!("{command} --help")).finish().succeeds();
+        let told = sandbox.blkreplay(&format!("help {command}")).finish().succeeds();
+        assert_eq!(told.stdout, own.stdout, "{command}");
+    }
+    let whole = sandbox.blkreplay("--help").finish().succeeds();
+    assert_eq!(sandbox.blkreplay("help").finish().succeeds().stdout, whole.stdout);
+    let filter = sandbox.blkreplay("help filter").finish().succeeds();
+    assert_eq!(filter.stdout, include_str!("../../book/src/reference/filter.md"));
+    let nonsense = sandbox.blkreplay("help fliter").finish().ends_with(2);
+    nonsense.says(&["no command and no topic called fliter", "hint: blkreplay help filter\n"]);
 }
 
 #[test]

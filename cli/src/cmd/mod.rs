@@ -4,6 +4,7 @@ mod check;
 mod compact;
 mod demo;
 mod generate;
+mod help;
 mod info;
 pub(crate) mod mark;
 mod print;
@@ -43,6 +44,7 @@ commands! {
     Compact(compact::CompactArgs),
     Mark(mark::MarkArgs),
     Demo(demo::DemoArgs),
+    Help(help::HelpArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }

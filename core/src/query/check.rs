@@ -105,7 +105,7 @@ impl Checker<'_> {
             None => "no field, operation or errno is called that".to_owned(),
         };
         QueryError::new(format!("unknown field `{word}`"), node.place.clone(), label)
-            .help("blkreplay print --help lists the fields")
+            .help("blkreplay help filter  lists the fields")
     }
 
     fn compare(&self, relation: Relation, left: &Node, right: &Node) -> Result<Test, QueryError> {

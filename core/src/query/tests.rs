@@ -201,7 +201,7 @@ fn an_error_points_at_the_place_and_says_what_to_try() {
   ┌─ filter:1:16
 1 │ op == write && lenght > 4k
   │                ^^^^^^ did you mean `len` (alias `length`)?
-  = help: blkreplay print --help lists the fields"
+  = help: blkreplay help filter  lists the fields"
     );
     assert_eq!(
         shown("op = write"),
