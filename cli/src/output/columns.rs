@@ -170,7 +170,11 @@ impl Column {
         if field.is_of_range() && !has_range(&row.request) {
             return None;
         }
+        if let Some(text) = field.text(row) {
+            return Some(Cell::Text(text.into()));
+        }
         Some(match field.of(row)? {
+            Value::Event(name) => Cell::Text(name.into()),
             Value::Number(number) => Cell::Number(number),
             Value::Flag(flag) => Cell::Flag(flag),
             Value::Operation(operation) => Cell::Text(operation.name().into()),
@@ -226,7 +230,9 @@ impl Column {
             (Some(Kind::Flag), _) => format!("{text:<width$}", width = name.max(3)),
             (Some(Kind::Result), _) => format!("{text:<width$}", width = name.max(7)),
             (Some(Kind::Device), _) => format!("{text:<width$}", width = name.max(8)),
-            (None, _) => format!("{text:<width$}", width = name.max(13)),
+            (None | Some(Kind::Event | Kind::Text | Kind::Bytes), _) => {
+                format!("{text:<width$}", width = name.max(13))
+            }
         }
     }
 }

@@ -173,6 +173,37 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// The printed names of all kinds.
+    pub const NAMES: [&'static str; 27] = [
+        "issue",
+        "block",
+        "checkpoint",
+        "open",
+        "length",
+        "close",
+        "connect",
+        "disconnect",
+        "mark",
+        "end",
+        "bh",
+        "bh_oneshot",
+        "input",
+        "input_sync",
+        "char_read",
+        "net",
+        "clock",
+        "random",
+        "instruction",
+        "shutdown",
+        "interrupt",
+        "exception",
+        "char_write",
+        "char_read_all",
+        "char_read_all_error",
+        "audio_out",
+        "audio_in",
+    ];
+
     /// The printed name of the kind.
     pub fn name(&self) -> &'static str {
         match self {

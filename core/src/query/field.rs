@@ -2,6 +2,7 @@
 //!
 //! The only table of fields: the parser, the help and the book are made from it. Invariant: a name means one field.
 
+use crate::event::Payload;
 use crate::request::Flags;
 use crate::rows::Row;
 
@@ -20,6 +21,12 @@ pub enum Kind {
     Result,
     /// A device.
     Device,
+    /// A kind of event.
+    Event,
+    /// A text.
+    Text,
+    /// Bytes.
+    Bytes,
 }
 
 impl Kind {
@@ -32,6 +39,9 @@ impl Kind {
             Kind::Operation => "an operation",
             Kind::Result => "ok or an errno",
             Kind::Device => "a device",
+            Kind::Event => "a kind of event",
+            Kind::Text => "a text",
+            Kind::Bytes => "bytes",
         }
     }
 }
@@ -78,6 +88,18 @@ pub(super) enum Get {
     Error,
     Result,
     Device,
+    EventKind,
+    Process,
+    Step,
+    Depth,
+    Gap,
+    Seek,
+    Sequential,
+    Mark,
+    Note,
+    NeverWritten,
+    Payload,
+    Hash,
 }
 
 const fn field(
@@ -91,7 +113,7 @@ const fn field(
 }
 
 /// All fields.
-pub const FIELDS: [Field; 28] = [
+pub const FIELDS: [Field; 40] = [
     field("id", &["seq"], Kind::Number, Get::Id, "the request's id"),
     field("event", &[], Kind::Number, Get::Event, "the index of its issue in the trace"),
     field("dev", &[], Kind::Device, Get::Device, "its device, by its printed name"),
@@ -156,12 +178,54 @@ pub const FIELDS: [Field; 28] = [
     field("zeroes", &[], Kind::Flag, Get::Zeroes, "its data are all zeroes"),
     field("err", &["nbd.error"], Kind::Result, Get::Error, "its errno, if it failed"),
     field("result", &[], Kind::Result, Get::Result, "ok, or its errno"),
+    field("payload", &[], Kind::Bytes, Get::Payload, "its data, where the trace has them"),
+    field("hash", &[], Kind::Text, Get::Hash, "the digest of its data, or `zeroes`, as printed"),
+    field("step", &["ckpt"], Kind::Number, Get::Step, "checkpoints before its issue"),
+    field(
+        "qd",
+        &[],
+        Kind::Number,
+        Get::Depth,
+        "requests of its device in flight at its issue, itself counted",
+    ),
+    field("gap", &[], Kind::Span, Get::Gap, "from the issue of the request before it"),
+    field(
+        "seek",
+        &[],
+        Kind::Number,
+        Get::Seek,
+        "from the end of the request before it of its device to its first byte",
+    ),
+    field("sequential", &[], Kind::Flag, Get::Sequential, "it goes on where that one ended"),
+    field("mark", &[], Kind::Flag, Get::Mark, "a mark lies between the request before and it"),
+    field("note", &[], Kind::Text, Get::Note, "the name of the last mark before it"),
+    field(
+        "never_written",
+        &[],
+        Kind::Flag,
+        Get::NeverWritten,
+        "of a read: nothing of its range was written before in this trace",
+    ),
+    field(
+        "ev.kind",
+        &[],
+        Kind::Event,
+        Get::EventKind,
+        "the kind of its event: of a request, issue",
+    ),
+    field(
+        "req.pid",
+        &[],
+        Kind::Number,
+        Get::Process,
+        "the process that asked, where an imported trace knows it",
+    ),
 ];
 
 impl Field {
     /// The field of this name or alias.
     pub fn named(name: &str) -> Option<&'static Field> {
-        static ALL: [Field; 28] = FIELDS;
+        static ALL: [Field; 40] = FIELDS;
         ALL.iter().find(|field| field.name == name || field.aliases.contains(&name))
     }
 
@@ -171,7 +235,16 @@ impl Field {
         matches!(self.get, Offset | End | Length | Sector | SectorEnd | Sectors)
     }
 
-    /// What a request says in this field; `None` where it has nothing to say.
+    /// What a request says in this field, if that is a text.
+    pub fn text(&self, row: &Row) -> Option<String> {
+        match self.get {
+            Get::Hash if row.payload != Payload::Absent => Some(row.payload.to_string()),
+            Get::Note => row.context.mark.as_deref().map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    /// What a request says in this field; `None` where it has nothing to say, or a text.
     pub fn of(&self, row: &Row) -> Option<Value> {
         get(self.get, row)
     }
@@ -190,6 +263,8 @@ pub enum Value {
     Result(Result<(), crate::request::Errno>),
     /// A device.
     Device(crate::request::DeviceId),
+    /// A kind of event.
+    Event(&'static str),
 }
 
 /// What a row says in a field; `None` where it has nothing to say.
@@ -221,12 +296,22 @@ pub(super) fn get(get: Get, row: &Row) -> Option<Value> {
         Get::Done => Some(Value::Flag(completion.is_some())),
         Get::Undelivered => completion.map(|one| Value::Flag(one.flags.undelivered)),
         Get::Refused => completion.map(|one| Value::Flag(one.flags.refused)),
-        Get::Zeroes => Some(Value::Flag(row.payload == crate::event::Payload::Zeroes)),
+        Get::Zeroes => Some(Value::Flag(row.payload == Payload::Zeroes)),
         Get::Operation => Some(Value::Operation(row.request.operation)),
         Get::Error => {
             completion.filter(|one| one.result.is_err()).map(|one| Value::Result(one.result))
         }
         Get::Result => completion.map(|one| Value::Result(one.result)),
         Get::Device => Some(Value::Device(row.device)),
+        Get::EventKind => Some(Value::Event("issue")),
+        Get::Step => row.context.step.and_then(number),
+        Get::Depth => row.context.depth.and_then(|depth| number(depth.into())),
+        Get::Gap => row.context.gap.and_then(|gap| number(gap.0)),
+        Get::Seek => row.context.seek.map(|seek| Value::Number(seek.into())),
+        Get::Sequential => row.context.seek.map(|seek| Value::Flag(seek == 0)),
+        Get::Mark => Some(Value::Flag(row.context.marked)),
+        Get::NeverWritten => row.context.never_written.filter(|never| *never).map(Value::Flag),
+        // Texts and bytes are no values; `content` has them. No trace knows a process yet.
+        Get::Process | Get::Note | Get::Payload | Get::Hash => None,
     }
 }

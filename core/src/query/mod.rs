@@ -2,23 +2,44 @@
 //!
 //! ```text
 //! text ──lex──▶ tokens ──parse──▶ tree ──check, with the fields──▶ filter ──row──▶ yes or no
-//!                                  └ Display: text again
+//!                                  └ Display: text again             └ first pass: totals, times of marks
 //! ```
+//!
+//! `field` and `function` are the tables that the checker, the help and the book are made from.
 //!
 //! One language, wherever requests are chosen. A comparison with what a request does not have is false, whichever way it
 //! goes, and `!` of it is true. Invariant: what is not understood is an error with its place, never a filter that is
 //! something else.
 
+mod asked;
+mod atom;
 mod check;
+mod content;
+mod contents;
 mod error;
 mod field;
 mod filter;
+mod function;
+mod holds;
 mod lex;
+mod literal;
+mod names;
+mod numbers;
 mod parse;
+mod quantity;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod tree;
 
+pub use asked::{Asked, Fetch};
 pub use error::QueryError;
 pub use field::{FIELDS, Field, Kind, Value};
-pub use filter::Filter;
+pub use filter::{Filter, Needs};
+pub use function::{FUNCTIONS, Function};
+pub use totals::Totals;
+
+/// A filter, written again with all that may be left out: parentheses, unit names, signs. It means the same.
+pub fn rewritten(text: &str) -> Result<String, QueryError> {
+    parse::parse(text).map(|node| node.to_string())
+}

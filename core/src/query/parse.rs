@@ -6,15 +6,17 @@
 use std::ops::Range;
 
 use super::error::QueryError;
-use super::lex::{Token, lex};
+use super::lex::{RANGES, Token, lex};
 use super::tree::{Item, Items, Limits, Node, Operator, Relation, What};
 
 /// Parentheses, `not` and `-` inside of each other.
 const DEPTH_MAX: usize = 200;
 
 /// Words that are no names.
-const RESERVED: [&str; 12] =
-    ["and", "or", "not", "in", "overlaps", "has", "eq", "ne", "lt", "le", "gt", "ge"];
+pub(super) const RESERVED: [&str; 15] = [
+    "and", "or", "not", "in", "overlaps", "contains", "matches", "where", "has", "eq", "ne", "lt",
+    "le", "gt", "ge",
+];
 
 /// The tree of a text.
 pub(super) fn parse(text: &str) -> Result<Node, QueryError> {
@@ -29,63 +31,109 @@ pub(super) fn parse(text: &str) -> Result<Node, QueryError> {
     }
 }
 
-struct Parser {
+pub(super) struct Parser {
     tokens: Vec<(Token, Range<usize>)>,
-    at: usize,
+    pub(super) at: usize,
     end: usize,
     depth: usize,
 }
 
 impl Parser {
-    fn peek(&self) -> Option<&Token> {
+    pub(super) fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at).map(|(token, _)| token)
     }
 
     /// The place of the next token, or the end of the text.
-    fn place(&self) -> Range<usize> {
+    pub(super) fn place(&self) -> Range<usize> {
         self.tokens.get(self.at).map_or(self.end..self.end, |(_, place)| place.clone())
     }
 
     /// From `start` to the end of the last token that was used.
-    fn since(&self, start: usize) -> Range<usize> {
+    pub(super) fn since(&self, start: usize) -> Range<usize> {
         let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
         start..last.map_or(start, |(_, place)| place.end)
     }
 
-    fn sign(&mut self, sign: &str) -> bool {
+    pub(super) fn sign(&mut self, sign: &str) -> bool {
         let found = matches!(self.peek(), Some(Token::Sign(found)) if *found == sign);
         self.at += usize::from(found);
         found
     }
 
-    fn word(&mut self, word: &str) -> bool {
+    pub(super) fn word(&mut self, word: &str) -> bool {
         let found = matches!(self.peek(), Some(Token::Word(found)) if found == word);
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, sign: &'static str) -> Result<(), QueryError> {
+    pub(super) fn expect(&mut self, sign: &'static str) -> Result<(), QueryError> {
         if self.sign(sign) { Ok(()) } else { Err(self.unexpected(&format!("`{sign}`"))) }
     }
 
-    fn unexpected(&self, expected: &str) -> QueryError {
+    /// Takes the sign that closes what was opened at `opened`.
+    pub(super) fn close(
+        &mut self,
+        sign: &'static str,
+        opened: Range<usize>,
+    ) -> Result<(), QueryError> {
+        if self.peek().is_none() {
+            let what = "something is opened and not closed";
+            return Err(QueryError::new(what, opened, format!("no `{sign}` follows")));
+        }
+        self.expect(sign)
+    }
+
+    pub(super) fn unexpected(&self, expected: &str) -> QueryError {
         let what = match self.peek() {
             None => "the filter ends too early".to_owned(),
             Some(Token::Word(word)) => format!("`{word}` cannot stand here"),
-            Some(Token::Number(_) | Token::Span(_)) => "a number cannot stand here".to_owned(),
             Some(Token::Sign(sign)) => format!("`{sign}` cannot stand here"),
+            Some(Token::Number(_) | Token::Span(_) | Token::Percent(_)) => {
+                "a number cannot stand here".to_owned()
+            }
+            Some(Token::Text(_) | Token::Pattern(_)) => "a string cannot stand here".to_owned(),
+            Some(Token::Bytes(_)) => "bytes cannot stand here".to_owned(),
+            Some(Token::Mark(_) | Token::Clock(_)) => "a time cannot stand here".to_owned(),
         };
         let error = QueryError::new(what, self.place(), format!("expected {expected}"));
+        let begins = self.at == 0;
         match self.peek() {
             Some(Token::Sign("=")) => error.help("use `==` to compare"),
             Some(Token::Sign("|")) => error.help("use `||` or `or`"),
             Some(Token::Sign("&")) => error.help("use `&&` or `and`"),
+            Some(Token::Sign("^")) => {
+                error.help("there is no exclusive or; write (a or b) and not (a and b)")
+            }
+            Some(Token::Sign("&&" | "||")) if begins => {
+                error.help("it joins two parts, and there is none before it")
+            }
+            Some(Token::Word(word)) => match word.as_str() {
+                "and" | "or" | "in" | "contains" | "matches" | "overlaps" if begins => {
+                    error.help(format!("what is before `{word}`?"))
+                }
+                "like" => error.help("use `contains` or `matches`"),
+                "xor" => error.help("there is no exclusive or; write (a or b) and not (a and b)"),
+                "between" => error.help("use `in`, as in len in 4k..=64k"),
+                _ if self.follows_a_value() => error.help("put `and` or `or` between the two"),
+                _ => error,
+            },
             _ => error,
         }
     }
 
+    /// Whether what stands before the next token ends a part.
+    fn follows_a_value(&self) -> bool {
+        let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        match last.map(|(token, _)| token) {
+            None => false,
+            Some(Token::Sign(sign)) => matches!(*sign, ")" | "}" | "]"),
+            Some(Token::Word(word)) => !RESERVED.contains(&word.as_str()),
+            Some(_) => true,
+        }
+    }
+
     /// Goes one deeper for as long as `inside` takes.
-    fn deeper<T>(
+    pub(super) fn deeper<T>(
         &mut self,
         inside: impl FnOnce(&mut Parser) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
@@ -99,7 +147,7 @@ impl Parser {
         outcome
     }
 
-    fn or(&mut self) -> Result<Node, QueryError> {
+    pub(super) fn or(&mut self) -> Result<Node, QueryError> {
         self.list(["or", "||"], What::Or, Parser::and)
     }
 
@@ -149,6 +197,10 @@ impl Parser {
             What::Compare(relation, Box::new(left), Box::new(right))
         } else if self.word("overlaps") {
             What::Overlaps(Box::new(left), Box::new(self.limits()?))
+        } else if self.word("contains") {
+            What::Contains(Box::new(left), Box::new(self.sum()?))
+        } else if self.word("matches") || self.sign("~") {
+            What::Matches(Box::new(left), Box::new(self.pattern()?))
         } else if self.word("in") {
             What::In { value: Box::new(left), not: false, items: self.items()? }
         } else if matches!(self.peek(), Some(Token::Word(word)) if word == "not") {
@@ -173,12 +225,26 @@ impl Parser {
         found.map(|(relation, ..)| *relation)
     }
 
+    /// A regular expression between quotes.
+    fn pattern(&mut self) -> Result<Node, QueryError> {
+        let Some(Token::Pattern(pattern)) = self.peek() else {
+            return Err(self.unexpected("a regular expression as a string"));
+        };
+        let node = Node { what: What::Pattern(pattern.clone()), place: self.place() };
+        self.at += 1;
+        Ok(node)
+    }
+
     fn items(&mut self) -> Result<Items, QueryError> {
+        let opened = self.place();
         if !self.sign("{") {
             return Ok(Items::Limits(Box::new(self.limits()?)));
         }
         let mut items = Vec::new();
         while !self.sign("}") {
+            if self.peek().is_none() {
+                self.close("}", opened.clone())?;
+            }
             items.push(self.item()?);
             self.sign(",");
         }
@@ -205,7 +271,8 @@ impl Parser {
     fn limits(&mut self) -> Result<Limits, QueryError> {
         let low = if self.is_range_sign() { None } else { Some(self.sum()?) };
         if !self.is_range_sign() {
-            return Err(self.unexpected("`..` or `..=`"));
+            let error = self.unexpected("`..` or `..=`");
+            return Err(if error.help.is_some() { error } else { error.help(RANGES) });
         }
         self.upper(low)
     }
@@ -218,7 +285,7 @@ impl Parser {
         }
         let ends = match self.peek() {
             None | Some(Token::Sign(")" | "}" | "," | "&&" | "||")) => true,
-            Some(Token::Word(word)) => word == "and" || word == "or",
+            Some(Token::Word(word)) => ["and", "or", "where"].contains(&word.as_str()),
             Some(_) => false,
         };
         if ends && (inclusive || low.is_none()) {
@@ -254,42 +321,5 @@ impl Parser {
             let what = What::Arithmetic(*operator, Box::new(left), Box::new(right));
             left = Node { what, place: self.since(start) };
         }
-    }
-
-    fn factor(&mut self) -> Result<Node, QueryError> {
-        let start = self.place().start;
-        if self.sign("-") {
-            let part = self.deeper(Parser::factor)?;
-            return Ok(Node { what: What::Minus(Box::new(part)), place: self.since(start) });
-        }
-        self.atom()
-    }
-
-    fn atom(&mut self) -> Result<Node, QueryError> {
-        let place = self.place();
-        if self.sign("(") {
-            let inside = self.deeper(Parser::or)?;
-            self.expect(")")?;
-            return Ok(Node { place: self.since(place.start), ..inside });
-        }
-        if self.word("has") {
-            self.expect("(")?;
-            let field = match self.peek() {
-                Some(Token::Word(word)) if !RESERVED.contains(&word.as_str()) => self.atom()?,
-                _ => return Err(self.unexpected("the name of a field")),
-            };
-            self.expect(")")?;
-            return Ok(Node { what: What::Has(Box::new(field)), place: self.since(place.start) });
-        }
-        let what = match self.peek() {
-            Some(Token::Number(number)) => What::Number(*number),
-            Some(Token::Span(nanos)) => What::Span(*nanos),
-            Some(Token::Word(word)) if !RESERVED.contains(&word.as_str()) => {
-                What::Word(word.clone())
-            }
-            _ => return Err(self.unexpected("a field, a name or a number")),
-        };
-        self.at += 1;
-        Ok(Node { what, place })
     }
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::error::QueryError;
 use super::parse::parse;
-use super::tree::{Item, Items, Limits, Node, Operator, Relation, What};
+use super::tree::{Call, Item, Items, Limits, Node, Operator, Part, Relation, What};
 use super::{FIELDS, Field, Filter};
 use crate::event::{CompletionFlags, Payload};
 use crate::request::{ConnectionId, DeviceId, Errno, Flags, Operation, Request, RequestId};
@@ -133,14 +133,14 @@ fn what_is_no_filter_is_refused_where_it_is_wrong() {
     for (text, place, what) in [
         ("", 0..0, "the filter is empty"),
         ("op = write", 3..4, "`=` cannot stand here"),
-        ("lba in 0...2048", 10..11, "`.` means nothing here"),
+        ("lba in 0...2048", 8..11, "`...` is no range"),
         ("lat > 5mss", 7..10, "`mss` is no unit"),
         ("op ==", 5..5, "the filter ends too early"),
-        ("(write", 6..6, "the filter ends too early"),
+        ("(write", 0..1, "something is opened and not closed"),
         ("write write", 6..11, "`write` cannot stand here"),
         ("in {1}", 0..2, "`in` cannot stand here"),
         ("&& write", 0..2, "`&&` cannot stand here"),
-        ("op == \"unterminated", 6..7, "`\"` means nothing here"),
+        ("op == \"unterminated", 6..7, "the string is not closed"),
         ("write)", 5..6, "`)` cannot stand here"),
         ("lenght > 4k", 0..6, "unknown field `lenght`"),
         ("wriet", 0..5, "unknown field `wriet`"),
@@ -254,6 +254,21 @@ fn node(what: What) -> Node {
     Node { what, place: 0..0 }
 }
 
+/// Regular expressions, as far as the parser looks at them.
+fn patterns() -> impl Strategy<Value = Box<Node>> {
+    let pieces = prop::sample::select(vec!["a", "\\\"", "\\\\", "[", "ü", " ", "(", "\\d", "\n"]);
+    let text = prop::collection::vec(pieces, 0..5).prop_map(|pieces| pieces.concat());
+    text.prop_map(|text| Box::new(node(What::Pattern(text))))
+}
+
+fn parts() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        any::<u64>().prop_map(Part::One),
+        any::<u64>().prop_map(|from| Part::Between(from, None)),
+        (0..9_u64, 1..9_u64).prop_map(|(from, more)| Part::Between(from, Some(from + more))),
+    ]
+}
+
 /// Trees of any form.
 fn trees() -> impl Strategy<Value = Node> {
     let words = prop::sample::select(vec!["id", "lat", "write", "EIO", "nbd.from", "x"]);
@@ -261,6 +276,12 @@ fn trees() -> impl Strategy<Value = Node> {
         words.prop_map(|word| What::Word(word.to_owned())),
         (0..i128::from(u64::MAX)).prop_map(What::Number),
         (0..i128::from(u64::MAX)).prop_map(What::Span),
+        (0..i128::from(u64::MAX)).prop_map(What::Percent),
+        prop::collection::vec(any::<u8>(), 0..6).prop_map(What::Text),
+        any::<String>().prop_map(|text| What::Text(text.into_bytes())),
+        prop::collection::vec(any::<u8>(), 2..6).prop_map(What::Bytes),
+        any::<String>().prop_map(What::Mark),
+        (0..360_000_000_000_000_i128).prop_map(What::Clock),
         Just(What::Has(Box::new(node(What::Word("lat".to_owned()))))),
     ];
     leaf.prop_map(node).prop_recursive(5, 40, 3, |inner| {
@@ -273,7 +294,8 @@ fn trees() -> impl Strategy<Value = Node> {
         let without_end =
             inner.clone().prop_map(|low| Limits { low: Some(low), high: None, inclusive: false });
         let limits = prop_oneof![limits, without_end];
-        let item = prop_oneof![inner.prop_map(Item::One), limits.clone().prop_map(Item::Limits)];
+        let item =
+            prop_oneof![inner.clone().prop_map(Item::One), limits.clone().prop_map(Item::Limits)];
         let items = prop_oneof![
             limits.clone().prop_map(|limits| Items::Limits(Box::new(limits))),
             prop::collection::vec(item, 1..4).prop_map(Items::Set),
@@ -292,7 +314,21 @@ fn trees() -> impl Strategy<Value = Node> {
                 not,
                 items
             }),
-            (boxed, limits).prop_map(|(value, limits)| What::Overlaps(value, Box::new(limits))),
+            (boxed.clone(), limits)
+                .prop_map(|(value, limits)| What::Overlaps(value, Box::new(limits))),
+            (boxed.clone(), boxed.clone()).prop_map(|(value, inner)| What::Contains(value, inner)),
+            (boxed.clone(), patterns()).prop_map(|(value, pattern)| What::Matches(value, pattern)),
+            (boxed.clone(), parts()).prop_map(|(value, part)| What::Part(value, part)),
+            (
+                prop::sample::select(vec!["p99", "min", "count", "nothing"]),
+                prop::collection::vec(inner, 0..3),
+                prop::option::of(boxed)
+            )
+                .prop_map(|(name, arguments, of)| What::Call(Call {
+                    name: name.to_owned(),
+                    arguments,
+                    of
+                })),
         ]
         .prop_map(node)
     })
@@ -314,6 +350,7 @@ proptest! {
             prop::sample::select(vec![
                 "op", "write", "lat", ">", "==", "=", "(", ")", "{", "}", "in", "not", "..", "..=", "5", "5ms", "0x", "1.5",
                 "&&", "or", "!", "-", "%", "&", ",", "err", "EIO", "has", "overlaps", "off", "µ", "\"", "4k", " ", "99999999999999999999", "0",
+                "payload", "[", "]", ":", "contains", "matches", "~", "\"a", "a\"", "\\", "53:ef", "@'a", "@08:30:00", "p99(", "where", "hash", "note",
             ]),
             0..24,
         ),

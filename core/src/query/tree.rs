@@ -31,13 +31,47 @@ pub(super) enum What {
         items: Items,
     },
     Overlaps(Box<Node>, Box<Limits>),
+    Contains(Box<Node>, Box<Node>),
+    /// With a pattern as it was written.
+    Matches(Box<Node>, Box<Node>),
     Has(Box<Node>),
+    Call(Call),
+    /// Some of the bytes of a value.
+    Part(Box<Node>, Part),
     Arithmetic(Operator, Box<Node>, Box<Node>),
     Minus(Box<Node>),
     Word(String),
     Number(i128),
     /// In nanoseconds.
     Span(i128),
+    /// In billionths of a percent.
+    Percent(i128),
+    /// A string, and what bytes it is.
+    Text(Vec<u8>),
+    /// A regular expression, as it was written.
+    Pattern(String),
+    Bytes(Vec<u8>),
+    /// The time of the first mark of this name.
+    Mark(String),
+    /// A time of the day, in nanoseconds since midnight.
+    Clock(i128),
+}
+
+/// A function with what it is asked about.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Call {
+    pub(super) name: String,
+    pub(super) arguments: Vec<Node>,
+    /// Of which requests.
+    pub(super) of: Option<Box<Node>>,
+}
+
+/// Which bytes of a value, counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    One(u64),
+    /// From the first to before the second; up to the end where there is none.
+    Between(u64, Option<u64>),
 }
 
 /// What a value is to be in.
@@ -107,7 +141,19 @@ impl Operator {
 impl Node {
     /// Whether it must stand in parentheses beside anything.
     fn is_compound(&self) -> bool {
-        !matches!(self.what, What::Word(_) | What::Number(_) | What::Span(_) | What::Has(_))
+        matches!(
+            self.what,
+            What::Or(_)
+                | What::And(_)
+                | What::Not(_)
+                | What::Compare(..)
+                | What::In { .. }
+                | What::Overlaps(..)
+                | What::Contains(..)
+                | What::Matches(..)
+                | What::Arithmetic(..)
+                | What::Minus(_)
+        )
     }
 
     fn write_inside(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -145,7 +191,15 @@ impl Display for Node {
                 write!(f, "{} {not}in {items}", Inside(value))
             }
             What::Overlaps(value, limits) => write!(f, "{} overlaps {limits}", Inside(value)),
+            What::Contains(value, inner) => {
+                write!(f, "{} contains {}", Inside(value), Inside(inner))
+            }
+            What::Matches(value, pattern) => {
+                write!(f, "{} matches {}", Inside(value), Inside(pattern))
+            }
             What::Has(field) => write!(f, "has({field})"),
+            What::Call(call) => write!(f, "{call}"),
+            What::Part(value, part) => write!(f, "{}[{part}]", Inside(value)),
             What::Arithmetic(operator, left, right) => {
                 let sign = Operator::NAMES[*operator as usize].1;
                 write!(f, "{} {sign} {}", Inside(left), Inside(right))
@@ -154,6 +208,62 @@ impl Display for Node {
             What::Word(word) => f.write_str(word),
             What::Number(number) => write!(f, "{number}"),
             What::Span(nanos) => write!(f, "{nanos}ns"),
+            What::Percent(parts) => {
+                write!(f, "{}.{:09}%", parts / 1_000_000_000, parts % 1_000_000_000)
+            }
+            What::Text(text) => write_text(f, text),
+            What::Pattern(pattern) => write!(f, "\"{pattern}\""),
+            What::Bytes(bytes) => bytes.iter().enumerate().try_for_each(|(place, byte)| {
+                write!(f, "{}{byte:02x}", if place > 0 { ":" } else { "" })
+            }),
+            What::Mark(name) => {
+                f.write_str("@")?;
+                write_text(f, name.as_bytes())
+            }
+            What::Clock(nanos) => {
+                let (seconds, part) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+                let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+                write!(f, "@{hours:02}:{minutes:02}:{:02}.{part:09}", seconds % 60)
+            }
+        }
+    }
+}
+
+/// A string as it is written.
+fn write_text(f: &mut Formatter<'_>, text: &[u8]) -> fmt::Result {
+    f.write_str("\"")?;
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if c.is_ascii_control() => write!(f, "\\x{:02x}", u32::from(c))?,
+                c => write!(f, "{c}")?,
+            }
+        }
+        chunk.invalid().iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))?;
+    }
+    f.write_str("\"")
+}
+
+impl Display for Call {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.name)?;
+        for (place, argument) in self.arguments.iter().enumerate() {
+            write!(f, "{}{}", if place > 0 { ", " } else { "" }, Inside(argument))?;
+        }
+        if let Some(of) = &self.of {
+            write!(f, " where {}", Inside(of))?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl Display for Part {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::One(place) => write!(f, "{place}"),
+            Part::Between(from, Some(to)) => write!(f, "{from}:{to}"),
+            Part::Between(from, None) => write!(f, "{from}:"),
         }
     }
 }
