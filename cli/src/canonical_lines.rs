@@ -8,7 +8,7 @@ use std::path::Path;
 
 use blkreplay_core::format::Loss;
 use blkreplay_core::request::DeviceId;
-use blkreplay_core::rows::Rows;
+use blkreplay_core::rows::{Joiner, Rows};
 
 use crate::chosen::Chosen;
 use crate::lines::Stop;
@@ -48,7 +48,8 @@ fn print_device(
     out: &mut Output,
 ) -> Result<(BTreeSet<DeviceId>, Option<Loss>), Stop> {
     let mut others = BTreeSet::new();
-    let mut rows = Rows::new(trace);
+    let joiner = chosen.map_or_else(Joiner::new, Chosen::joiner);
+    let mut rows = Rows::joined_by(joiner, trace);
     let mut print = |epoch: Vec<String>, left: &mut u64| {
         let lines = usize::try_from(*left).unwrap_or(usize::MAX).min(epoch.len());
         *left -= lines as u64;

@@ -173,7 +173,8 @@ impl Lines<'_> {
         mut print: impl FnMut(&Row, &mut Output) -> io::Result<()>,
     ) -> Result<Option<Loss>, Stop> {
         let takes = |row: &Row| self.chosen.is_none_or(|chosen| chosen.takes(row));
-        self.tell(trace, Joiner::new(), out, takes, |row, out| print(row, out))
+        let joiner = self.chosen.map_or_else(Joiner::new, Chosen::joiner);
+        self.tell(trace, joiner, out, takes, |row, out| print(row, out))
     }
 
     /// Tells events, with their indices.

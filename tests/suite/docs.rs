@@ -9,6 +9,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use blkreplay_core::query::{fields_table, functions_tables};
+
 use crate::clients::qemu_vm;
 use crate::support::Sandbox;
 
@@ -190,19 +192,12 @@ fn the_page_about_filters_shows_what_happens() {
 }
 
 #[test]
-fn the_page_about_filters_has_every_field_as_the_parser_knows_it() {
+fn the_page_about_filters_has_every_field_and_function_as_the_parser_knows_it() {
     let page = fs::read_to_string(repository().join("book/src/reference/filter.md")).unwrap();
-    let (_, table) = page.split_once("| field | is | |\n|---|---|---|\n").unwrap();
-    let rows: Vec<_> = table.lines().take_while(|line| line.starts_with('|')).collect();
-    let expected: Vec<_> = blkreplay_core::query::FIELDS
-        .iter()
-        .map(|field| {
-            let names = std::iter::once(&field.name).chain(field.aliases);
-            let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-            format!("| {} | {} | {} |", names.join(", "), field.kind.name(), field.about)
-        })
-        .collect();
-    assert_eq!(rows, expected);
+    for table in [fields_table()].into_iter().chain(functions_tables()) {
+        let head: String = table.lines().next().unwrap().to_owned() + "\n";
+        assert!(page.contains(&format!("\n\n{table}\n")), "not as below {head}{table}");
+    }
 }
 
 #[test]

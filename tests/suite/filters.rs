@@ -1,5 +1,9 @@
 //! `print -f`: what is printed is what a slow and obvious choice from all requests leaves.
 
+mod corpus;
+mod oracle;
+mod world;
+
 use blkreplay_core::query::FIELDS;
 
 use crate::support::{Finished, Sandbox};
@@ -97,11 +101,88 @@ fn what_is_no_filter_is_refused_with_its_place() {
     log.ends_with(2).says(&["--filter is about requests, and q.rr is a QEMU log"]);
 }
 
+/// A recording with a mark, of which all data are kept. Each client flushes when it goes.
+fn marked() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", 4 << 20);
+    let program = env!("CARGO_BIN_EXE_blkreplay");
+    let lines = format!(
+        "io() {{ qemu-io -t writeback -f raw \"$@\" \"$BLKREPLAY_URI\" >>said; }}
+         io -c 'write -q -P 0x45 0 4k' -c 'read -q 1M 4k'
+         '{program}' mark begin
+         io -c 'write -q -P 0x46 64k 4k' -c 'read -q 0 4k' -c 'write -q -P 0x46 68k 4k'"
+    );
+    let client = sandbox.script("client.sh", &lines);
+    let record = format!("record --payload all disk.img -o t.blkr -- {client}");
+    sandbox.blkreplay(&record).finish().succeeds();
+    sandbox
+}
+
+fn ids(finished: &Finished) -> Vec<u64> {
+    rows(&finished.stdout).iter().map(|row| row.id).collect()
+}
+
+#[test]
+fn data_marks_and_what_came_before_are_asked_of_the_trace_as_a_file_and_as_a_stream() {
+    let sandbox = marked();
+    for (filter, expected) in [
+        ("payload[0:2] == 45:45", &[0, 4][..]),
+        ("payload contains \"FF\"", &[3, 5]),
+        ("write && payload matches \"^E+$\"", &[0]),
+        ("payload[4000] == 0x46", &[3, 5]),
+        ("read && has(never_written)", &[1]),
+        ("sequential && write", &[]),
+        ("note == \"begin\"", &[3, 4, 5, 6]),
+        ("mark", &[3]),
+        ("t >= @'begin", &[3, 4, 5, 6]),
+        ("t < @\"begin\" and count(write) == 3", &[0, 1, 2]),
+        ("off == max(off where write)", &[5]),
+        ("lat <= p50(lat) || lat > p50(lat)", &[0, 1, 2, 3, 4, 5, 6]),
+        ("count(payload contains \"E\") == 2 and id == 1", &[1]),
+        ("t >= @00:00:00 - 24h and id < 2", &[0, 1]),
+    ] {
+        let file = print(&sandbox, filter, "--json").succeeds();
+        assert_eq!(ids(&file), expected, "{filter}");
+        let stream =
+            sandbox.tool("sh").args(["-c", "cat t.blkr | \"$0\" print - --json -f \"$1\""]);
+        let stream = stream.args([env!("CARGO_BIN_EXE_blkreplay"), filter]).finish().succeeds();
+        assert_eq!(ids(&stream), expected, "{filter}, of a stream");
+        let canonical = print(&sandbox, filter, "--format canonical").succeeds();
+        assert_eq!(canonical.stdout.lines().count(), 1 + expected.len(), "{filter}");
+    }
+    let from = print(&sandbox, "step >= 0 and note == \"begin\"", "--json --at #3").succeeds();
+    assert_eq!(ids(&from), [3, 4, 5, 6], "what came before is known in the middle, too");
+}
+
+#[test]
+fn what_a_filter_cannot_be_told_is_said() {
+    let sandbox = recorded();
+    let told = print(&sandbox, "payload contains 01:01", "").succeeds();
+    told.says(&[
+        "warning: the trace has no data of ",
+        "only data of writes were recorded",
+        "blkreplay record --payload all  keeps",
+    ]);
+    print(&sandbox, "write && payload contains 01:01", "").succeeds();
+    print(&sandbox, "t > @'nowhere", "").ends_with(2).says(&[
+        "error: the trace has no mark `nowhere`\n",
+        "1 │ t > @'nowhere\n",
+        "  │     ^^^^^^^^^ not there\n",
+    ]);
+    for (filter, what) in [
+        ("lat > p99(lat)", "the filter asks of all requests together, and -F"),
+        ("t > @'a", "the filter asks for the time of a mark, and -F"),
+        ("payload contains \"a\"", "the filter asks for data of requests, and -F"),
+    ] {
+        print(&sandbox, filter, "-F").ends_with(2).says(&[what, "leave out -F"]);
+    }
+}
+
 #[test]
 fn the_help_lists_every_field() {
     let help = Sandbox::new().blkreplay("print --help").finish().succeeds();
     let (_, fields) = help.stdout.split_once("Fields of a filter: ").unwrap();
-    let (fields, _) = fields.split_once('.').unwrap();
+    let (fields, _) = fields.split_once(". ").unwrap();
     let fields: Vec<&str> = fields.split_whitespace().collect();
     assert_eq!(fields, FIELDS.map(|field| field.name));
 }

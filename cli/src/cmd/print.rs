@@ -43,7 +43,8 @@ Examples:
   blkreplay print q.rr --folded                 only what two runs of that machine share
 
 Fields of a filter: id event dev conn cookie op off end len lba lba_end nlb t tc lat hold early epoch fua no_hole fast_zero \
-req_one done undelivered refused zeroes err result. Operations and flags may stand alone; sizes have units (4k, 1M), spans of \
+req_one done undelivered refused zeroes err result payload hash step qd gap seek sequential mark note never_written ev.kind \
+req.pid. Operations and flags may stand alone; sizes have units (4k, 1M), spans of \
 time must (5ms, 1.5s).
 
 A trace that is cut or damaged is printed as far as it is whole. Of a QEMU log events are printed: of requests it \
@@ -130,7 +131,7 @@ impl PrintArgs {
         let mut out = printer.output();
         match source {
             Source::Trace(trace) => {
-                let chosen = Chosen::asked(self.filter.as_deref(), trace.header())?;
+                let chosen = self.chosen(&trace)?;
                 let outcome = self.print(format, *trace, chosen.as_ref(), &mut out);
                 out.finish()?;
                 let loss = outcome.map_err(|stop| failure(stop, &self.trace))?;
@@ -144,6 +145,14 @@ impl PrintArgs {
                 out.finish()?;
                 Ok(qemu_log::told(&self.trace, outcome?.as_ref(), printer))
             }
+        }
+    }
+
+    /// Which requests are asked for.
+    fn chosen(&self, trace: &Trace) -> Result<Option<Chosen>, Failure> {
+        match &self.filter {
+            Some(text) if self.follow => Chosen::following(text, trace.header()).map(Some),
+            text => Chosen::asked(text.as_deref(), &self.trace, trace.header()),
         }
     }
 
@@ -257,7 +266,9 @@ impl PrintArgs {
             limit: self.limit,
             tail: self.tail,
             until: if self.follow { Until::End } else { Until::Now },
-            seeks: !self.follow && !input::is_stdin(&self.trace),
+            seeks: !self.follow
+                && !input::is_stdin(&self.trace)
+                && !chosen.is_some_and(Chosen::needs_all_before),
             folded: self.folded,
             chosen,
         };

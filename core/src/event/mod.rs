@@ -311,3 +311,37 @@ pub struct CompletionFlags {
     /// The front refused the request (bounds, flags, read-only); it never reached the image.
     pub refused: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_of_a_kind_is_in_the_table_once() {
+        let mut names = EventKind::NAMES.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), EventKind::NAMES.len());
+        for kind in [
+            EventKind::Checkpoint(Checkpoint::Controller),
+            EventKind::BlockId { id: RequestId(0) },
+            EventKind::Open { device: DeviceId(0) },
+            EventKind::Length { device: DeviceId(0), length: 0 },
+            EventKind::Close { device: DeviceId(0) },
+            EventKind::Mark { name: "a".parse().unwrap() },
+            EventKind::End { status: None },
+            EventKind::Bh { id: 0 },
+            EventKind::BhOneshot { id: 0 },
+            EventKind::InputSync,
+            EventKind::Clock { clock: ClockKind::Host, value: 0 },
+            EventKind::Instruction { count: 0 },
+            EventKind::Interrupt,
+            EventKind::Exception,
+            EventKind::CharWrite { result: 0, offset: 0 },
+            EventKind::CharReadAllError { error: 0 },
+            EventKind::AudioOut { played: 0 },
+        ] {
+            assert!(EventKind::NAMES.contains(&kind.name()), "{}", kind.name());
+        }
+    }
+}

@@ -15,7 +15,7 @@ use super::lex::RANGES;
 use super::names;
 use super::numbers::Counted;
 use super::totals::Aggregate;
-use super::tree::{Call, Item, Items, Limits, Node, Relation, What};
+use super::tree::{Call, Item, Items, Limits, Node, Operator, Relation, What};
 use crate::event::MarkName;
 
 /// What is known of the trace.
@@ -86,11 +86,17 @@ impl<'a> Checker<'a> {
             | What::Span(_)
             | What::Percent(_)
             | What::Mark(_)
-            | What::Clock(_) => Err(QueryError::new(
-                "a number says neither yes nor no",
-                node.place.clone(),
-                "compare it with something",
-            )),
+            | What::Clock(_) => {
+                let error = QueryError::new(
+                    "a number says neither yes nor no",
+                    node.place.clone(),
+                    "compare it with something",
+                );
+                Err(match node.what {
+                    What::Arithmetic(Operator::And, ..) => error.help("use `&&` or `and`"),
+                    _ => error,
+                })
+            }
         }
     }
 

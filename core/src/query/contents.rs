@@ -224,6 +224,8 @@ fn literal(content: Content, value: &Node, node: &Node) -> Result<Vec<u8>, Query
         (What::Bytes(bytes), Content::Data(_)) => Ok(bytes.clone()),
         (What::Number(number), Content::Data(_)) => {
             Err(wrong().help(match u8::try_from(*number) {
+                // Whoever writes 53 means the digits that stand in 53:ef.
+                Ok(byte @ 0..100) => format!("one byte is written \"\\x{byte:02}\", several 53:ef"),
                 Ok(byte) => format!("one byte is written \"\\x{byte:02x}\", several 53:ef"),
                 Err(_) => "bytes are pairs of hexadecimal digits with : between them".to_owned(),
             }))

@@ -162,7 +162,7 @@ impl Filter {
             if time(place).is_none() {
                 let what = format!("the trace has no mark `{name}`");
                 return Err(QueryError::new(what, at.clone(), "not there")
-                    .help("blkreplay info TRACE  lists the marks"));
+                    .help("blkreplay print TRACE --events  shows those that are there"));
             }
         }
         self.replace(&mut |number| {

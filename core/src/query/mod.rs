@@ -23,10 +23,13 @@ mod function;
 mod holds;
 mod lex;
 mod literal;
+#[cfg(test)]
+mod meaning;
 mod names;
 mod numbers;
 mod parse;
 mod quantity;
+mod reference;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -37,6 +40,7 @@ pub use error::QueryError;
 pub use field::{FIELDS, Field, Kind, Value};
 pub use filter::{Filter, Needs};
 pub use function::{FUNCTIONS, Function};
+pub use reference::{fields_table, functions_tables};
 pub use totals::Totals;
 
 /// A filter, written again with all that may be left out: parentheses, unit names, signs. It means the same.

@@ -5,7 +5,7 @@
 use super::error::QueryError;
 use super::field::{FIELDS, Field, Kind, Value};
 use super::function::FUNCTIONS;
-use super::tree::{Node, What};
+use super::tree::{Node, Operator, What};
 use crate::event::EventKind;
 use crate::request::{DeviceId, Errno, Operation};
 
@@ -81,8 +81,16 @@ pub(super) fn value(
         let what = format!("`{}` is {}", field.name, field.kind.name());
         QueryError::new(what, node.place.clone(), label)
     };
+    if field.kind == Kind::Flag {
+        return Err(wrong(format!("write `{}` or `!{}` alone", field.name, field.name)));
+    }
     let word = match &node.what {
         What::Word(word) => word.as_str(),
+        What::Arithmetic(Operator::Minus, left, right) if field.kind == Kind::Result => {
+            return numbered(left, right)
+                .map(Value::Result)
+                .ok_or_else(|| wrong("a name is expected".to_owned()));
+        }
         What::Text(text) => match str::from_utf8(text) {
             Ok(name) if field.kind == Kind::Device => name,
             Ok(name) if !name.is_empty() && name.bytes().all(|c| c.is_ascii_alphanumeric()) => {
@@ -122,8 +130,17 @@ pub(super) fn value(
                 .map(|number| Value::Device(DeviceId(number)))
                 .ok_or_else(|| wrong(format!("the trace has {}", devices.join(", "))))
         }
-        Kind::Flag => Err(wrong(format!("write `{}` or `!{}` alone", field.name, field.name))),
-        Kind::Number | Kind::Span => Err(wrong("a number is expected".to_owned())),
+        Kind::Flag | Kind::Number | Kind::Span => Err(wrong("a number is expected".to_owned())),
         Kind::Text | Kind::Bytes => Err(wrong("a string is expected".to_owned())),
+    }
+}
+
+/// `errno-117`, as an errno without a name is printed.
+fn numbered(left: &Node, right: &Node) -> Option<Result<(), Errno>> {
+    match (&left.what, &right.what) {
+        (What::Word(word), What::Number(number)) if word == "errno" => {
+            u16::try_from(*number).ok().map(|number| Err(Errno(number)))
+        }
+        _ => None,
     }
 }

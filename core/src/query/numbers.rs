@@ -301,7 +301,9 @@ fn function(call: &Call, node: &Node) -> Result<&'static Function, QueryError> {
             Some(near) => format!("did you mean `{near}`?"),
             None => "not known".to_owned(),
         };
-        return Err(QueryError::new(what, place, label).help(names::LISTED));
+        return Err(
+            QueryError::new(what, place, label).help("blkreplay help filter  lists the functions")
+        );
     };
     let count = call.arguments.len();
     let fits = |function: &&Function| match function.of {

@@ -77,7 +77,12 @@ impl Parser {
         opened: Range<usize>,
     ) -> Result<(), QueryError> {
         if self.peek().is_none() {
-            let what = "something is opened and not closed";
+            let open = match sign {
+                ")" => "(",
+                "]" => "[",
+                _ => "{",
+            };
+            let what = format!("`{open}` is not closed");
             return Err(QueryError::new(what, opened, format!("no `{sign}` follows")));
         }
         self.expect(sign)
@@ -99,6 +104,7 @@ impl Parser {
         let begins = self.at == 0;
         match self.peek() {
             Some(Token::Sign("=")) => error.help("use `==` to compare"),
+            Some(Token::Sign(">")) if self.follows_sign("<") => error.help("use `!=`"),
             Some(Token::Sign("|")) => error.help("use `||` or `or`"),
             Some(Token::Sign("&")) => error.help("use `&&` or `and`"),
             Some(Token::Sign("^")) => {
@@ -111,6 +117,7 @@ impl Parser {
                 "and" | "or" | "in" | "contains" | "matches" | "overlaps" if begins => {
                     error.help(format!("what is before `{word}`?"))
                 }
+                "where" => error.help("`where` stands in functions: count(write where fua)"),
                 "like" => error.help("use `contains` or `matches`"),
                 "xor" => error.help("there is no exclusive or; write (a or b) and not (a and b)"),
                 "between" => error.help("use `in`, as in len in 4k..=64k"),
@@ -119,6 +126,11 @@ impl Parser {
             },
             _ => error,
         }
+    }
+
+    fn follows_sign(&self, sign: &'static str) -> bool {
+        let last = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        last.is_some_and(|(token, _)| *token == Token::Sign(sign))
     }
 
     /// Whether what stands before the next token ends a part.

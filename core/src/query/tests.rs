@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::error::QueryError;
 use super::parse::parse;
 use super::tree::{Call, Item, Items, Limits, Node, Operator, Part, Relation, What};
-use super::{FIELDS, Field, Filter};
-use crate::event::{CompletionFlags, Payload};
+use super::{FIELDS, Field, Filter, Needs};
+use crate::event::{CompletionFlags, MarkName, Payload};
 use crate::request::{ConnectionId, DeviceId, Errno, Flags, Operation, Request, RequestId};
 use crate::rows::{Context, Row, RowCompletion};
 use crate::units::{ByteRange, Nanos};
@@ -136,7 +136,7 @@ fn what_is_no_filter_is_refused_where_it_is_wrong() {
         ("lba in 0...2048", 8..11, "`...` is no range"),
         ("lat > 5mss", 7..10, "`mss` is no unit"),
         ("op ==", 5..5, "the filter ends too early"),
-        ("(write", 0..1, "something is opened and not closed"),
+        ("(write", 0..1, "`(` is not closed"),
         ("write write", 6..11, "`write` cannot stand here"),
         ("in {1}", 0..2, "`in` cannot stand here"),
         ("&& write", 0..2, "`&&` cannot stand here"),
@@ -226,6 +226,88 @@ fn an_error_points_at_the_place_and_says_what_to_try() {
 1 │ µ == (write
   │  ^ not part of the language"
     );
+}
+
+/// What an aggregate says of rows with these latencies, in ms; `None` of one that was never answered. One row a second.
+fn said(aggregate: &str, latencies: &[Option<u64>]) -> Vec<bool> {
+    let rows: Vec<Row> = (0_u64..)
+        .zip(latencies)
+        .map(|(number, latency)| {
+            let mut row = Row { time: Nanos(number * 1_000_000_000), ..row() };
+            row.completion = latency.map(|latency| RowCompletion {
+                latency: Nanos(latency * 1_000_000),
+                ..row.completion.clone().unwrap()
+            });
+            row
+        })
+        .collect();
+    let mut filter = filter(aggregate).unwrap();
+    assert!(rows.iter().all(|row| !filter.matches(row)), "nothing holds before it is settled");
+    let mut totals = filter.first_pass();
+    rows.iter().for_each(|row| totals.add(row));
+    filter.settle(&totals);
+    assert_eq!(filter.needs(), Needs::default());
+    rows.iter().map(|row| filter.matches(row)).collect()
+}
+
+#[test]
+fn what_all_requests_say_together_is_known_when_they_were_seen() {
+    let some = [Some(1), None, Some(3), Some(9), Some(2)];
+    for (text, expected) in [
+        ("lat == p50(lat)", [false, false, false, false, true]),
+        ("lat == p90(lat)", [false, false, false, true, false]),
+        ("lat == max(lat)", [false, false, false, true, false]),
+        ("lat == min(lat where lat > 1ms)", [false, false, false, false, true]),
+        ("lat * 5 > mean(lat) * 4", [false, false, false, true, false]),
+        ("count() == 5", [true; 5]),
+        ("count(lat) == 4", [true; 5]),
+        ("count(done where lat > 2ms) == 2", [true; 5]),
+        ("sum(lat) == 15ms", [true; 5]),
+        ("mean(lat) == 3750us", [true; 5]),
+        ("stddev(lat) in 3112us..3113us", [true; 5]),
+        ("rate(done) == 1 and rate(len) == 5120", [true; 5]),
+        ("mean(lat where read) < 1h", [false; 5]),
+        ("sum(len where read) == 0", [true; 5]),
+        ("abs(0 - count(write)) == min(5, count() + 1)", [true; 5]),
+    ] {
+        assert_eq!(said(text, &some), expected, "{text}");
+    }
+    assert_eq!(said("rate(write) > 0", &[Some(1)]), [false], "no time has passed");
+    assert_eq!(said("mean(lat) > 0ns", &[None, None]), [false, false]);
+}
+
+#[test]
+fn a_filter_says_what_it_needs() {
+    let none = Needs::default();
+    for (text, needs) in [
+        ("write && lat > 5ms && hash == \"xxh3:1\"", none),
+        ("has(payload)", none),
+        ("payload[0] == 1", Needs { data: true, ..none }),
+        ("crc32(payload) == 1", Needs { data: true, ..none }),
+        ("hash(payload[0:4]) == \"xxh3:1\"", Needs { data: true, ..none }),
+        ("count(payload contains \"a\") > 1", Needs { data: true, first_pass: true, ..none }),
+        ("seek > 2 * mean(abs(seek))", Needs { context: true, first_pass: true, ..none }),
+        ("lat > mean(gap)", Needs { context: true, first_pass: true, ..none }),
+        ("id in 1..step", Needs { context: true, ..none }),
+        ("note == \"a\"", Needs { context: true, ..none }),
+        ("!has(never_written)", Needs { context: true, written: true, ..none }),
+        ("t in @'a..", Needs { marks: true, ..none }),
+    ] {
+        assert_eq!(filter(text).unwrap().needs(), needs, "{text}");
+    }
+}
+
+#[test]
+fn times_of_marks_are_told_and_one_that_is_not_there_has_its_place() {
+    let mut known = filter("t >= @'a and t < @\"b c\" + 1s").unwrap();
+    assert_eq!(known.marks().map(MarkName::as_str).collect::<Vec<_>>(), ["a", "b c"]);
+    assert!(!known.matches(&row()), "nothing holds before it is settled");
+    let error = known.settle_marks(&[Some(Nanos(0)), None]).unwrap_err();
+    assert_eq!((error.place, error.what.as_str()), (17..23, "the trace has no mark `b c`"));
+    known.settle_marks(&[Some(Nanos(0)), Some(Nanos(600_000_000))]).unwrap();
+    assert!(known.matches(&row()));
+    assert_eq!(known.needs(), Needs::default());
+    assert!(filter("t > @00:00:01").unwrap_err().what.contains("not known here"));
 }
 
 #[test]

@@ -241,3 +241,62 @@ fn nth(histogram: &Histogram<u64>, rank: u64) -> Option<u64> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value at a rank, with all of them in memory.
+    fn nearest(values: &[i128], rank: u64) -> i128 {
+        let mut values = values.to_vec();
+        values.sort_unstable();
+        values[usize::try_from(rank).unwrap() - 1]
+    }
+
+    fn spread(values: &[i128]) -> Spread {
+        let mut spread = Spread::Exact(Vec::new());
+        values.iter().for_each(|value| spread.add(*value));
+        spread
+    }
+
+    #[test]
+    fn up_to_the_bound_every_rank_is_exact() {
+        let values: Vec<i128> = (0..1000).map(|place| (place * 7919) % 1000 - 500).collect();
+        let spread = spread(&values);
+        for rank in 1..=1000 {
+            assert_eq!(spread.at(rank), Some(nearest(&values, rank)), "{rank}");
+        }
+        assert_eq!((spread.at(0), spread.at(1001)), (None, None));
+    }
+
+    #[test]
+    fn beyond_the_bound_a_rank_is_a_thousandth_too_small_at_most() {
+        let count = i128::try_from(EXACT_MAX).unwrap() + 1000;
+        let values: Vec<i128> = (0..count)
+            .map(|place| ((place * 7_919) % count - count / 3) * (1 + place % 7 * 1_000_003))
+            .collect();
+        let spread = spread(&values);
+        assert!(matches!(spread, Spread::Rough(_)));
+        for rank in (1..=u64::try_from(count).unwrap()).step_by(9_973) {
+            let (exact, found) = (nearest(&values, rank), spread.at(rank).unwrap());
+            assert!(found.abs() <= exact.abs(), "{found} is larger than {exact}");
+            assert!((exact - found).abs() * 1000 <= exact.abs(), "{found} is not {exact}");
+        }
+        assert_eq!(spread.at(u64::try_from(count).unwrap() + 1), None);
+    }
+
+    #[test]
+    fn what_no_histogram_holds_is_cut_to_what_there_was() {
+        let aggregate = Aggregate {
+            statistic: Statistic::Percentile(500),
+            number: Some(Number::Constant(0)),
+            of: None,
+        };
+        let mut totals = Totals::of(&[aggregate]);
+        let tally = &mut totals.tallies[0];
+        tally.spread = Spread::Rough(Box::new(Rough::new().unwrap()));
+        (tally.count, tally.least, tally.greatest) = (1, i128::MIN, i128::MIN);
+        tally.spread.add(i128::MIN);
+        assert_eq!(totals.value(0), Some(i128::MIN));
+    }
+}

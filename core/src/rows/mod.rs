@@ -179,7 +179,12 @@ pub struct Rows<E> {
 impl<E: Events> Rows<E> {
     /// The rows of `events`, which must be all from the beginning on.
     pub fn new(events: E) -> Rows<E> {
-        Rows { events, joiner: Joiner::new() }
+        Rows::joined_by(Joiner::new(), events)
+    }
+
+    /// The rows of `events`, put together by `joiner`.
+    pub fn joined_by(joiner: Joiner, events: E) -> Rows<E> {
+        Rows { events, joiner }
     }
 
     /// What is missing. Known once there was no next row.

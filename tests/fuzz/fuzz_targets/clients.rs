@@ -8,7 +8,7 @@ use blkreplay_core::nbd::conversation::{from_greeting, from_requests};
 use blkreplay_core::nbd::wire::{RequestHeader, command};
 use blkreplay_core::nbd::{Client, Dialect};
 use blkreplay_core::position::Position;
-use blkreplay_core::query::Filter;
+use blkreplay_core::query::{Filter, rewritten};
 use blkreplay_core::request::{Flags, Operation, Request};
 use blkreplay_core::units::ByteRange;
 
@@ -71,7 +71,11 @@ impl Write for Said<'_> {
 pub(crate) fn filter(input: &[u8]) {
     let Ok(text) = str::from_utf8(input) else { return };
     match Filter::parse(text, &["disk".to_owned()]) {
-        Ok(filter) => assert!(filter.terms().all(|term| !term.is_empty() && text.contains(term))),
+        Ok(filter) => {
+            assert!(filter.terms().all(|term| !term.is_empty() && text.contains(term)));
+            let again = rewritten(text).expect("what is a filter parses");
+            assert_eq!(rewritten(&again).as_ref(), Ok(&again), "{text:?}");
+        }
         Err(error) => {
             assert!(text.get(error.place.clone()).is_some(), "{error:?}");
             assert!(error.shown(text).contains("filter:1:"), "{error:?}");
@@ -87,6 +91,10 @@ pub(crate) fn filter_seeds() -> Vec<Vec<u8>> {
         "id not in {1, 5, 10..20} || has(nbd.time)",
         "-(t + 1.5s) * 2 / lat >= 3 & 1",
         "dev in {disk} and !(fua)",
+        "payload[0:4] == 53:ef:00:01 && payload ~ \"(?i)a.\\\\xef\"",
+        "t >= @'a - 1s and t < @\"b c\" or note matches \"^[a-z]+\"",
+        "lat > 50% * p99(lat where read) && count(flush) > 10",
+        "hash(payload[4:]) == \"xxh3:9f2c\" && crc32(payload[:9]) != max(0x1f, payload[5])",
     ]
     .map(|text| text.as_bytes().to_vec())
     .into()

@@ -32,6 +32,9 @@ const TRACE_BYTES: usize = 5 * CHUNK_BODY_BYTES_MAX;
 /// A connection holds what was sent, and answers of at most a megabyte at once.
 const PEER_BYTES: usize = 8 << 20;
 
+/// Eight regular expressions, each with what it takes while it is compiled.
+const FILTER_BYTES: usize = 64 << 20;
+
 /// What is fuzzed.
 struct Target {
     name: &'static str,
@@ -41,6 +44,13 @@ struct Target {
     mends: bool,
     /// The most that one input may allocate, in bytes.
     bytes_max: usize,
+}
+
+impl Target {
+    /// The same, and one input may allocate so many bytes.
+    const fn taking(self, bytes_max: usize) -> Target {
+        Target { bytes_max, ..self }
+    }
 }
 
 /// A target whose inputs are traces.
@@ -69,7 +79,7 @@ const TARGETS: &[Target] = &[
     peer("client", clients::client, clients::client_seeds),
     peer("qemu", qemu::log, qemu::log_seeds),
     peer("position", clients::position, clients::position_seeds),
-    peer("filter", clients::filter, clients::filter_seeds),
+    peer("filter", clients::filter, clients::filter_seeds).taking(FILTER_BYTES),
 ];
 
 /// The target that the environment names.
