@@ -173,7 +173,7 @@ impl<'a> Checker<'a> {
                     return order(what, left.place.start..right.place.end);
                 };
                 let literals = [other];
-                return Ok(Test::Content(content, self.equal_to(content, value, &literals)?, not));
+                return Ok(Test::Content(content, Self::equal_to(content, value, &literals)?, not));
             }
         }
         let (one, other) = (self.number(left)?, self.number(right)?);
@@ -219,7 +219,7 @@ impl<'a> Checker<'a> {
         }
         if let Some(content) = self.content_of(value)? {
             let nodes = singles(format!("`{value}` is {}", content.kind()))?;
-            return Ok(Test::Content(content, self.equal_to(content, value, &nodes)?, not));
+            return Ok(Test::Content(content, Self::equal_to(content, value, &nodes)?, not));
         }
         let counted = self.number(value)?;
         let bounds = match items {

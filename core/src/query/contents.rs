@@ -85,7 +85,6 @@ impl Checker<'_> {
 
     /// What a content must be equal to, one of `others`.
     pub(super) fn equal_to(
-        &self,
         content: Content,
         value: &Node,
         others: &[&Node],

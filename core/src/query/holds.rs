@@ -45,7 +45,9 @@ impl Test {
     pub(super) fn add_needs(&self, needs: &mut Needs) {
         match self {
             Test::Or(tests) | Test::And(tests) => {
-                tests.iter().for_each(|test| test.add_needs(needs));
+                for test in tests {
+                    test.add_needs(needs);
+                }
             }
             Test::Not(test) => test.add_needs(needs),
             Test::Has(field) | Test::Same(field, ..) | Test::OneOf(field, ..) => {
@@ -68,7 +70,9 @@ impl Test {
     pub(super) fn replace(&mut self, with: &mut dyn FnMut(&mut Number)) {
         match self {
             Test::Or(tests) | Test::And(tests) => {
-                tests.iter_mut().for_each(|test| test.replace(with));
+                for test in tests {
+                    test.replace(with);
+                }
             }
             Test::Not(test) => test.replace(with),
             Test::Compare(_, left, right) => {
@@ -160,7 +164,9 @@ impl Number {
             }
             Number::Absolute(number) => number.add_needs(needs),
             Number::Least(numbers) | Number::Greatest(numbers) => {
-                numbers.iter().for_each(|number| number.add_needs(needs));
+                for number in numbers {
+                    number.add_needs(needs);
+                }
             }
             Number::Byte(_) => needs.data = true,
             Number::Crc32(content) => content.add_needs(needs),
@@ -176,7 +182,9 @@ impl Number {
             }
             Number::Absolute(number) => number.replace(with),
             Number::Least(numbers) | Number::Greatest(numbers) => {
-                numbers.iter_mut().for_each(|number| number.replace(with));
+                for number in numbers {
+                    number.replace(with);
+                }
             }
             _ => {}
         }

@@ -86,14 +86,13 @@ pub(super) fn bytes(rest: &str, at: usize) -> Result<Option<(Vec<u8>, usize)>, Q
     }
     let more = rest[length..].chars().next().filter(|c| c.is_alphanumeric() || ":_".contains(*c));
     match (bytes.len(), more) {
-        (0, _) => Ok(None),
         (1, Some(':')) | (2.., Some(_)) => {
             let end = rest[length..].find(|c: char| !(c.is_alphanumeric() || ":_".contains(c)));
             let end = end.map_or(rest.len(), |end| length + end);
             let what = format!("`{}` is no sequence of bytes", &rest[..end]);
             Err(QueryError::new(what, at..at + end, "two hexadecimal digits each, as 53:ef"))
         }
-        (1, _) => Ok(None),
+        (0 | 1, _) => Ok(None),
         (_, None) => Ok(Some((bytes, length))),
     }
 }

@@ -244,7 +244,9 @@ fn said(aggregate: &str, latencies: &[Option<u64>]) -> Vec<bool> {
     let mut filter = filter(aggregate).unwrap();
     assert!(rows.iter().all(|row| !filter.matches(row)), "nothing holds before it is settled");
     let mut totals = filter.first_pass();
-    rows.iter().for_each(|row| totals.add(row));
+    for row in &rows {
+        totals.add(row);
+    }
     filter.settle(&totals);
     assert_eq!(filter.needs(), Needs::default());
     rows.iter().map(|row| filter.matches(row)).collect()

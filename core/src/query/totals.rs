@@ -255,7 +255,9 @@ mod tests {
 
     fn spread(values: &[i128]) -> Spread {
         let mut spread = Spread::Exact(Vec::new());
-        values.iter().for_each(|value| spread.add(*value));
+        for value in values {
+            spread.add(*value);
+        }
         spread
     }
 

@@ -50,7 +50,7 @@ fn what_is_refused_is_told_of_in_the_words_of_the_corpus() {
     let mut count = 0;
     for text in golden.lines().filter_map(|line| line.strip_prefix("? ")) {
         let error = filter(text, &rows).expect_err(text);
-        told.push_str(&format!("? {text}\n{}\n\n", error.shown(text)));
+        told.extend(["? ", text, "\n", &error.shown(text), "\n\n"]);
         count += 1;
     }
     assert!(count >= 70, "{count}");

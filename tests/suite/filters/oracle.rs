@@ -107,8 +107,10 @@ const OF_ONE: [(&str, Means); 48] = [
     ("id * 2 + 1 in 11..=21", |row, _| (5..=10).contains(&row.id.0)),
     ("len >= 4kB", |row, _| len(row) >= 4000),
     ("len > 1.5k", |row, _| len(row) > 1536),
-    ("off % 4k == 0 and len % 4k == 0", |row, _| off(row) % 4096 == 0 && len(row) % 4096 == 0),
-    ("off & 0xfff != 0", |row, _| off(row) % 4096 != 0),
+    ("off % 4k == 0 and len % 4k == 0", |row, _| {
+        off(row).is_multiple_of(4096) && len(row).is_multiple_of(4096)
+    }),
+    ("off & 0xfff != 0", |row, _| !off(row).is_multiple_of(4096)),
     ("off % len == 0", |row, _| off(row).checked_rem(len(row)) == Some(0)),
     ("(off / 4k) % 2 == 1", |row, _| off(row) / 4096 % 2 == 1),
     ("nlb > 8", |row, _| end(row).div_ceil(512) - off(row) / 512 > 8),
@@ -212,20 +214,19 @@ const OF_ALL: [(&str, Means); 12] = [
         let writes = all.iter().filter(|row| op(row, Operation::Write)).map(len).collect();
         len(row) > percentile(writes, 50)
     }),
-    ("lat > 2 * p50(lat where flush) and write", |row, all| {
+    ("lat > p50(lat where flush) and write", |row, all| {
         let flushes: Vec<Row> =
             all.iter().filter(|row| op(row, Operation::Flush)).cloned().collect();
-        op(row, Operation::Write) && lat(row, |lat| lat > 2 * percentile(latencies(&flushes), 50))
+        op(row, Operation::Write) && lat(row, |lat| lat > percentile(latencies(&flushes), 50))
     }),
     ("max(lat) * 10% < lat", |row, all| {
         lat(row, |lat| latencies(all).iter().max().unwrap() * 10 / 100 < lat)
     }),
-    ("lat - mean(lat) > 2 * stddev(lat)", |row, all| {
+    ("lat - mean(lat) > stddev(lat)", |row, all| {
         let all = latencies(all);
         let from_mean: Vec<u64> = all.iter().map(|one| one.abs_diff(mean(&all)).pow(2)).collect();
         let deviation = mean(&from_mean).isqrt();
-        // Rounded elsewhere: what is so near is left out below.
-        lat(row, |lat| lat > mean(&all) + 2 * deviation)
+        lat(row, |lat| lat > mean(&all) + deviation)
     }),
 ];
 

@@ -69,7 +69,7 @@ fn row(dice: &mut Dice, number: u64, time: u64) -> Row {
     let fua = operation.modifies() && dice.below(3) == 0;
     let id = PayloadId(dice.below(500));
     let payload = match (operation, dice.below(4)) {
-        (Operation::Read, 0) | (Operation::Write, 0) => Payload::Zeroes,
+        (Operation::Read | Operation::Write, 0) => Payload::Zeroes,
         (Operation::Read, _) => Payload::Digest(Digest::of(&stored(id))),
         (Operation::Write, _) => Payload::Stored(Digest::of(&stored(id)), id),
         _ => Payload::Absent,
