@@ -55,11 +55,11 @@ fn command_lines_that_make_no_sense_are_refused() {
             "unknown field `lenght`\n  hint: did you mean `len` (alias `length`)?",
         ),
         (&["--by", "opp"], "hint: did you mean `op`?"),
-        (&["--by", "nonsense"], "hint: blkreplay print --help  lists the fields"),
+        (&["--by", "nonsense"], "hint: blkreplay help filter  lists the fields"),
         (&["-f", "wriet"], "did you mean `write`?"),
         (&["-f", "dev == three"], "the trace has one, two"),
         (&["-n", "5"], "--by"),
-        (&["--qemu-layout", "7.2"], "t.blkr is a trace"),
+        (&["--qemu-layout", "0c/v7.1"], "t.blkr is a trace"),
     ] {
         let refused =
             sandbox.blkreplay("stats t.blkr").args(words).finish().ends_with(2).says(&[says]);
