@@ -56,6 +56,7 @@ fn command_lines_that_make_no_sense_are_refused() {
         ),
         (&["--by", "opp"], "hint: did you mean `op`?"),
         (&["--by", "nonsense"], "hint: blkreplay help filter  lists the fields"),
+        (&["--by", "payload"], "there is no table by `payload`\n  hint: --by hash"),
         (&["-f", "wriet"], "did you mean `write`?"),
         (&["-f", "dev == three"], "the trace has one, two"),
         (&["-n", "5"], "--by"),
