@@ -4,10 +4,10 @@
 //! `ROWS_HELD_MAX` flushes of a device are remembered as in flight.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use crate::limits::ROWS_HELD_MAX;
-use crate::request::{DeviceId, Flags, Operation};
+use crate::request::{Flags, Operation};
 use crate::rows::Row;
 
 /// What a request is among those around it.
@@ -36,7 +36,8 @@ struct Device {
 /// Remembers what is needed of requests so far.
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
-    devices: HashMap<DeviceId, Device>,
+    /// By their number, of 16 bits.
+    devices: Vec<Device>,
 }
 
 /// The direction of an operation that has a range.
@@ -54,7 +55,11 @@ fn direction(operation: Operation) -> Option<usize> {
 impl Surroundings {
     /// What the next request is among those before it.
     pub(super) fn take(&mut self, row: &Row) -> Around {
-        let device = self.devices.entry(row.device).or_default();
+        let number = usize::from(row.device.0);
+        if number >= self.devices.len() {
+            self.devices.resize_with(number + 1, Device::default);
+        }
+        let device = &mut self.devices[number];
         let around = Around { distance: device.distance(row), redundant: device.redundant(row) };
         device.remember(row);
         around

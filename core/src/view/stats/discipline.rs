@@ -3,13 +3,11 @@
 //! Only what was written without an error counts: writes and zeroes, not discards. Invariant: ranges that were written are kept
 //! within `STATS_PIECES_MAX`; where that is not enough, `rewritten_at_least` says so.
 
-use std::collections::HashMap;
-
 use super::around::Around;
 use super::pieces::Pieces;
 use super::spread::Spread;
 use crate::limits::STATS_PIECES_MAX;
-use crate::request::{DeviceId, Flags, Operation};
+use crate::request::{Flags, Operation};
 use crate::rows::Row;
 
 /// How a client makes its data durable.
@@ -33,7 +31,8 @@ pub struct Discipline {
     pub rewritten: u64,
     /// There were too many ranges to keep: it may be more.
     pub rewritten_at_least: bool,
-    devices: HashMap<DeviceId, Epoch>,
+    /// By their number, of 16 bits; `None` before the first request.
+    devices: Vec<Option<Epoch>>,
     pieces: usize,
 }
 
@@ -48,20 +47,22 @@ struct Epoch {
 impl Discipline {
     /// Takes the next request.
     pub(super) fn add(&mut self, row: &Row, around: Around) {
-        let epoch = match self.devices.get_mut(&row.device) {
-            Some(epoch) if epoch.number == row.epoch => epoch,
-            other => {
-                self.epochs += 1;
-                let ended = other.map(std::mem::take).unwrap_or_default();
-                self.pieces -= ended.written.len();
-                if ended.at_risk > 0 {
-                    self.at_risk.add(ended.at_risk);
-                }
-                let epoch = self.devices.entry(row.device).or_default();
-                epoch.number = row.epoch;
-                epoch
+        let device = usize::from(row.device.0);
+        if device >= self.devices.len() {
+            self.devices.resize_with(device + 1, || None);
+        }
+        let slot = &mut self.devices[device];
+        let begins = slot.as_ref().is_none_or(|epoch| epoch.number != row.epoch);
+        if begins {
+            self.epochs += 1;
+            let ended = slot.replace(Epoch { number: row.epoch, ..Epoch::default() });
+            let ended = ended.unwrap_or_default();
+            self.pieces -= ended.written.len();
+            if ended.at_risk > 0 {
+                self.at_risk.add(ended.at_risk);
             }
-        };
+        }
+        let epoch = slot.get_or_insert_default();
         let request = &row.request;
         if request.operation == Operation::Flush {
             self.flushes += 1;
@@ -91,7 +92,7 @@ impl Discipline {
 
     /// No requests follow.
     pub(super) fn finish(&mut self) {
-        for (_, epoch) in self.devices.drain() {
+        for epoch in self.devices.drain(..).flatten() {
             if epoch.at_risk > 0 {
                 self.at_risk.add(epoch.at_risk);
                 self.unflushed = self.unflushed.saturating_add(epoch.at_risk);

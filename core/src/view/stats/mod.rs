@@ -48,6 +48,7 @@ pub struct Stats {
     errors: BTreeMap<Errno, u64>,
     connections: HashSet<ConnectionId>,
     connections_at_least: bool,
+    last_connection: Option<ConnectionId>,
 }
 
 impl Stats {
@@ -68,10 +69,8 @@ impl Stats {
         self.tallies[row.request.operation as usize].add(row, around, block);
         self.pace.add(row);
         self.discipline.add(row, around);
-        if self.connections.len() < STATS_CONNECTIONS_MAX {
-            self.connections.insert(row.connection);
-        } else if !self.connections.contains(&row.connection) {
-            self.connections_at_least = true;
+        if self.last_connection != Some(row.connection) {
+            self.connect(row.connection);
         }
         let Some(end) = &row.completion else { return };
         if let Err(errno) = end.result {
@@ -84,6 +83,15 @@ impl Stats {
             _ => return,
         };
         self.working_set.touch(row.device, row.request.range, touch);
+    }
+
+    fn connect(&mut self, connection: ConnectionId) {
+        self.last_connection = Some(connection);
+        if self.connections.len() < STATS_CONNECTIONS_MAX {
+            self.connections.insert(connection);
+        } else if !self.connections.contains(&connection) {
+            self.connections_at_least = true;
+        }
     }
 
     /// No requests follow.

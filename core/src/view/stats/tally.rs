@@ -2,7 +2,7 @@
 //!
 //! Invariant: what is called exact is, and memory does not grow with the rows.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::around::Around;
 use super::spread::Spread;
@@ -110,13 +110,13 @@ impl Places {
 #[derive(Debug, Clone)]
 pub struct Sizes {
     powers: [u64; 64],
-    counts: HashMap<u64, u64>,
+    counts: BTreeMap<u64, u64>,
     others: u64,
 }
 
 impl Default for Sizes {
     fn default() -> Sizes {
-        Sizes { powers: [0; 64], counts: HashMap::new(), others: 0 }
+        Sizes { powers: [0; 64], counts: BTreeMap::new(), others: 0 }
     }
 }
 
