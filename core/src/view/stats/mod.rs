@@ -97,6 +97,7 @@ impl Stats {
     /// No requests follow.
     pub fn finish(&mut self) {
         self.discipline.finish();
+        self.working_set.settle();
     }
 
     /// The sums of one operation.

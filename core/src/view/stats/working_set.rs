@@ -32,6 +32,15 @@ impl Default for Region {
     }
 }
 
+/// Regions that lie next to each other: a disk of 1 TiB has a thousand shelves, which stay in the processor's cache, so that
+/// a block anywhere costs one look into memory.
+const SHELF_REGIONS: usize = 64;
+
+/// Ranges that wait at most.
+const WAITING_MAX: usize = 1024;
+
+type Shelf = [Option<Box<Region>>; SHELF_REGIONS];
+
 /// What is done to a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Touch {
@@ -43,7 +52,10 @@ pub(super) enum Touch {
 #[derive(Debug, Clone)]
 pub(super) struct WorkingSet {
     block: u64,
-    regions: HashMap<(DeviceId, u64), Box<Region>>,
+    shelves: HashMap<(DeviceId, u64), Box<Shelf>>,
+    regions: usize,
+    /// Ranges that are to be put in. One after the other in a loop of their own, they wait for memory together.
+    waiting: Vec<(DeviceId, ByteRange, Touch)>,
 }
 
 /// Distinct bytes, in whole blocks.
@@ -61,16 +73,36 @@ pub struct Touched {
 
 impl Default for WorkingSet {
     fn default() -> WorkingSet {
-        WorkingSet { block: BLOCK_BYTES_MIN, regions: HashMap::new() }
+        WorkingSet {
+            block: BLOCK_BYTES_MIN,
+            shelves: HashMap::new(),
+            regions: 0,
+            waiting: Vec::new(),
+        }
     }
 }
 
 impl WorkingSet {
     /// A range of a device was touched.
     pub(super) fn touch(&mut self, device: DeviceId, range: ByteRange, touch: Touch) {
-        if range.length == 0 {
-            return;
+        if range.length > 0 {
+            self.waiting.push((device, range, touch));
         }
+        if self.waiting.len() >= WAITING_MAX {
+            self.settle();
+        }
+    }
+
+    /// Puts in what waits.
+    pub(super) fn settle(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for (device, range, touch) in waiting.drain(..) {
+            self.put(device, range, touch);
+        }
+        self.waiting = waiting;
+    }
+
+    fn put(&mut self, device: DeviceId, range: ByteRange, touch: Touch) {
         while range.length / self.block / REGION_BLOCKS >= RANGE_REGIONS_MAX {
             self.coarsen();
         }
@@ -79,7 +111,7 @@ impl WorkingSet {
             let region = next / REGION_BLOCKS;
             let end = last.min(region * REGION_BLOCKS + (REGION_BLOCKS - 1));
             let within = next % REGION_BLOCKS..=end % REGION_BLOCKS;
-            let slot = self.regions.entry((device, region)).or_default();
+            let slot = self.region(device, region);
             match touch {
                 Touch::Read => fill(&mut slot.read, within),
                 Touch::Write => fill(&mut slot.written, within),
@@ -89,25 +121,45 @@ impl WorkingSet {
             }
             next = end + 1;
         }
-        while self.regions.len() > STATS_REGIONS_MAX && self.block < 1 << 62 {
+        while self.regions > STATS_REGIONS_MAX && self.block < 1 << 62 {
             self.coarsen();
         }
     }
 
+    fn region(&mut self, device: DeviceId, region: u64) -> &mut Region {
+        let key = (device, region / SHELF_REGIONS as u64);
+        let empty = || Box::new([const { None }; SHELF_REGIONS]);
+        let numbered = self.shelves.entry(key).or_insert_with(empty);
+        let slot = &mut numbered[usize::try_from(region % SHELF_REGIONS as u64).unwrap_or(0)];
+        self.regions += usize::from(slot.is_none());
+        slot.get_or_insert_default()
+    }
+
+    /// All regions there are, with their devices and numbers.
+    fn all(&self) -> impl Iterator<Item = (DeviceId, u64, &Region)> {
+        self.shelves.iter().flat_map(|((device, shelf), regions)| {
+            let numbers = shelf * SHELF_REGIONS as u64..;
+            let there = numbers.zip(regions.iter());
+            there.filter_map(|(number, region)| Some((*device, number, region.as_deref()?)))
+        })
+    }
+
     /// Puts each two blocks together.
     fn coarsen(&mut self) {
-        self.block *= 2;
-        for ((device, region), old) in std::mem::take(&mut self.regions) {
-            let new = self.regions.entry((device, region / 2)).or_default();
+        let before = std::mem::take(self);
+        self.block = before.block * 2;
+        for (device, region, old) in before.all() {
+            let new = self.region(device, region / 2);
             let first = usize::try_from(region % 2).unwrap_or(0) * WORDS / 2;
             halve(&old.read, &mut new.read[first..first + WORDS / 2]);
             halve(&old.written, &mut new.written[first..first + WORDS / 2]);
         }
     }
 
+    /// What was touched, but for what waits.
     pub(super) fn touched(&self) -> Touched {
         let mut blocks = [0; 3];
-        for region in self.regions.values() {
+        for (_, _, region) in self.all() {
             for (read, written) in region.read.iter().zip(&region.written) {
                 for (count, bits) in blocks.iter_mut().zip([*read, *written, read | written]) {
                     *count += u64::from(bits.count_ones());
@@ -169,6 +221,7 @@ mod tests {
         let either = sets[0].union(&sets[1]).count();
         let [read, written] = sets.map(|set| bytes(set.len()));
         let expected = Touched { block: 4096, read, written, either: bytes(either) };
+        set.settle();
         assert_eq!(set.touched(), expected);
     }
 
@@ -179,10 +232,11 @@ mod tests {
         for region in 0..regions {
             set.touch(DeviceId(0), ByteRange::new(region * 4096 * 4096, 1), Touch::Read);
         }
+        set.settle();
         let touched = set.touched();
         assert_eq!(touched.block, 4096 * 4);
         assert_eq!(touched.read, regions * touched.block, "one block each");
-        assert!(set.regions.len() <= STATS_REGIONS_MAX);
+        assert!(set.regions <= STATS_REGIONS_MAX && set.regions == set.all().count());
     }
 
     #[test]
@@ -190,6 +244,7 @@ mod tests {
         let mut set = WorkingSet::default();
         set.touch(DeviceId(0), ByteRange::new(0, 4096), Touch::Write);
         set.touch(DeviceId(0), ByteRange::new(1 << 30, u64::MAX), Touch::Read);
+        set.settle();
         let touched = set.touched();
         assert!(touched.block > 1 << 40, "{touched:?}");
         assert!(touched.written == touched.block && touched.read >= u64::MAX - 2 * touched.block);
