@@ -12,6 +12,7 @@ use indicatif::MultiProgress;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::output::stats::Look;
 
 /// Gathers what goes to standard output, so that a million rows are not a million system calls.
 const STDOUT_BUFFER_BYTES: usize = 64 << 10;
@@ -189,6 +190,11 @@ impl Output {
     /// Whether what is written may hold colours.
     pub(crate) fn is_colored(&self) -> bool {
         self.colored
+    }
+
+    /// How numbers may be shown: bars only to people.
+    pub(crate) fn look(&self) -> Look {
+        Look { colored: self.colored, bars: io::stdout().is_terminal() }
     }
 
     /// Writes what is still in the buffer.

@@ -31,7 +31,7 @@ impl fmt::Display for Count {
 pub(crate) fn counted(number: u64, thing: &str) -> String {
     match number {
         1 => format!("1 {thing}"),
-        _ if thing.ends_with('h') => format!("{} {thing}es", Count(number)),
+        _ if thing.ends_with("sh") => format!("{} {thing}es", Count(number)),
         _ => format!("{} {thing}s", Count(number)),
     }
 }
@@ -102,6 +102,7 @@ mod tests {
         assert_eq!(counted(1, "request"), "1 request");
         assert_eq!(counted(0, "request"), "0 requests");
         assert_eq!(counted(1200, "flush"), "1,200 flushes");
+        assert_eq!(counted(2, "epoch"), "2 epochs");
     }
 
     #[test]

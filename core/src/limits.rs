@@ -108,6 +108,22 @@ pub const ROWS_HELD_MAX: usize = 1 << 20;
 /// Ranges that are kept apart to know what was written so far, of all devices together.
 pub const WRITTEN_RANGES_MAX: usize = 1 << 20;
 
+/// Slices of time or place that statistics tell apart.
+pub const STATS_SLICES_MAX: usize = 64;
+
+/// Regions of 4,096 blocks, about 1 KiB of memory each, that statistics keep to know what was touched; with more, blocks get
+/// larger. A disk of 1 TiB fits in blocks of 4 KiB.
+pub const STATS_REGIONS_MAX: usize = 1 << 16;
+
+/// Lengths of requests that statistics count one by one, for each operation, and values of a field that they tell apart.
+pub const STATS_VALUES_MAX: usize = 1024;
+
+/// Ranges written since the last flush that statistics keep, of all devices together.
+pub const STATS_PIECES_MAX: usize = 1 << 20;
+
+/// Connections that statistics tell apart.
+pub const STATS_CONNECTIONS_MAX: usize = 1 << 16;
+
 /// Bytes that are read ahead when the next whole chunk of a damaged trace is looked for.
 pub const RESCUE_WINDOW_BYTES: usize = 1 << 20;
 

@@ -187,6 +187,11 @@ fn the_page_about_qemu_logs_shows_what_is_in_real_ones() {
 }
 
 #[test]
+fn the_page_about_statistics_shows_what_happens() {
+    check("book/src/statistics.md");
+}
+
+#[test]
 fn the_page_about_filters_shows_what_happens() {
     check("book/src/reference/filter.md");
 }

@@ -34,6 +34,8 @@ mod second_reader;
 mod simulation;
 /// What a request costs, live and compacted.
 mod size;
+/// `stats`: its numbers against those of others, its forms, and what it refuses.
+mod stats;
 /// Traces that come out of a pipe or still grow.
 mod streams;
 /// What tests run in: a directory, an environment, a time limit, tools.

@@ -11,6 +11,7 @@ mod print;
 mod record;
 mod recover;
 mod replay;
+mod stats;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -39,6 +40,7 @@ commands! {
     Replay(replay::ReplayArgs),
     Print(print::PrintArgs),
     Info(info::InfoArgs),
+    Stats(stats::StatsArgs),
     Check(check::CheckArgs),
     Recover(recover::RecoverArgs),
     Compact(compact::CompactArgs),

@@ -24,6 +24,8 @@ pub(crate) mod log_recovery;
 mod parts;
 /// What became of a damaged trace.
 pub(crate) mod recovery;
+/// What the requests of a trace amount to.
+pub(crate) mod stats;
 /// Columns, for people.
 pub(crate) mod text;
 

@@ -2,6 +2,7 @@
 //!
 //! The only table of fields: the parser, the help and the book are made from it. Invariant: a name means one field.
 
+use super::names::nearest;
 use crate::event::Payload;
 use crate::request::Flags;
 use crate::rows::Row;
@@ -229,6 +230,14 @@ impl Field {
         ALL.iter().find(|field| field.name == name || field.aliases.contains(&name))
     }
 
+    /// The name or alias that `word` may have been meant to be; `None` if none is near.
+    pub fn near(word: &str) -> Option<&'static str> {
+        let names = FIELDS
+            .iter()
+            .flat_map(|field| std::iter::once(field.name).chain(field.aliases.iter().copied()));
+        nearest(word, names)
+    }
+
     /// Whether it is about the range of a request, which a flush has not.
     pub fn is_of_range(&self) -> bool {
         use Get::{End, Length, Offset, Sector, SectorEnd, Sectors};
@@ -251,7 +260,7 @@ impl Field {
 }
 
 /// What a field of a row says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Value {
     /// A number, or a span in nanoseconds: the field's kind says which.
     Number(i128),
