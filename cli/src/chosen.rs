@@ -46,6 +46,11 @@ impl Chosen {
         refused.is_none()
     }
 
+    /// Whether there was a request to choose.
+    pub(crate) fn saw_some(&self) -> bool {
+        self.seen.get() > 0
+    }
+
     /// Says why nothing was meant, if nothing was.
     pub(crate) fn tell_nothing(&self, printer: &Printer) {
         if let Some((term, before)) = self.nothing().filter(|(_, before)| *before > 0) {

@@ -70,7 +70,7 @@ pub const UNPACKED_BYTES: usize = 64 << 20;
 /// Payload bytes kept in memory to find equal ones.
 pub const DEDUP_BYTES: usize = 64 << 20;
 
-/// Payloads whose numbers `compact` keeps, to find what it has copied already.
+/// Payloads whose numbers an edit keeps, to find what it has copied already.
 pub const PAYLOADS_NUMBERED_MAX: usize = 1 << 20;
 
 /// Largest header of a trace file, in bytes.
@@ -107,6 +107,12 @@ pub const ROWS_HELD_MAX: usize = 1 << 20;
 
 /// Ranges that are kept apart to know what was written so far, of all devices together.
 pub const WRITTEN_RANGES_MAX: usize = 1 << 20;
+
+/// Requests without a completion that an edit keeps in mind: more than all connections of a recording allow.
+pub const EDIT_OPEN_MAX: usize = 1 << 20;
+
+/// Connections whose beginning an edit keeps in mind until a request of theirs comes, about 4 KiB each.
+pub const EDIT_CONNECTIONS_MAX: usize = 4096;
 
 /// Bytes that are read ahead when the next whole chunk of a damaged trace is looked for.
 pub const RESCUE_WINDOW_BYTES: usize = 1 << 20;
@@ -163,6 +169,8 @@ const _: () = assert!(
 const _: () = assert!(RESCUE_SEARCH_BYTES > (HEADER_BYTES_MAX + CHUNK_BODY_BYTES_MAX) as u64);
 const _: () = assert!(CHECK_OPEN_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
 const _: () = assert!(CHECK_ENTRIES_MAX > INDEX_CHUNKS);
+const _: () = assert!(EDIT_OPEN_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
+const _: () = assert!(EDIT_CONNECTIONS_MAX > CONNECTIONS_MAX);
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
 const _: () = assert!(EVENTS_CHUNK_BYTES + 2 * EVENT_BYTES_MAX < CHUNK_BODY_BYTES_MAX);
 const _: () = assert!(COLUMNS_EVENTS <= COLUMNS_EVENTS_MAX);

@@ -11,6 +11,7 @@ mod print;
 mod record;
 mod recover;
 mod replay;
+mod slice;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -42,6 +43,7 @@ commands! {
     Check(check::CheckArgs),
     Recover(recover::RecoverArgs),
     Compact(compact::CompactArgs),
+    Slice(slice::SliceArgs),
     Mark(mark::MarkArgs),
     Demo(demo::DemoArgs),
     Help(help::HelpArgs),
