@@ -108,9 +108,18 @@ impl EditOutput {
 
     /// Says what to run next, if the result is where a command finds it.
     pub(crate) fn say_next(&self, command: &str, printer: &Printer) {
+        self.say("next", command, printer);
+    }
+
+    /// Says how to see that nothing is in it that should not be.
+    pub(crate) fn say_check(&self, command: &str, printer: &Printer) {
+        self.say("check it", command, printer);
+    }
+
+    fn say(&self, label: &str, command: &str, printer: &Printer) {
         if !self.is_stdout() {
             let output = shell_word(&self.output);
-            printer.say("next", format_args!("blkreplay {command} {output}"));
+            printer.say(label, format_args!("blkreplay {command} {output}"));
         }
     }
 

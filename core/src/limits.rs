@@ -114,6 +114,12 @@ pub const EDIT_OPEN_MAX: usize = 1 << 20;
 /// Connections whose beginning an edit keeps in mind until a request of theirs comes, about 4 KiB each.
 pub const EDIT_CONNECTIONS_MAX: usize = 4096;
 
+/// Extents of all devices of a trace that can be moved about, about 12 bytes of memory each: 4 TiB of 1 MiB.
+pub const EXTENTS_MOVED_MAX: u64 = 4 << 20;
+
+/// Names of marks that an anonymized trace tells apart by a small number; those of others are longer.
+pub const MARKS_NUMBERED_MAX: usize = 1 << 16;
+
 /// Bytes that are read ahead when the next whole chunk of a damaged trace is looked for.
 pub const RESCUE_WINDOW_BYTES: usize = 1 << 20;
 

@@ -1,5 +1,7 @@
 //! Random small traces, and what an edit makes of them, held against a slow and obvious way to say the same.
 
+mod anonymous;
+mod merges;
 mod slices;
 
 use std::io::Cursor;
