@@ -198,10 +198,10 @@ pub(crate) fn survey(path: &Path, printer: &Printer) -> Result<Result<Survey, Ex
 }
 
 /// Shows how far it is, and ends when it is to.
-pub(crate) fn heard<'a>(
+pub(crate) fn heard(
     mut progress: Progress,
-    stop: &'a AtomicBool,
-) -> impl FnMut(u64) -> ControlFlow<()> + 'a {
+    stop: &AtomicBool,
+) -> impl FnMut(u64) -> ControlFlow<()> {
     move |done| {
         progress.update(done);
         if stop.load(Ordering::Relaxed) {

@@ -167,24 +167,21 @@ impl<R: Read + Seek> Stream<R> {
     /// hold.
     fn advance(&mut self) -> Result<Option<Nanos>, MergeError> {
         loop {
-            match self.reader.next_item().map_err(|error| self.blame(error.into()))? {
-                Some((index, item)) => {
-                    self.missing += index.saturating_sub(self.index);
-                    self.index = index + 1;
-                    if let Item::Event(mut event) = item {
-                        event.time = Nanos(event.time.0.saturating_add(self.shift.0));
-                        let time = event.time;
-                        self.next = Some((index, event));
-                        return Ok(Some(time));
-                    }
-                }
-                None => {
-                    self.next = None;
-                    return match Events::loss(&mut self.reader) {
-                        Some(loss) => Err(self.blame(EditError::Loss(loss))),
-                        None => Ok(None),
-                    };
-                }
+            let item = self.reader.next_item().map_err(|error| self.blame(error.into()))?;
+            let Some((index, item)) = item else {
+                self.next = None;
+                return match Events::loss(&mut self.reader) {
+                    Some(loss) => Err(self.blame(EditError::Loss(loss))),
+                    None => Ok(None),
+                };
+            };
+            self.missing += index.saturating_sub(self.index);
+            self.index = index + 1;
+            if let Item::Event(mut event) = item {
+                event.time = Nanos(event.time.0.saturating_add(self.shift.0));
+                let time = event.time;
+                self.next = Some((index, event));
+                return Ok(Some(time));
             }
         }
     }

@@ -9,7 +9,7 @@ mod slicing;
 
 use std::fs;
 
-use blkreplay_fixtures::bytes;
+use blkreplay_fixtures::{bytes, native};
 
 use crate::second_reader;
 use crate::support::Sandbox;
@@ -77,6 +77,29 @@ fn record(sandbox: &Sandbox) {
     );
     let record = format!("record disk.img -o t.blkr --payload all -- {script}");
     sandbox.blkreplay(&record).finish().succeeds();
+}
+
+#[test]
+fn every_native_trace_can_be_cut_joined_and_anonymized() {
+    for (name, _) in native::TRACES.into_iter().filter(|(name, _)| !name.contains("cut")) {
+        let sandbox = with(name);
+        sandbox.write("more.blkr", &bytes("native/two-devices.blkr"));
+        for command in [
+            "slice t.blkr --from event:0",
+            "slice t.blkr --from event:3 --to event:9",
+            "slice t.blkr -f id>=2",
+            "merge t.blkr more.blkr",
+            "anonymize t.blkr --map-offsets=4k",
+        ] {
+            // It has completions of requests that are known by number only.
+            let refused = name.contains("guest-blocks") && command.starts_with("merge");
+            let code = if refused { 2 } else { 0 };
+            sandbox.blkreplay(&format!("{command} -o new.blkr --force")).finish().ends_with(code);
+            if !refused {
+                assert_sound(&sandbox, "new.blkr");
+            }
+        }
+    }
 }
 
 /// What every one of the commands refuses before it reads, of an output.
