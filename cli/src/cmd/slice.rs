@@ -10,7 +10,7 @@ use blkreplay_core::edit::{self, Chooser, Cut, EditError, Planned};
 use blkreplay_core::format::{Header, SlicedHeader, Survey};
 use blkreplay_core::position::Position;
 use blkreplay_core::request::DeviceId;
-use blkreplay_core::rows::Row;
+use blkreplay_core::rows::{Row, Rows};
 
 use crate::chosen::Chosen;
 use crate::edited::{self, EditOutput};
@@ -118,7 +118,7 @@ impl SliceArgs {
     ) -> Result<Result<Planned, EditError>, Failure> {
         let mut takes = |row: &Row| chosen.is_none_or(|chosen| chosen.takes(row));
         let mut chooser = match chosen {
-            Some(_) => Some(Chooser::new(trace::open(&self.trace)?, &mut takes)),
+            Some(_) => Some(Chooser::new(Rows::new(trace::open(&self.trace)?), &mut takes)),
             None => None,
         };
         let total = survey.facts.operations.total().issues;
@@ -140,7 +140,7 @@ impl SliceArgs {
         let chosen = Chosen::asked(self.filter.as_deref(), reader.header())?;
         let mut takes = |row: &Row| chosen.as_ref().is_none_or(|chosen| chosen.takes(row));
         let mut chooser = match &self.filter {
-            Some(_) => Some(Chooser::new(trace::open(&self.trace)?, &mut takes)),
+            Some(_) => Some(Chooser::new(Rows::new(trace::open(&self.trace)?), &mut takes)),
             None => None,
         };
         let writer = self.output.begin(header)?;

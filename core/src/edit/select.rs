@@ -34,9 +34,10 @@ pub struct Chooser<'a, R> {
 }
 
 impl<'a, R: Read + Seek> Chooser<'a, R> {
-    /// Takes the requests for which `takes` holds. `reader` is a second one, at the beginning of the trace that is cut.
-    pub fn new(reader: Reader<R>, takes: &'a mut dyn FnMut(&Row) -> bool) -> Chooser<'a, R> {
-        Chooser { rows: Rows::new(reader), takes }
+    /// Takes the requests for which `takes` holds. `rows` are those of a second reader, at the beginning of the trace that is
+    /// cut.
+    pub fn new(rows: Rows<Reader<R>>, takes: &'a mut dyn FnMut(&Row) -> bool) -> Chooser<'a, R> {
+        Chooser { rows, takes }
     }
 
     /// The row of the next issue, which has this index.

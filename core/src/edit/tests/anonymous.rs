@@ -45,6 +45,7 @@ fn classes(rows: &[Row]) -> Vec<(u8, usize)> {
 fn kept(row: &Row, offset: bool) -> Row {
     let mut row = row.clone();
     (row.cookie, row.payload) = (0, Payload::Absent);
+    row.context = Context::default();
     if !offset {
         row.request.range.offset = 0;
     }

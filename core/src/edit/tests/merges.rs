@@ -38,6 +38,7 @@ fn asked(trace: &[u8], device: u16, shift: u64) -> Vec<Row> {
         .map(|mut row| {
             (row.id, row.event, row.device) = (RequestId(0), 0, DeviceId(0));
             row.connection = ConnectionId(0);
+            row.context = Context::default();
             row.time = Nanos(row.time.0 - shift);
             if let Payload::Stored(digest, _) = row.payload {
                 row.payload = Payload::Digest(digest);

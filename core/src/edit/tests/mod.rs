@@ -21,7 +21,7 @@ use crate::format::{
 use crate::request::{
     ConnectionId, DeviceId, Digest, Errno, Extent, Flags, Operation, Request, RequestId,
 };
-use crate::rows::{Row, Rows};
+use crate::rows::{Context, Row, Rows};
 use crate::units::{ByteRange, Nanos};
 
 pub(super) const DEVICES: u16 = 3;

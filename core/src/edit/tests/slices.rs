@@ -29,12 +29,12 @@ pub(in crate::edit) fn cut(
     let all = |_: &Row| true;
     let takes_it = takes.unwrap_or(&all);
     let mut once = |row: &Row| takes_it(row);
-    let mut chooser = takes.map(|_| Chooser::new(opened(trace), &mut once));
+    let mut chooser = takes.map(|_| Chooser::new(Rows::new(opened(trace)), &mut once));
     let planned = plan_slice(&mut opened(trace), cut, chooser.as_mut(), &mut go_on())?;
     let mut reader = opened(trace);
     let header = planned.header(reader.header(), said());
     let mut again = |row: &Row| takes_it(row);
-    let mut chooser = takes.map(|_| Chooser::new(opened(trace), &mut again));
+    let mut chooser = takes.map(|_| Chooser::new(Rows::new(opened(trace)), &mut again));
     let writer = Writer::create(Vec::new(), &header, 9, 2).unwrap();
     let (out, written) = slice(&mut reader, writer, &planned, chooser.as_mut(), &mut go_on())?;
     assert_eq!(planned.requests(), written.operations.total().issues);
@@ -58,6 +58,7 @@ fn wanted(trace: &[u8], from: u64, to: u64, takes: &dyn Fn(&Row) -> bool) -> Vec
 
 fn timeless(mut row: Row) -> Row {
     (row.event, row.epoch) = (0, 0);
+    row.context = Context::default();
     if let Payload::Stored(digest, _) = row.payload {
         row.payload = Payload::Digest(digest);
     }
