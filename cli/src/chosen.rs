@@ -134,6 +134,11 @@ impl Chosen {
         refused.is_none()
     }
 
+    /// Whether there was a request to choose.
+    pub(crate) fn saw_some(&self) -> bool {
+        self.seen.get() > 0
+    }
+
     fn fetch(&self, id: PayloadId) -> Option<Bytes> {
         match self.data.as_ref()?.borrow_mut().payload(id) {
             Ok(data) => Some(data),

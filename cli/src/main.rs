@@ -12,6 +12,7 @@ mod clock;
 mod cmd;
 mod control;
 mod dry_run;
+mod edited;
 mod exit;
 mod failure;
 mod follow;

@@ -95,10 +95,10 @@ impl Rerun {
         let clock = Arc::new(MonotonicClock::start());
         let recorder = match &setup.output {
             Some(output) => {
-                let header = Header {
-                    replay: Some(replay_of(reader.uuid(), &setup.rules)),
-                    ..header.clone()
-                };
+                let replay = Some(replay_of(reader.uuid(), &setup.rules));
+                let mut header = Header { replay, ..header.clone() };
+                // What it reads has digests of its own, whatever the recording has.
+                header.edits.anonymized = None;
                 Some(start_recorder(output, setup, &header, &clock, printer)?)
             }
             None => None,

@@ -214,6 +214,7 @@ fn header(plan: &Plan, images: &[OpenedImage], clock: &MonotonicClock) -> Result
         },
         recovered: None,
         replay: None,
+        edits: blkreplay_core::format::Edits::default(),
     })
 }
 

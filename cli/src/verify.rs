@@ -154,6 +154,7 @@ mod tests {
             limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
             recovered: None,
             replay: None,
+            edits: blkreplay_core::format::Edits::default(),
         }
     }
 

@@ -129,6 +129,7 @@ fn made() -> Vec<u8> {
         limits: LimitsHeader { request_data_bytes: 1 << 26, connection_requests: 1024 },
         recovered: None,
         replay: None,
+        edits: blkreplay_core::format::Edits::default(),
     };
     let mut writer = Writer::create(Vec::new(), &header, 1, 1).expect("a vector takes all");
     let mut noise = Noise(1);

@@ -49,6 +49,7 @@ fn header(requests: u64) -> Header {
         limits: LimitsHeader { request_data_bytes: 64 << 20, connection_requests: 1024 },
         recovered: None,
         replay: None,
+        edits: blkreplay_core::format::Edits::default(),
     }
 }
 

@@ -205,6 +205,7 @@ fn header(image: &Path, disk: &dyn Image) -> Result<Header, Box<dyn Error>> {
         limits: LimitsHeader { request_data_bytes: 64 << 20, connection_requests: 1024 },
         recovered: None,
         replay: None,
+        edits: blkreplay_core::format::Edits::default(),
     })
 }
 

@@ -70,7 +70,7 @@ pub const UNPACKED_BYTES: usize = 64 << 20;
 /// Payload bytes kept in memory to find equal ones.
 pub const DEDUP_BYTES: usize = 64 << 20;
 
-/// Payloads whose numbers `compact` keeps, to find what it has copied already.
+/// Payloads whose numbers an edit keeps, to find what it has copied already.
 pub const PAYLOADS_NUMBERED_MAX: usize = 1 << 20;
 
 /// Largest header of a trace file, in bytes.
@@ -123,6 +123,18 @@ pub const STATS_PIECES_MAX: usize = 1 << 20;
 
 /// Connections that statistics tell apart.
 pub const STATS_CONNECTIONS_MAX: usize = 1 << 16;
+
+/// Requests without a completion that an edit keeps in mind: more than all connections of a recording allow.
+pub const EDIT_OPEN_MAX: usize = 1 << 20;
+
+/// Connections whose beginning an edit keeps in mind until a request of theirs comes, about 4 KiB each.
+pub const EDIT_CONNECTIONS_MAX: usize = 4096;
+
+/// Extents of all devices of a trace that can be moved about, about 12 bytes of memory each: 4 TiB of 1 MiB.
+pub const EXTENTS_MOVED_MAX: u64 = 4 << 20;
+
+/// Names of marks that an anonymized trace tells apart by a small number; those of others are longer.
+pub const MARKS_NUMBERED_MAX: usize = 1 << 16;
 
 /// Bytes that are read ahead when the next whole chunk of a damaged trace is looked for.
 pub const RESCUE_WINDOW_BYTES: usize = 1 << 20;
@@ -179,6 +191,8 @@ const _: () = assert!(
 const _: () = assert!(RESCUE_SEARCH_BYTES > (HEADER_BYTES_MAX + CHUNK_BODY_BYTES_MAX) as u64);
 const _: () = assert!(CHECK_OPEN_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
 const _: () = assert!(CHECK_ENTRIES_MAX > INDEX_CHUNKS);
+const _: () = assert!(EDIT_OPEN_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);
+const _: () = assert!(EDIT_CONNECTIONS_MAX > CONNECTIONS_MAX);
 const _: () = assert!(DEVICES_MAX <= u16::MAX as usize);
 const _: () = assert!(EVENTS_CHUNK_BYTES + 2 * EVENT_BYTES_MAX < CHUNK_BODY_BYTES_MAX);
 const _: () = assert!(COLUMNS_EVENTS <= COLUMNS_EVENTS_MAX);

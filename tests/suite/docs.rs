@@ -164,6 +164,7 @@ fn what_the_other_pages_show_happens_too() {
     check("book/src/divergence.md");
     check("book/src/survival.md");
     check("book/src/compacting.md");
+    check("book/src/editing.md");
     check("book/src/reference/json.md");
 }
 

@@ -16,6 +16,8 @@ mod compact;
 mod compat;
 /// README and book: what they show is run, where they link to is looked up.
 mod docs;
+/// `slice`, `merge` and `anonymize`: traces made of traces.
+mod edits;
 /// `print -f`: which requests are meant.
 mod filters;
 /// Marks, the socket they come through, and the positions that name them.

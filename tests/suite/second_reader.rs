@@ -43,6 +43,14 @@ fn check(sandbox: &Sandbox, python: &str, trace: &str, codes: &[i32]) {
     }
 }
 
+/// Asserts that the second reader says of a whole trace what we say, and finds its summaries right.
+#[track_caller]
+pub(crate) fn assert_agrees(sandbox: &Sandbox, trace: &str) {
+    let python = python(sandbox);
+    check(sandbox, python, trace, &[0]);
+    second_reader(sandbox, python, &[trace, "--check"]).succeeds();
+}
+
 #[test]
 fn a_reader_written_from_the_page_prints_every_native_trace_as_we_do() {
     let sandbox = Sandbox::new();

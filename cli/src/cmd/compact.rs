@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use blkreplay_core::edit::{self, CompactError};
+use blkreplay_core::edit::{self, EditError};
 use blkreplay_core::format::{Layout, Loss, ReadError, Survey, Writer, Written};
 use blkreplay_core::units::Size;
 use tempfile::NamedTempFile;
@@ -148,7 +148,7 @@ impl CompactArgs {
         let salt = salt.rotate_left(32) ^ NEW_SALT;
         let out = BufWriter::new(file);
         let begun = Writer::create(out, &header, salt, uuid);
-        let copied = begun.map_err(CompactError::Write).and_then(|writer| {
+        let copied = begun.map_err(EditError::Write).and_then(|writer| {
             let writer = writer.laid_out(Layout::Columns { level: self.level });
             edit::compact(&mut reader, writer, &mut |done| {
                 progress.update(done);
@@ -166,10 +166,10 @@ impl CompactArgs {
                 file.as_file().sync_all().map_err(|error| self.cannot_write(error))?;
                 Ok(Outcome::Done(file, Box::new(written)))
             }
-            Err(CompactError::Interrupted { .. }) => Ok(Outcome::Interrupted),
-            Err(CompactError::Loss(loss)) => Ok(Outcome::Loss(loss)),
-            Err(CompactError::Read(error)) => Err(self.cannot_read(error)),
-            Err(CompactError::Write(error)) => Err(Failure::because(self.cannot(), error)),
+            Err(EditError::Interrupted { .. }) => Ok(Outcome::Interrupted),
+            Err(EditError::Loss(loss)) => Ok(Outcome::Loss(loss)),
+            Err(EditError::Read(error)) => Err(self.cannot_read(error)),
+            Err(EditError::Write(error)) => Err(Failure::because(self.cannot(), error)),
             Err(error) => {
                 let name = input::name(&self.input);
                 Err(Failure::because(format!("cannot compact {}", name.display()), error))

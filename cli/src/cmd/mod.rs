@@ -1,5 +1,6 @@
 //! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
 
+mod anonymize;
 mod check;
 mod compact;
 mod demo;
@@ -7,10 +8,12 @@ mod generate;
 mod help;
 mod info;
 pub(crate) mod mark;
+mod merge;
 mod print;
 mod record;
 mod recover;
 mod replay;
+mod slice;
 mod stats;
 
 use crate::exit::ExitCode;
@@ -44,6 +47,9 @@ commands! {
     Check(check::CheckArgs),
     Recover(recover::RecoverArgs),
     Compact(compact::CompactArgs),
+    Slice(slice::SliceArgs),
+    Merge(merge::MergeArgs),
+    Anonymize(anonymize::AnonymizeArgs),
     Mark(mark::MarkArgs),
     Demo(demo::DemoArgs),
     Help(help::HelpArgs),

@@ -213,6 +213,7 @@ impl ReplayArgs {
                 .hint(format!("blkreplay replay {} IMAGE", shell_word(&self.trace)))
                 .hint(format!("blkreplay replay {} -- COMMAND", shell_word(&self.trace))));
         }
+        self.refuse_tokens(header)?;
         if live && self.how.order == Order::None {
             return Err(Failure::new(
                 "--order none is for replays on images: a client has its own",
@@ -243,6 +244,18 @@ impl ReplayArgs {
             plan.needs_writes().map_err(|error| trace::cannot_replay(&self.trace, error))?;
         }
         self.output.check(&self.trace, header)
+    }
+
+    /// Refuses to compare data with what only stands for data.
+    fn refuse_tokens(&self, header: &Header) -> Result<(), Failure> {
+        let compares = !self.command.is_empty() || !self.accept.no_verify;
+        if header.edits.anonymized.is_none() || self.dry_run || !compares {
+            return Ok(());
+        }
+        let what = "the trace is anonymized: it has tokens for its digests, and no data have those";
+        Err(Failure::new(what).hint(
+            "--no-verify --fill random  replays what it asks of a disk, and compares nothing",
+        ))
     }
 
     fn rules(&self) -> Rules {

@@ -168,7 +168,7 @@ impl StatsArgs {
         printer: &Printer,
     ) -> Result<Counted, Failure> {
         let header = trace.header();
-        let chosen = Chosen::asked(self.filter.as_deref(), header)?;
+        let chosen = Chosen::asked(self.filter.as_deref(), path, header)?;
         let blocks = header.devices.iter().map(|device| u64::from(device.block_preferred));
         let mut counter = Counter {
             stats: Stats::new(blocks.collect()),
@@ -205,7 +205,7 @@ struct Counter {
 impl Counter {
     fn run(&mut self, mut events: impl Events) -> Result<Option<Loss>, ReadError> {
         let by_written = self.groups.as_ref().is_some_and(|groups| groups.field().name == WRITTEN);
-        let joiner = Joiner::new();
+        let joiner = self.chosen.as_ref().map_or_else(Joiner::new, Chosen::joiner);
         let mut joiner = if by_written { joiner.knowing_written() } else { joiner };
         let mut seen: u64 = 0;
         loop {

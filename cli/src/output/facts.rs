@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use blkreplay_core::format::{
-    ColumnCosts, DeviceHeader, ExportHeader, FingerprintMethod, HeaderWorth, LimitsHeader,
+    ColumnCosts, DeviceHeader, Edits, ExportHeader, FingerprintMethod, HeaderWorth, LimitsHeader,
     PayloadPolicy, RecoveredHeader, ReplayHeader, Survey,
 };
 use blkreplay_core::units::Size;
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::parts::{self, PartJson};
 use super::printable;
+use super::provenance;
 use crate::words::{Count, counted, shell_word};
 
 /// The schema of the facts.
@@ -61,8 +62,11 @@ fn describe(survey: &Survey) -> Vec<(&'static str, String)> {
         let (of, order) = (printable(&replay.of), printable(&replay.order));
         lines.push(("replay", format!("of {of}, --order {order}")));
     }
-    let words: Vec<_> = header.command.iter().map(shell_word).collect();
-    lines.push(("command", printable(&words.join(" ")).into_owned()));
+    lines.extend(provenance::lines(&header.edits));
+    if !header.command.is_empty() {
+        let words: Vec<_> = header.command.iter().map(shell_word).collect();
+        lines.push(("command", printable(&words.join(" ")).into_owned()));
+    }
     if let Some(status) = survey.status {
         lines.push(("status", format!("{status}, of the recorded command")));
     }
@@ -112,7 +116,8 @@ fn describe_device(device: &DeviceHeader) -> String {
         || "no fingerprint".to_owned(),
         |digest| format!("{} {digest}", method_name(device.fingerprint.method)),
     );
-    format!("{name}  {}  {format} image {image}{access}  {fingerprint}", Size(device.size))
+    let image = if image.is_empty() { String::new() } else { format!(" {image}") };
+    format!("{name}  {}  {format} image{image}{access}  {fingerprint}", Size(device.size))
 }
 
 fn describe_recovered(recovered: &RecoveredHeader) -> String {
@@ -176,8 +181,11 @@ fn bytes_per_request(survey: &Survey) -> Option<f64> {
     (requests > 0).then(|| survey.facts.events_bytes as f64 / requests as f64)
 }
 
-/// The wall clock at time 0, in UTC and whole seconds; `None` if no calendar has it.
+/// The wall clock at time 0, in UTC and whole seconds; `None` if nobody knows it, or no calendar has it.
 fn recorded_at(wall_clock_ns: u64) -> Option<String> {
+    if wall_clock_ns == 0 {
+        return None;
+    }
     let seconds = i64::try_from(wall_clock_ns / 1_000_000_000).ok()?;
     Some(Timestamp::from_second(seconds).ok()?.to_string())
 }
@@ -205,6 +213,8 @@ struct InfoJson<'survey> {
     recovered: Option<&'survey RecoveredHeader>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replay: Option<&'survey ReplayHeader>,
+    #[serde(flatten)]
+    edits: &'survey Edits,
     requests: u64,
     events: u64,
     events_lost: u64,
@@ -274,6 +284,7 @@ pub(crate) fn write_json(
         limits: header.limits,
         recovered: header.recovered.as_ref(),
         replay: header.replay.as_ref(),
+        edits: &header.edits,
         requests: facts.operations.total().issues,
         events: facts.events,
         events_lost: facts.lost,
@@ -308,7 +319,8 @@ mod tests {
     #[test]
     fn the_wall_clock_is_printed_in_utc() {
         assert_eq!(recorded_at(1_790_000_000_123_456_789).unwrap(), "2026-09-21T14:13:20Z");
-        assert_eq!(recorded_at(0).unwrap(), "1970-01-01T00:00:00Z");
+        assert_eq!(recorded_at(1).unwrap(), "1970-01-01T00:00:00Z");
+        assert_eq!(recorded_at(0), None);
         assert!(recorded_at(u64::MAX).is_some());
     }
 

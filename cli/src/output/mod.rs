@@ -22,6 +22,7 @@ pub(crate) mod log_facts;
 /// What became of a QEMU log that was recovered.
 pub(crate) mod log_recovery;
 mod parts;
+mod provenance;
 /// What became of a damaged trace.
 pub(crate) mod recovery;
 /// What the requests of a trace amount to.

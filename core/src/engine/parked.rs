@@ -56,6 +56,7 @@ pub(super) fn header(payload: PayloadPolicy, devices: usize) -> Header {
         limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
         recovered: None,
         replay: None,
+        edits: crate::format::Edits::default(),
     }
 }
 

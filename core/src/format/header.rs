@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::edits::Edits;
 use crate::request::Digest;
 
 /// The metadata of a trace.
@@ -14,7 +15,7 @@ pub struct Header {
     pub tool: String,
     /// Its command line, argument by argument.
     pub command: Vec<String>,
-    /// Wall clock at time 0 of the recording, nanoseconds since 1970-01-01 UTC.
+    /// Wall clock at time 0 of the recording, nanoseconds since 1970-01-01 UTC; 0 if nobody knows.
     pub wall_clock_ns: u64,
     /// What was kept of the data.
     pub payload: PayloadPolicy,
@@ -30,6 +31,9 @@ pub struct Header {
     /// Said of a trace that a replay wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<ReplayHeader>,
+    /// What was done to it since.
+    #[serde(flatten)]
+    pub edits: Edits,
 }
 
 /// That a trace is what a replay did. Its ids are those of the recording: they stand in the order in which requests

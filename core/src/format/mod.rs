@@ -17,6 +17,7 @@ mod columns;
 mod counts;
 mod decode;
 mod decode_error;
+mod edits;
 mod encode;
 mod facts;
 mod frame;
@@ -56,6 +57,7 @@ pub use check::{CheckError, Checked, Depth, Fault, Finding, Inspector, Level, Pl
 pub use columns::{BlockColumns, Column, ColumnChunk, Field, Fields, IssueColumns, NO_ISSUE};
 pub use counts::{OperationCount, OperationCounts};
 pub use decode::{DecodeError, UnknownEvent};
+pub use edits::{AnonymizedHeader, Edits, MergedHeader, SlicedHeader};
 pub use facts::Facts;
 pub use frame::FrameError;
 pub use gather::Layout;

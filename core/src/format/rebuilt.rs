@@ -133,6 +133,7 @@ impl Told {
             },
             recovered: None,
             replay: None,
+            edits: crate::format::Edits::default(),
         }
     }
 }

@@ -149,6 +149,7 @@ fn header() -> Header {
         limits: LimitsHeader { request_data_bytes: 64 << 20, connection_requests: 1024 },
         recovered: None,
         replay: None,
+        edits: blkreplay_core::format::Edits::default(),
     }
 }
 

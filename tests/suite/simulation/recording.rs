@@ -153,6 +153,7 @@ fn header(payload: PayloadPolicy, devices: &[Device]) -> Header {
         limits: LimitsHeader { request_data_bytes: 0, connection_requests: 0 },
         recovered: None,
         replay: None,
+        edits: blkreplay_core::format::Edits::default(),
     }
 }
 

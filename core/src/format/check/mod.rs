@@ -13,11 +13,12 @@ use std::ops::ControlFlow;
 
 pub use fault::{Fault, Finding, Level, Place};
 
-use self::pairing::Pairing;
+use self::pairing::{Ids, Pairing};
 use self::recount::Recount;
 use super::body::Body;
 use super::decode::Decoded;
 use super::frame::{ChunkHeader, ChunkType};
+use super::header::Header;
 use super::loss::{Damage, LossKind};
 use super::reader::ReadError;
 use super::shelf::Shelf;
@@ -86,7 +87,7 @@ pub fn check<R: Read + Seek>(
         inspector,
         checked: Checked::default(),
         shelf: Shelf::default(),
-        pairing: Pairing::new(beginning.header.as_ref().is_some_and(|one| one.replay.is_some())),
+        pairing: Pairing::new(beginning.header.as_ref().map_or(Ids::All, ids_of)),
         recount: Recount::new(beginning.ends_with_index),
         expected: Expected::default(),
         time: 0,
@@ -101,6 +102,16 @@ pub fn check<R: Read + Seek>(
         check.recount.missing();
     }
     check.run()
+}
+
+/// What the ids of a trace with this header promise.
+fn ids_of(header: &Header) -> Ids {
+    // Those of a merged trace are its own, whatever it was put together from; a cut keeps what was promised before.
+    match (&header.replay, header.edits.sliced.is_empty()) {
+        (Some(_), _) => Ids::Any,
+        (None, false) => Ids::Some,
+        (None, true) => Ids::All,
+    }
 }
 
 /// What the next chunk should say.

@@ -1,7 +1,7 @@
 //! Whether each request is issued once and completed at most once, by the right device.
 //!
 //! Issues and blocks in, faults out. Invariant: where events are missing, only what no missing event could
-//! explain is a fault; ids count up, but for those of a replay; no more than `CHECK_OPEN_MAX` requests are kept in mind.
+//! explain is a fault; ids count up, but for those of another trace; no more than `CHECK_OPEN_MAX` requests are kept in mind.
 
 use std::collections::HashMap;
 
@@ -20,14 +20,25 @@ pub(super) struct Open {
     place: Place,
 }
 
+/// What is promised of the ids of issues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Ids {
+    /// They count up from 0.
+    #[default]
+    All,
+    /// They are some of another trace, in its order.
+    Some,
+    /// They are those of another trace, in any order.
+    Any,
+}
+
 /// The requests so far.
 #[derive(Debug, Default)]
 pub(super) struct Pairing {
     open: HashMap<u64, Open>,
     /// The next id, if no issue is missing.
     next: u64,
-    /// Ids are those of another trace, in any order.
-    replayed: bool,
+    ids: Ids,
     /// Events are missing since the last issue: some ids may be, too.
     skips: bool,
     /// Events are missing somewhere before, or there were too many open requests.
@@ -37,9 +48,9 @@ pub(super) struct Pairing {
 }
 
 impl Pairing {
-    /// For a trace whose ids count up, or for one that a replay wrote.
-    pub(super) fn new(replayed: bool) -> Pairing {
-        Pairing { replayed, ..Pairing::default() }
+    /// For a trace of which this is promised.
+    pub(super) fn new(ids: Ids) -> Pairing {
+        Pairing { ids, ..Pairing::default() }
     }
 
     /// Events are missing here.
@@ -52,10 +63,10 @@ impl Pairing {
     pub(super) fn issue(&mut self, issue: &Issue, place: Place, faults: &mut Vec<Fault>) {
         let id = issue.id.0;
         self.issues += 1;
-        let expected = match (self.replayed, self.skips) {
-            (true, _) => !self.open.contains_key(&id),
-            (false, true) => id >= self.next,
-            (false, false) => id == self.next,
+        let expected = match (self.ids, self.skips) {
+            (Ids::Any, _) => !self.open.contains_key(&id),
+            (Ids::Some, _) | (Ids::All, true) => id >= self.next,
+            (Ids::All, false) => id == self.next,
         };
         if !expected {
             faults.push(Fault::RequestId { found: id, wanted: self.next });

@@ -38,6 +38,7 @@ fn header() -> Header {
         limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
         recovered: None,
         replay: None,
+        edits: crate::format::Edits::default(),
     }
 }
 

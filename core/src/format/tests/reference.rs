@@ -49,6 +49,7 @@ fn example_header() -> Header {
         limits: LimitsHeader { request_data_bytes: 64 << 20, connection_requests: 1024 },
         recovered: None,
         replay: None,
+        edits: crate::format::Edits::default(),
     }
 }
 
