@@ -13,6 +13,9 @@ use super::quantity::PERCENT;
 use super::totals::Aggregate;
 use super::tree::{Call, Node, Operator, Part, What};
 
+/// Different functions over all requests that a filter has at most: each keeps values, 4 MiB of them at most.
+const AGGREGATES_MAX: usize = 16;
+
 /// A part that has a number, and whether that is a span.
 pub(super) struct Counted {
     pub(super) number: Number,
@@ -241,11 +244,15 @@ impl Checker<'_> {
         self.inside.set(false);
         let (aggregate, is_span) = aggregate?;
         let mut aggregates = self.aggregates.borrow_mut();
-        let place = aggregates.iter().position(|known| *known == aggregate).unwrap_or_else(|| {
-            aggregates.push(aggregate);
-            aggregates.len() - 1
-        });
-        Ok(Counted { number: Number::Total(place), is_span })
+        if let Some(place) = aggregates.iter().position(|known| *known == aggregate) {
+            return Ok(Counted { number: Number::Total(place), is_span });
+        }
+        if aggregates.len() == AGGREGATES_MAX {
+            let what = format!("more than {AGGREGATES_MAX} functions over all requests");
+            return Err(QueryError::new(what, node.place.clone(), "one too many"));
+        }
+        aggregates.push(aggregate);
+        Ok(Counted { number: Number::Total(aggregates.len() - 1), is_span })
     }
 
     fn aggregate_inside(
