@@ -41,6 +41,8 @@ pub(crate) struct Lines<'a> {
     pub(crate) seeks: bool,
     /// Only events that two runs of a virtual machine share.
     pub(crate) folded: bool,
+    /// Whether requests are to know which reads are of ranges that were never written.
+    pub(crate) written: bool,
     /// Only requests that it means.
     pub(crate) chosen: Option<&'a Chosen>,
 }
@@ -174,6 +176,7 @@ impl Lines<'_> {
     ) -> Result<Option<Loss>, Stop> {
         let takes = |row: &Row| self.chosen.is_none_or(|chosen| chosen.takes(row));
         let joiner = self.chosen.map_or_else(Joiner::new, Chosen::joiner);
+        let joiner = if self.written { joiner.knowing_written() } else { joiner };
         self.tell(trace, joiner, out, takes, |row, out| print(row, out))
     }
 

@@ -1,6 +1,6 @@
 //! `print --fields` and `--format csv`: what stands in a column is what `print --json` says in that member.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Sandbox;
 
@@ -97,6 +97,25 @@ fn columns_of_text_stand_under_their_names() {
     let flush = print(&sandbox, "--fields op,off,err -f flush -n 1");
     let cells: Vec<_> = flush.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(cells, ["flush", "-", "-"], "{flush}");
+}
+
+#[test]
+fn what_came_before_is_known_wherever_printing_begins() {
+    let sandbox = recorded();
+    let fields = "--json --fields id,step,qd,seek,gap,never_written";
+    let all = print(&sandbox, fields);
+    let last: Vec<_> = all.lines().skip(4).collect();
+    assert_eq!(print(&sandbox, &format!("{fields} --at #4")).lines().collect::<Vec<_>>(), last);
+    let tail = print(&sandbox, &format!("{fields} --tail {}", last.len()));
+    assert_eq!(tail.lines().collect::<Vec<_>>(), last);
+    let all = objects(&all);
+    assert!(all.iter().all(|row| row["step"].is_u64() && row["qd"].is_u64()), "{all:?}");
+    assert_eq!(
+        (&all[1]["seek"], &all[2]["seek"]),
+        (&json!((1 << 20) - (64 << 10)), &json!(1_044_480))
+    );
+    let read = print(&sandbox, "--json --fields op,never_written -f read");
+    assert!(!read.contains("never_written"), "the range was written: {read}");
 }
 
 #[test]

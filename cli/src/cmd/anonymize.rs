@@ -190,7 +190,7 @@ impl AnonymizeArgs {
         );
         if !input::is_stdin(&self.trace) {
             let trace = shell_word(&self.trace);
-            self.output.say_check(&format!("info {trace}"), printer);
+            self.output.say_check(&format!("stats {trace}"), printer);
         }
     }
 }

@@ -261,13 +261,16 @@ impl PrintArgs {
         chosen: Option<&Chosen>,
         out: &mut Output,
     ) -> Result<Option<Loss>, Stop> {
+        let shown = self.fields.as_ref().map(Columns::needs).unwrap_or_default();
         let lines = Lines {
             at: self.at.clone(),
             limit: self.limit,
             tail: self.tail,
+            written: shown.written,
             until: if self.follow { Until::End } else { Until::Now },
             seeks: !self.follow
                 && !input::is_stdin(&self.trace)
+                && !shown.context
                 && !chosen.is_some_and(Chosen::needs_all_before),
             folded: self.folded,
             chosen,

@@ -8,7 +8,7 @@ use std::fmt;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use blkreplay_core::query::{FIELDS, Field, Kind, Value};
+use blkreplay_core::query::{FIELDS, Field, Kind, Needs, Value};
 use blkreplay_core::rows::Row;
 use blkreplay_core::units::Nanos;
 use serde::ser::SerializeMap;
@@ -96,6 +96,22 @@ impl Columns {
     /// What CSV has when nothing else is asked for.
     pub(crate) fn usual() -> Columns {
         USUAL.parse().expect("all of these are fields")
+    }
+
+    /// What must be known of requests beside what they say themselves: `context` and `written`.
+    pub(crate) fn needs(&self) -> Needs {
+        let mut all = Needs::default();
+        for column in &self.0 {
+            if let What::Field(field) = column.what {
+                let Needs { context, written, .. } = field.needs();
+                all = Needs {
+                    context: all.context || context,
+                    written: all.written || written,
+                    ..all
+                };
+            }
+        }
+        all
     }
 
     /// Names the columns of text.

@@ -2,6 +2,7 @@
 //!
 //! The only table of fields: the parser, the help and the book are made from it. Invariant: a name means one field.
 
+use super::filter::Needs;
 use super::names::nearest;
 use crate::event::Payload;
 use crate::request::Flags;
@@ -242,6 +243,13 @@ impl Field {
     pub fn is_of_range(&self) -> bool {
         use Get::{End, Length, Offset, Sector, SectorEnd, Sectors};
         matches!(self.get, Offset | End | Length | Sector | SectorEnd | Sectors)
+    }
+
+    /// What it takes beside rows to say it.
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::default();
+        self.get.add_needs(&mut needs);
+        needs
     }
 
     /// What a request says in this field, if that is a text.

@@ -222,7 +222,7 @@ impl Content {
 }
 
 impl Get {
-    fn add_needs(self, needs: &mut Needs) {
+    pub(super) fn add_needs(self, needs: &mut Needs) {
         match self {
             Get::Step
             | Get::Depth

@@ -23,7 +23,7 @@ fn all_is_kept_but_names_and_data() {
         "tokens",
         "kept",
         "offsets",
-        "check it blkreplay info t.blkr share.blkr",
+        "check it blkreplay stats t.blkr share.blkr",
     ]);
     assert_sound(&sandbox, "share.blkr");
     for member in ["id", "conn", "op", "off", "len", "t", "lat", "hold", "epoch", "flags", "result"]

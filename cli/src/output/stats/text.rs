@@ -7,13 +7,15 @@ use std::io::{self, Write};
 use anstyle::Style;
 use blkreplay_core::request::Operation;
 use blkreplay_core::units::{Nanos, Size};
-use blkreplay_core::view::stats::{Stats, Tally, rate};
+use blkreplay_core::view::stats::{Stats, Tally};
 
 use super::bars::sparkline;
 use super::by::{self, exact_size};
 use super::{Counted, Look, mib_a_second, percent, size, span};
 use crate::output::printable;
 use crate::words::{Count, counted};
+
+const NANOS_A_SECOND: u64 = 1_000_000_000;
 
 /// Lengths that are told, of each operation.
 const SIZES_TOLD: usize = 4;
@@ -165,12 +167,13 @@ fn unfinished(stats: &Stats) -> Option<String> {
 
 fn rates(stats: &Stats) -> Vec<String> {
     let pace = stats.pace();
-    let completed = stats.sum(|tally| tally.completed);
+    let completed = u128::from(stats.sum(|tally| tally.completed));
     let share = percent(pace.busy().0, pace.span().0);
     let line = |time: Nanos, when: String| {
-        let requests = rate(completed, time)?;
+        let requests = (completed * u128::from(NANOS_A_SECOND)).checked_div(time.0.into())?;
+        let requests = Count(u64::try_from(requests).unwrap_or(u64::MAX));
         let bytes = mib_a_second(pace.moved(), time);
-        Some(format!("{requests:.0} requests/s, {bytes} MiB/s {when}"))
+        Some(format!("{requests} requests/s, {bytes} MiB/s {when}"))
     };
     let all = line(pace.span(), format!("in {}", pace.span()));
     let busy = line(pace.busy(), format!("while busy, {} ({share}%)", pace.busy()));
