@@ -156,6 +156,9 @@ impl Chosen {
             printer.warn(format_args!(
                 "nothing is meant: of {requests} that get so far, none passes `{term}`"
             ));
+            if term.contains("..") && !term.contains("..=") {
+                printer.hint("`..` leaves its end out, `..=` keeps it");
+            }
         }
         if self.lacked.get() == 0 {
             return;

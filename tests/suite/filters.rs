@@ -82,6 +82,11 @@ fn a_filter_that_means_nothing_says_which_part_is_to_blame() {
     print(&sandbox, "write && lat > 1h && fua", "").succeeds().says(&[&said]);
     let told = print(&sandbox, "write", "").succeeds();
     assert_eq!(told.stderr, "", "{told}");
+    let hint = "hint: `..` leaves its end out, `..=` keeps it";
+    let last = print(&sandbox, "id in {1000..2000}", "").succeeds();
+    last.says(&["none passes `id in {1000..2000}`", hint]);
+    let inclusive = print(&sandbox, "id in 1000..=2000", "").succeeds();
+    assert!(!inclusive.stderr.contains("hint"), "{inclusive}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) fn write(
 ) -> io::Result<()> {
     let largest = &by.largest;
     let rest_label = match largest.rest_values {
+        Some(1) => "1 other".to_owned(),
         Some(values) => format!("{} others", Count(values)),
         None => "others".to_owned(),
     };
