@@ -13,6 +13,7 @@ mod cmd;
 mod control;
 mod dry_run;
 mod exit;
+mod expert;
 mod failure;
 mod follow;
 mod images;

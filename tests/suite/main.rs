@@ -18,6 +18,7 @@ mod compat;
 mod docs;
 /// `print -f`: which requests are meant.
 mod filters;
+mod findings;
 /// Marks, the socket they come through, and the positions that name them.
 mod marks;
 /// The native fixtures, and the commands that read a trace.
