@@ -123,10 +123,10 @@ impl Flight {
         if still > STALL && !self.unsure {
             let oldest = self.open.iter().find(|(_, open)| open.device == device);
             let detail = format!("{still} with {} in flight", lane.open);
-            let stall = place.finding("stall", detail);
+            let finding = place.finding("stall", detail);
             found.extend(match oldest {
-                Some((id, _)) => stall.on(device).with(*id),
-                None => stall.on(device),
+                Some((id, _)) => finding.on(device).with(*id),
+                None => finding.on(device),
             });
         }
         lane.since = place.time;

@@ -85,7 +85,9 @@ impl FirstPass {
 
     fn take(&mut self) {
         while let Some(row) = self.joiner.pop() {
-            self.totals.iter_mut().for_each(|totals| totals.add(&row));
+            for totals in &mut self.totals {
+                totals.add(&row);
+            }
         }
     }
 
@@ -94,7 +96,9 @@ impl FirstPass {
         self.joiner.finish();
         self.take();
         for (sieve, totals) in self.sieves.iter_mut().zip(&self.totals) {
-            sieve.filters.iter_mut().for_each(|filter| filter.settle(totals));
+            for filter in &mut sieve.filters {
+                filter.settle(totals);
+            }
         }
         let sizes = header.devices.iter().map(|device| (device.size, device.read_only)).collect();
         Findings {
