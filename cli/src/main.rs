@@ -14,6 +14,7 @@ mod control;
 mod dry_run;
 mod edited;
 mod exit;
+mod expert;
 mod failure;
 mod follow;
 mod images;

@@ -172,6 +172,15 @@ pub const TRACK_EVENTS_MAX: usize = 1 << 16;
 /// What they may carry together, in bytes (64 MiB).
 pub const TRACK_BYTES_MAX: u64 = 64 << 20;
 
+/// Requests in flight that are kept in mind to find what is wrong with them; with more, what depends on them is not looked for.
+pub const FINDINGS_OPEN_MAX: usize = 16 << 10;
+
+/// Ranges that are kept in mind to know what was written there last, and as many to know how often.
+pub const FINDINGS_RANGES_MAX: usize = 1 << 18;
+
+/// Failed requests that are kept in mind to find who asks again.
+pub const FINDINGS_ERRORS_MAX: usize = 256;
+
 const _: () = assert!(ASYNC_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(TRACK_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);

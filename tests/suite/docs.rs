@@ -207,6 +207,25 @@ fn the_page_about_filters_has_every_field_and_function_as_the_parser_knows_it() 
 }
 
 #[test]
+fn the_page_about_findings_shows_what_happens() {
+    check("book/src/findings.md");
+}
+
+#[test]
+fn the_page_about_findings_has_every_rule() {
+    let page = fs::read_to_string(repository().join("book/src/findings.md")).unwrap();
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| f")).collect();
+    let expected: Vec<_> = blkreplay_core::view::findings::RULES
+        .iter()
+        .map(|rule| {
+            let (level, name) = (rule.level.name(), rule.name);
+            format!("| {} | {level} | {name} | {} | {} |", rule.code, rule.sentence, rule.about)
+        })
+        .collect();
+    assert_eq!(rows, expected);
+}
+
+#[test]
 fn the_page_about_qemu_logs_has_every_layout() {
     let page = fs::read_to_string(repository().join("book/src/qemu-logs.md")).unwrap();
     for layout in &blkreplay_core::qemu::LAYOUTS {

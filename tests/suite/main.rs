@@ -20,6 +20,8 @@ mod docs;
 mod edits;
 /// `print -f`: which requests are meant.
 mod filters;
+/// What `check --findings` finds in real recordings, and what it takes for a failure.
+mod findings;
 /// Marks, the socket they come through, and the positions that name them.
 mod marks;
 /// The native fixtures, and the commands that read a trace.

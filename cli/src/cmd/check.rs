@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use blkreplay_core::format::{self, CheckError, Depth, Finding, Inspector};
 use blkreplay_core::open::{Found, OpenTraceError};
 use blkreplay_core::qemu::{self, LogChecked, LogFinding, LogInspector};
+use blkreplay_core::view::findings::Level;
 
 use crate::exit::ExitCode;
+use crate::expert::{self, Asked};
 use crate::failure::Failure;
 use crate::input;
+use crate::output::expert::{LOG_UNKNOWN, Lines};
 use crate::output::findings::Findings;
 use crate::printer::{Output, Printer};
 use crate::progress::Progress;
@@ -28,13 +31,18 @@ Examples:
   blkreplay check t.blkr                 is it whole, and does it make sense?
   blkreplay check *.blkr --deep          the data, too: each against its digest
   blkreplay check t.blkr --json | jq -r '.findings[].code'
+  blkreplay check t.blkr --findings      what is worth a look: errors, overlaps, flushes, latencies
+  blkreplay check t.blkr --fail-on warn  the same, and 1 if there is a warning: for CI
   blkreplay check vm.rr                  a log of QEMU's: what its replay hangs on
 
-Exit codes: 0 no fault, 1 faults, 2 trouble: no trace, or of a later version.";
+Findings have a level: error, warn or info. blkreplay help findings  has each with what to do about it.
+
+Exit codes: 0 no fault, 1 faults, or findings of the level of --fail-on, 2 trouble: no trace, or of a later version.";
 
 /// Find everything that is wrong with a trace
 #[derive(Debug, clap::Args)]
 #[command(after_help = CHECK_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct CheckArgs {
     /// The traces; `-` is standard input
     #[arg(value_name = "TRACE", required = true)]
@@ -44,6 +52,18 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     deep: bool,
 
+    /// Look for what is worth a look, too: errors, overlapping requests, flushes that flush nothing, slow requests, …
+    #[arg(long)]
+    findings: bool,
+
+    /// End with 1 if there is a finding of this level or a higher one
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    fail_on: Option<FailOn>,
+
+    /// Print every finding, not only the first ten of each code
+    #[arg(long)]
+    all: bool,
+
     #[command(flatten)]
     layout: LayoutArg,
 
@@ -52,13 +72,38 @@ pub(crate) struct CheckArgs {
     json: bool,
 }
 
+/// From which level on findings are a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FailOn {
+    /// Any finding
+    Info,
+    /// Warnings and errors
+    Warn,
+    /// Errors, which is the default
+    Error,
+}
+
+impl FailOn {
+    fn level(self) -> Level {
+        match self {
+            FailOn::Info => Level::Info,
+            FailOn::Warn => Level::Warn,
+            FailOn::Error => Level::Error,
+        }
+    }
+}
+
 impl CheckArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
+        if self.all && !self.looks_for_findings() {
+            return Err(Failure::new("--all is about findings, and none are asked for")
+                .hint("blkreplay check --findings --all TRACE"));
+        }
         let mut code = ExitCode::Done;
         let mut out = printer.output();
         for path in &self.traces {
-            match self.check(path, &mut out, printer)? {
-                Ok(faults) if faults > 0 && code == ExitCode::Done => {
+            match self.check_and_look(path, &mut out, printer)? {
+                Ok(failed) if failed && code == ExitCode::Done => {
                     code = ExitCode::Different;
                 }
                 Ok(_) => {}
@@ -74,13 +119,53 @@ impl CheckArgs {
         Ok(code)
     }
 
-    /// Checks one trace, and says how many faults it has. The inner failure is about that trace only.
+    fn looks_for_findings(&self) -> bool {
+        self.findings || self.fail_on.is_some()
+    }
+
+    /// Checks one trace and looks for findings in it, and says whether there is what is a failure. The inner failure is
+    /// about that trace only.
+    fn check_and_look(
+        &self,
+        path: &Path,
+        out: &mut Output,
+        printer: &Printer,
+    ) -> Result<Result<bool, Failure>, Failure> {
+        let (faults, found) = match self.check(path, out, printer)? {
+            Ok(checked) => checked,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        if !self.looks_for_findings() {
+            return Ok(Ok(faults > 0));
+        }
+        let asked = Asked { json: self.json, all: self.all };
+        let name = input::name(path);
+        let levels = if found == Found::QemuLog {
+            let lines = Lines::new(&name, Vec::new(), asked);
+            Ok(lines.sums(Some(LOG_UNKNOWN), out).map_err(Failure::output)?)
+        } else {
+            expert::look(path, &name, asked, out)?
+        };
+        let level = self.fail_on.unwrap_or(FailOn::Error).level();
+        Ok(match levels {
+            Ok(levels) => Ok(faults > 0 || levels.reach(level)),
+            // Its faults are told, and why nothing can be looked at is one of them.
+            Err(failure) if faults > 0 => {
+                io::Write::flush(out).map_err(Failure::output)?;
+                printer.warn(format_args!("no findings are looked for: {failure}"));
+                Ok(true)
+            }
+            Err(failure) => Err(failure),
+        })
+    }
+
+    /// Checks one trace, and says how many faults it has, and what it is. The inner failure is about that trace only.
     fn check(
         &self,
         path: &Path,
         out: &mut Output,
         printer: &Printer,
-    ) -> Result<Result<u64, Failure>, Failure> {
+    ) -> Result<Result<(u64, Found), Failure>, Failure> {
         let (input, found) = match self.layout.look(path) {
             Ok(looked) => looked,
             Err(failure) => return Ok(Err(failure)),
@@ -107,11 +192,11 @@ impl CheckArgs {
         match outcome {
             Ok(Checked::Trace(checked)) => {
                 findings.sums(&checked, out).map_err(Failure::output)?;
-                Ok(Ok(checked.faults))
+                Ok(Ok((checked.faults, found)))
             }
             Ok(Checked::Log(checked)) => {
                 findings.log_sums(&checked, out).map_err(Failure::output)?;
-                Ok(Ok(checked.faults))
+                Ok(Ok((checked.faults, found)))
             }
             Err(failure) => {
                 findings.abandon(&failure.to_string(), out).map_err(Failure::output)?;

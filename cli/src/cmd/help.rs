@@ -16,6 +16,7 @@ use crate::printer::Printer;
 const HELP_HELP: &str = "\
 Topics:
   filter      which requests are meant: -f of print and others
+  findings    what check --findings looks for, and what to do
   positions   #123, 1.5s, flush:3, mark:NAME: places in a trace
   json        what --json prints
   exit-codes  what a status means
@@ -39,8 +40,9 @@ pub(crate) struct HelpArgs {
 }
 
 /// The topics: pages of the book.
-pub(crate) const TOPICS: [(&str, &str); 7] = [
+pub(crate) const TOPICS: [(&str, &str); 8] = [
     ("filter", include_str!("../../../book/src/reference/filter.md")),
+    ("findings", include_str!("../../../book/src/findings.md")),
     ("positions", include_str!("../../../book/src/marks.md")),
     ("json", include_str!("../../../book/src/reference/json.md")),
     ("exit-codes", include_str!("../../../book/src/reference/exit-codes.md")),

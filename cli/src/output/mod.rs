@@ -8,6 +8,7 @@ pub(crate) mod canonical;
 /// The fields that were asked for.
 pub(crate) mod columns;
 /// What a trace is and holds.
+pub(crate) mod expert;
 pub(crate) mod facts;
 /// What is wrong with a trace.
 pub(crate) mod findings;

@@ -1,0 +1,140 @@
+//! Reads that do not return what was written.
+//!
+//! Events in, findings out. Only a read of exactly the range of the last write is compared, by digest, and only if nothing that
+//! modifies overlapped it between. Invariants: what may be otherwise is unknown, and of the unknown nothing is said: a write that
+//! failed, was refused, overlapped another in flight, or was never completed, or whose data the trace does not know. Memory is
+//! bounded: beyond `FINDINGS_RANGES_MAX` ranges all are forgotten, beyond `FINDINGS_OPEN_MAX` in flight nothing is compared any more.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::place::Place;
+use super::{Finding, words_of};
+use crate::event::{Block, Issue, Payload};
+use crate::limits::{FINDINGS_OPEN_MAX, FINDINGS_RANGES_MAX};
+use crate::request::{DeviceId, Operation, Request, RequestId};
+use crate::units::ByteRange;
+
+/// What a range holds, and who wrote it.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    end: u64,
+    payload: Payload,
+    writer: RequestId,
+}
+
+/// A request in flight that reads or modifies.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    device: DeviceId,
+    request: Request,
+    /// What it writes, or what it should read.
+    payload: Payload,
+    writer: RequestId,
+    /// Something overlaps it that modifies.
+    disturbed: bool,
+}
+
+/// What ranges hold, as far as that is known.
+#[derive(Debug)]
+pub(super) struct Contents {
+    limit: usize,
+    /// By the first byte of ranges that do not overlap.
+    known: HashMap<DeviceId, BTreeMap<u64, Known>>,
+    count: usize,
+    open: BTreeMap<RequestId, Open>,
+    blind: bool,
+}
+
+impl Default for Contents {
+    fn default() -> Contents {
+        Contents::holding(FINDINGS_RANGES_MAX)
+    }
+}
+
+impl Contents {
+    /// Keeps so many ranges in mind.
+    pub(super) fn holding(limit: usize) -> Contents {
+        let (known, open) = (HashMap::new(), BTreeMap::new());
+        Contents { limit, known, count: 0, open, blind: false }
+    }
+
+    /// Events are missing here. A write that was in flight may do so for ever.
+    pub(super) fn missing(&mut self) {
+        *self = Contents { blind: true, ..Contents::holding(self.limit) };
+    }
+
+    pub(super) fn issue(&mut self, issue: &Issue) {
+        let Issue { id, device, request, payload, .. } = *issue;
+        if self.blind || !request.operation.touches_data() || request.range.length == 0 {
+            return;
+        }
+        if self.open.len() >= FINDINGS_OPEN_MAX || self.open.contains_key(&id) {
+            self.missing();
+            return;
+        }
+        let mut disturbed = false;
+        for open in self.open.values_mut() {
+            if open.device == device && open.request.conflicts(&request, 1) {
+                disturbed |= open.request.operation.modifies();
+                open.disturbed |= request.operation.modifies();
+            }
+        }
+        let mut open = Open { device, request, payload, writer: id, disturbed };
+        match request.operation {
+            Operation::Read => {
+                let known =
+                    self.known.get(&device).and_then(|known| known.get(&request.range.offset));
+                let Some(known) = known.filter(|known| known.end == request.range.end()) else {
+                    return;
+                };
+                (open.payload, open.writer) = (known.payload, known.writer);
+            }
+            Operation::WriteZeroes | Operation::Discard => open.payload = Payload::Zeroes,
+            _ => {}
+        }
+        if request.operation.modifies() {
+            self.forget(device, request.range);
+        }
+        self.open.insert(id, open);
+    }
+
+    /// What lies in this range is not known any longer.
+    fn forget(&mut self, device: DeviceId, range: ByteRange) {
+        let Some(known) = self.known.get_mut(&device) else { return };
+        let touched = |known: &BTreeMap<u64, Known>| {
+            let last = known.range(..range.end()).next_back();
+            last.filter(|(_, last)| last.end > range.offset).map(|(offset, _)| *offset)
+        };
+        while let Some(offset) = touched(known) {
+            known.remove(&offset);
+            self.count -= 1;
+        }
+    }
+
+    pub(super) fn block(&mut self, block: &Block, place: Place, found: &mut Vec<Finding>) {
+        let Some(open) = self.open.remove(&block.id) else { return };
+        let Open { device, request, payload, writer, disturbed } = open;
+        if block.result.is_err() || block.flags.refused || disturbed {
+            return;
+        }
+        if request.operation == Operation::Read {
+            if payload.differs(&block.payload) {
+                let detail = format!(
+                    "{} read {}, {writer} wrote {payload}",
+                    words_of(&request),
+                    block.payload
+                );
+                let finding = place.finding("read-differs", detail);
+                found.extend(finding.of(block.id, device, request.range).with(writer));
+            }
+        } else if payload != Payload::Absent {
+            if self.count >= self.limit {
+                self.known.clear();
+                self.count = 0;
+            }
+            let known = Known { end: request.range.end(), payload, writer };
+            self.known.entry(device).or_default().insert(request.range.offset, known);
+            self.count += 1;
+        }
+    }
+}
