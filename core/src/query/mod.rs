@@ -5,6 +5,7 @@
 //!                                  └ Display: text again             └ first pass: totals, times of marks
 //! ```
 //!
+//! `columns` asks it of a trace's columns, where they have all that it asks for.
 //! `field` and `function` are the tables that the checker, the help and the book are made from.
 //!
 //! One language, wherever requests are chosen. A comparison with what a request does not have is false, whichever way it
@@ -14,6 +15,7 @@
 mod asked;
 mod atom;
 mod check;
+mod columns;
 mod content;
 mod contents;
 mod error;
@@ -36,6 +38,7 @@ mod totals;
 mod tree;
 
 pub use asked::{Asked, Fetch};
+pub use columns::{ColumnFilter, Search, SearchError};
 pub use error::QueryError;
 pub use field::{FIELDS, Field, Kind, Value};
 pub use filter::{Filter, Needs};

@@ -1,0 +1,47 @@
+//! Filters over columns: which requests of a trace are meant, found without making rows. A settled filter and a reader in, ids
+//! out.
+//!
+//! ```text
+//! filter ──compile──▶ tests of columns ──mask, with a chunk──▶ a byte a request ──search──▶ ids
+//! ```
+//!
+//! What columns do not have (digests, epochs, what stands around a request) is not asked here. Invariant: what is found is what
+//! [`Filter::matches`] takes of the trace's rows. Only an error with the number 0, which no recorder writes, counts as none.
+
+mod compile;
+mod mask;
+mod ranges;
+mod search;
+#[cfg(test)]
+mod tests;
+
+pub use search::{Search, SearchError};
+
+use super::Filter;
+use super::filter::Needs;
+use crate::format::Fields;
+use compile::{Compiler, Node};
+
+/// A filter that is asked of columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColumnFilter {
+    node: Node,
+    fields: Fields,
+    asks_completions: bool,
+}
+
+impl ColumnFilter {
+    /// The same as `filter`; `None` if it asks for what columns do not say, or is not settled.
+    pub fn of(filter: &Filter) -> Option<ColumnFilter> {
+        if filter.needs() != Needs::default() {
+            return None;
+        }
+        let mut compiler = Compiler { exact: true };
+        let node = compiler.every(filter.terms.iter().map(|(test, _)| test), true);
+        compiler.exact.then(|| ColumnFilter {
+            fields: compile::fields(&node),
+            asks_completions: compile::asks_completions(&node),
+            node,
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! Goes over a trace and finds the ids of the requests that a filter means. A reader in, ids out.
+//!
+//! Columns say which completion is whose by looking one chunk back; `rows` remembers all. Invariant: where the two could
+//! differ, nothing is said.
+
+use std::collections::VecDeque;
+use std::io::{Read, Seek};
+
+use super::ColumnFilter;
+use super::mask::mask;
+use crate::format::{ColumnChunk, Loss, ReadError, Reader, Scan};
+use crate::limits::ROWS_HELD_MAX;
+use crate::request::Operation;
+
+/// Why there is no more to find.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// The trace could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Ids do not count up, a request is answered twice, or one stays open for as many as `rows` holds: no recorder writes
+    /// the first two. Rows must be asked.
+    #[error("the requests of this trace cannot be told apart by column")]
+    Odd,
+}
+
+/// A trace that is being searched.
+#[derive(Debug)]
+pub struct Search<R> {
+    scan: Scan<R>,
+    filter: ColumnFilter,
+    pass: Pass,
+    finished: bool,
+}
+
+impl<R: Read + Seek> Search<R> {
+    /// Searches all of a trace, of which `reader` has given out nothing.
+    pub fn new(reader: Reader<R>, filter: ColumnFilter) -> Search<R> {
+        let scan = Scan::new(reader, filter.fields);
+        Search { scan, filter, pass: Pass::default(), finished: false }
+    }
+
+    /// The ids of requests that are meant and of which that has become known, ascending; `None` at the end of what is whole.
+    /// It is known of those that ended in the next chunk, or were issued there if the filter does not ask how they ended; at
+    /// the end, of those that never ended.
+    pub fn next_found(&mut self) -> Result<Option<&[u64]>, SearchError> {
+        if self.finished {
+            return Ok(None);
+        }
+        if let Some(chunk) = self.scan.next_chunk()? {
+            self.pass.chunk(&self.filter, chunk)?;
+        } else {
+            self.finished = true;
+            self.pass.found = std::mem::take(&mut self.pass.open);
+            self.pass.found.sort_unstable();
+        }
+        Ok(Some(&self.pass.found))
+    }
+
+    /// Requests that were looked at.
+    pub fn requests(&self) -> u64 {
+        self.pass.requests
+    }
+
+    /// What is missing. Set once [`Search::next_found`] has given `None`, if the trace is not whole. A trace that only lacks
+    /// its last event is taken as whole.
+    pub fn loss(&self) -> Option<&Loss> {
+        self.scan.loss()
+    }
+}
+
+/// What is remembered from chunk to chunk.
+#[derive(Debug, Default)]
+struct Pass {
+    requests: u64,
+    last_id: Option<u64>,
+    /// Of chunks that may have open requests: the first id, and how many requests there were before.
+    chunks: VecDeque<(u64, u64)>,
+    /// Ids of those that were found.
+    found: Vec<u64>,
+    /// Ids of open ones that are meant if they never end.
+    open: Vec<u64>,
+}
+
+impl Pass {
+    fn chunk(&mut self, filter: &ColumnFilter, chunk: &ColumnChunk) -> Result<(), SearchError> {
+        self.found.clear();
+        let issues = &chunk.issues;
+        self.count(&issues.id[..issues.own])?;
+        // Bits that this version does not know are an error where rows are made.
+        let known = issues.operation.iter().all(|one| usize::from(*one) < Operation::NAMES.len());
+        if !known || issues.flags.iter().any(|bits| *bits > 15) {
+            return Err(SearchError::Odd);
+        }
+        if !filter.asks_completions {
+            let holds = mask(&filter.node, chunk);
+            self.found.extend(taken(&issues.id, &holds));
+            return Ok(());
+        }
+        let mut answered = vec![0_u8; issues.id.len()];
+        let mut twice = 0;
+        for issue in &chunk.blocks.issue {
+            if let Some(answers) = answered.get_mut(*issue as usize) {
+                twice |= *answers;
+                *answers = 1;
+            }
+        }
+        if twice != 0 {
+            return Err(SearchError::Odd);
+        }
+        self.hold(issues.own, &issues.id, &answered)?;
+        self.open.clear();
+        let mut holds = mask(&filter.node, chunk);
+        if holds.contains(&1) {
+            let never = holds.iter().zip(&answered).map(|(holds, answered)| holds & !answered);
+            self.open.extend(taken(&issues.id, &never.collect::<Vec<_>>()));
+            holds.iter_mut().zip(&answered).for_each(|(holds, answered)| *holds &= answered);
+            self.found.extend(taken(&issues.id, &holds));
+            self.found.sort_unstable();
+        }
+        Ok(())
+    }
+
+    /// Counts requests; their ids must count up.
+    fn count(&mut self, ids: &[u64]) -> Result<(), SearchError> {
+        let Some((first, last)) = ids.first().zip(ids.last()) else { return Ok(()) };
+        let follows = self.last_id.is_none_or(|before| before < *first);
+        if !follows || !ids.is_sorted_by(|one, other| one < other) {
+            return Err(SearchError::Odd);
+        }
+        self.chunks.push_back((*first, self.requests));
+        self.requests += ids.len() as u64;
+        self.last_id = Some(*last);
+        Ok(())
+    }
+
+    /// Refuses requests that stay open for so long that `rows` may have given them out. Where in their chunk they were issued
+    /// is not looked at.
+    fn hold(&mut self, own: usize, ids: &[u64], answered: &[u8]) -> Result<(), SearchError> {
+        // Those of chunks before are the oldest, and in order.
+        let before = ids[own..].first().copied();
+        let open = || ids.iter().zip(answered).find(|(_, answered)| **answered == 0);
+        let Some(oldest) = before.or_else(|| open().map(|(id, _)| *id)) else {
+            self.chunks.clear();
+            return Ok(());
+        };
+        while self.chunks.get(1).is_some_and(|(first, _)| *first <= oldest) {
+            self.chunks.pop_front();
+        }
+        let (_, place) = self.chunks.front().copied().unwrap_or_default();
+        if self.requests - place > ROWS_HELD_MAX as u64 { Err(SearchError::Odd) } else { Ok(()) }
+    }
+}
+
+/// The ids of those that are meant.
+fn taken<'a>(ids: &'a [u64], holds: &'a [u8]) -> impl Iterator<Item = u64> + 'a {
+    ids.iter().zip(holds).filter(|(_, holds)| **holds == 1).map(|(id, _)| *id)
+}
