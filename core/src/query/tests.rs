@@ -193,7 +193,7 @@ fn what_is_no_filter_is_refused_where_it_is_wrong() {
     assert!(filter(&many[..16].join(" or ")).is_ok());
     let error = filter(&many.join(" or ")).unwrap_err();
     assert_eq!(error.what, "more than 16 functions over all requests");
-    let patterns = vec!["payload ~ \"a\""; 9].join(" or ");
+    let patterns = ["payload ~ \"a\""; 9].join(" or ");
     assert_eq!(filter(&patterns).unwrap_err().what, "more than 8 regular expressions");
     assert!(filter(&"!".repeat(1000)).unwrap_err().what.contains("inside of each other"));
 }

@@ -113,6 +113,7 @@ impl FirstPass {
             next: 0,
             time: Nanos(0),
             no_payloads: header.payload == PayloadPolicy::None,
+            is_part: is_part(header),
             found: Vec::new(),
         }
     }
@@ -134,15 +135,23 @@ pub struct Findings {
     next: u64,
     time: Nanos,
     no_payloads: bool,
+    /// Requests were left out of the trace: what depends on all of them is not known.
+    is_part: bool,
     found: Vec<Finding>,
 }
 
 impl Findings {
     /// What cannot be known of this trace, in words.
     pub fn unknown(&self) -> Option<&'static str> {
-        self.no_payloads.then_some(
-            "it was recorded without data or digests (--payload none): f4 and f8 cannot be known",
-        )
+        match (self.is_part, self.no_payloads) {
+            (true, _) => Some(
+                "it is a part of another trace: what takes all requests to know (f4, f5, f6, f8, stalls) is not looked for",
+            ),
+            (false, true) => Some(
+                "it was recorded without data or digests (--payload none): f4 and f8 cannot be known",
+            ),
+            (false, false) => None,
+        }
     }
 
     /// Takes the event with this index.
@@ -226,8 +235,21 @@ impl Findings {
 
     /// What was found since the last time.
     pub fn take(&mut self) -> impl Iterator<Item = Finding> + '_ {
-        self.found.drain(..)
+        let is_part = self.is_part;
+        self.found.drain(..).filter(move |found| !(is_part && takes_all(found.rule)))
     }
+}
+
+/// Whether requests were left out of a trace with this header, or of one that is in it. Those of other devices do not matter.
+fn is_part(header: &Header) -> bool {
+    let merged = header.edits.merged.iter().flat_map(|merged| &merged.sliced);
+    let mut sliced = header.edits.sliced.iter().chain(merged);
+    sliced.any(|cut| cut.from.is_some() || cut.to.is_some() || cut.filter.is_some())
+}
+
+/// Whether a rule asks what came before a request, or between it and others.
+fn takes_all(rule: &Rule) -> bool {
+    ["f4", "f5", "f6", "f8"].contains(&rule.code) || rule.name == "stall"
 }
 
 fn of_row(rule: &'static Rule, row: &Row) -> Finding {

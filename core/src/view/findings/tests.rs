@@ -8,6 +8,8 @@ use crate::units::ByteRange;
 
 mod flushes;
 mod oracles;
+mod parts;
+
 const SIZE: u64 = 1 << 20;
 const MS: u64 = 1_000_000;
 const EIO: Result<(), Errno> = Err(Errno::EIO);
