@@ -9,17 +9,6 @@ use rustix::process::Signal;
 
 use crate::support::{Sandbox, wait_for};
 
-/// A sandbox with a fixture in it, as `t.blkr`.
-fn with(fixture: &str) -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.write("t.blkr", &bytes(fixture));
-    sandbox
-}
-
-fn printed(sandbox: &Sandbox, arguments: &str) -> String {
-    sandbox.blkreplay(&format!("print {arguments}")).finish().succeeds().stdout
-}
-
 /// The files in the sandbox, but for the directories that every one has.
 fn files(sandbox: &Sandbox) -> Vec<String> {
     let entries = fs::read_dir(sandbox.path("")).unwrap().map(|entry| entry.unwrap());
@@ -33,7 +22,7 @@ fn files(sandbox: &Sandbox) -> Vec<String> {
 #[test]
 fn a_compacted_trace_prints_as_the_original() {
     for fixture in ["native/operations.blkr", "native/two-devices.blkr"] {
-        let sandbox = with(fixture);
+        let sandbox = Sandbox::holding(fixture);
         sandbox.blkreplay("compact t.blkr -o small.blkr").finish().succeeds().says(&[
             "wrote",
             "small.blkr",
@@ -41,12 +30,8 @@ fn a_compacted_trace_prints_as_the_original() {
         ]);
         sandbox.blkreplay("check small.blkr").finish().succeeds();
         for options in ["", "--json", "--events", "--events --json", "--format canonical"] {
-            let same = printed(&sandbox, &format!("small.blkr {options}"));
-            assert_eq!(
-                same,
-                printed(&sandbox, &format!("t.blkr {options}")),
-                "{fixture} {options}"
-            );
+            let same = sandbox.printed(&format!("small.blkr {options}"));
+            assert_eq!(same, sandbox.printed(&format!("t.blkr {options}")), "{fixture} {options}");
         }
     }
 }
@@ -62,7 +47,7 @@ fn a_compacted_trace_is_smaller_and_compacting_it_again_changes_nothing() {
     assert!(size("one.blkr") * 10 < size("t.blkr"), "these requests are regular");
     assert_eq!(size("two.blkr"), size("one.blkr"));
     assert!(size("harder.blkr") <= size("one.blkr"));
-    assert_eq!(printed(&sandbox, "two.blkr --json"), printed(&sandbox, "t.blkr --json"));
+    assert_eq!(sandbox.printed("two.blkr --json"), sandbox.printed("t.blkr --json"));
 }
 
 #[test]
@@ -94,18 +79,18 @@ fn a_compacted_recording_replays_with_its_data() {
 
 #[test]
 fn a_trace_is_compacted_out_of_a_pipe() {
-    let sandbox = with("native/operations.blkr");
+    let sandbox = Sandbox::holding("native/operations.blkr");
     let program = env!("CARGO_BIN_EXE_blkreplay");
     let script =
         sandbox.script("pipe.sh", &format!("cat t.blkr | {program} compact - -o small.blkr"));
     let words: Vec<&str> = script.split(' ').collect();
     sandbox.tool(words[0]).args(&words[1..]).finish().succeeds();
-    assert_eq!(printed(&sandbox, "small.blkr"), printed(&sandbox, "t.blkr"));
+    assert_eq!(sandbox.printed("small.blkr"), sandbox.printed("t.blkr"));
 }
 
 #[test]
 fn a_trace_that_is_not_whole_is_refused_and_nothing_is_left() {
-    let sandbox = with("native/cut.blkr");
+    let sandbox = Sandbox::holding("native/cut.blkr");
     let refused = sandbox.blkreplay("compact t.blkr -o small.blkr").finish().ends_with(3);
     refused.says(&["error", "not whole", "hint: blkreplay recover t.blkr"]);
     assert_eq!(files(&sandbox), ["t.blkr"]);
@@ -124,7 +109,7 @@ fn damage_inside_a_body_is_found_and_nothing_is_left() {
 
 #[test]
 fn an_output_that_is_the_input_or_exists_is_refused() {
-    let sandbox = with("native/operations.blkr");
+    let sandbox = Sandbox::holding("native/operations.blkr");
     symlink("t.blkr", sandbox.path("link.blkr")).unwrap();
     for output in ["t.blkr", "./t.blkr", "link.blkr"] {
         let same = sandbox.blkreplay(&format!("compact t.blkr -o {output} --force")).finish();
@@ -136,7 +121,7 @@ fn an_output_that_is_the_input_or_exists_is_refused() {
     refused.ends_with(2).says(&["it exists", "--force"]);
     assert_eq!(sandbox.read("small.blkr"), b"precious");
     sandbox.blkreplay("compact t.blkr -o small.blkr --force").finish().succeeds();
-    assert_eq!(printed(&sandbox, "small.blkr"), printed(&sandbox, "t.blkr"));
+    assert_eq!(sandbox.printed("small.blkr"), sandbox.printed("t.blkr"));
     sandbox.blkreplay("compact t.blkr -o nowhere/small.blkr").finish().ends_with(2);
     sandbox.blkreplay("compact t.blkr -o -").finish().ends_with(2).says(&["standard output"]);
     let device = sandbox.blkreplay("compact t.blkr -o tmp --force").finish();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use blkreplay_fixtures::bytes;
 use blkreplay_fixtures::workload::solid_bytes;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -55,6 +56,19 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// A sandbox with a fixture in it, as `t.blkr`.
+    pub(crate) fn holding(fixture: &str) -> Sandbox {
+        let sandbox = Sandbox::new();
+        sandbox.write("t.blkr", &bytes(fixture));
+        sandbox
+    }
+
+    /// What `print` with these arguments prints.
+    #[track_caller]
+    pub(crate) fn printed(&self, arguments: &str) -> String {
+        self.blkreplay(&format!("print {arguments}")).finish().succeeds().stdout
     }
 
     /// Makes an image of `size` zero bytes that takes no room.

@@ -51,7 +51,7 @@ fn all_is_kept_but_names_and_data() {
 fn nothing_that_was_taken_away_can_be_found() {
     let sandbox = Sandbox::new();
     record(&sandbox);
-    let whole = printed(&sandbox, "t.blkr --json");
+    let whole = sandbox.printed("t.blkr --json");
     let mut secrets: Vec<String> =
         ["secret plan", "after", "disk.img", "client.sh", "writeback", "payload all"]
             .map(str::to_owned)
@@ -68,8 +68,8 @@ fn nothing_that_was_taken_away_can_be_found() {
     for options in ["", "--map-offsets=64k"] {
         let command = format!("anonymize t.blkr -o share.blkr --force {options}");
         sandbox.blkreplay(&command).finish().succeeds();
-        let mut seen = printed(&sandbox, "share.blkr --json");
-        seen += &printed(&sandbox, "share.blkr --events --json");
+        let mut seen = sandbox.printed("share.blkr --json");
+        seen += &sandbox.printed("share.blkr --events --json");
         seen += &sandbox.blkreplay("info share.blkr --json").finish().succeeds().stdout;
         let raw = String::from_utf8_lossy(&sandbox.read("share.blkr")).into_owned();
         for secret in &secrets {
@@ -129,7 +129,7 @@ fn a_trace_without_data_is_not_compared_with_data() {
 
 #[test]
 fn what_a_machine_did_is_taken_away_and_said() {
-    let sandbox = with("native/guest.blkr");
+    let sandbox = Sandbox::holding("native/guest.blkr");
     let done = sandbox.blkreplay("anonymize t.blkr -o share.blkr").finish().succeeds();
     done.says(&["of the virtual machine"]);
     assert_sound(&sandbox, "share.blkr");
@@ -138,7 +138,7 @@ fn what_a_machine_did_is_taken_away_and_said() {
 
 #[test]
 fn sizes_and_keys_that_make_no_sense_are_refused() {
-    let sandbox = with("native/operations.blkr");
+    let sandbox = Sandbox::holding("native/operations.blkr");
     sandbox.write("short", b"tiny");
     for (options, why) in [
         ("--map-offsets=3k", "a power of two"),

@@ -36,7 +36,7 @@ fn two_recordings_become_one_that_replays_on_both_disks() {
         sandbox.blkreplay(&format!("replay {output} two.img one.img")).finish().ends_with(2);
         for name in ["one", "two"] {
             let of = |trace: &str, member: &str| {
-                let rows = printed(&sandbox, &format!("{trace} --json -f dev=={name}"));
+                let rows = sandbox.printed(&format!("{trace} --json -f dev=={name}"));
                 let value = |line: &str| {
                     let row: serde_json::Value = serde_json::from_str(line).unwrap();
                     row[member].clone()
@@ -63,7 +63,7 @@ fn two_recordings_become_one_that_replays_on_both_disks() {
 
 #[test]
 fn a_trace_merged_with_itself_has_devices_with_names_of_their_own() {
-    let sandbox = with("native/operations.blkr");
+    let sandbox = Sandbox::holding("native/operations.blkr");
     sandbox.blkreplay("merge t.blkr t.blkr -o twice.blkr").finish().succeeds();
     assert_sound(&sandbox, "twice.blkr");
     let info = info(&sandbox, "twice.blkr");
@@ -92,7 +92,7 @@ fn policies_that_differ_are_told_as_the_least_of_them() {
 
 #[test]
 fn two_machines_and_traces_without_a_clock_are_refused() {
-    let sandbox = with("native/guest.blkr");
+    let sandbox = Sandbox::holding("native/guest.blkr");
     sandbox.write("plain.blkr", &bytes("native/operations.blkr"));
     let two = sandbox.blkreplay("merge t.blkr t.blkr -o x.blkr").finish().ends_with(2);
     two.says(&["cannot merge t.blkr and t.blkr", "virtual machines", "hint"]);

@@ -16,20 +16,9 @@ use crate::support::Sandbox;
 
 pub(super) const MIB: u64 = 1 << 20;
 
-/// A sandbox with a fixture in it, as `t.blkr`.
-fn with(fixture: &str) -> Sandbox {
-    let sandbox = Sandbox::new();
-    sandbox.write("t.blkr", &bytes(fixture));
-    sandbox
-}
-
-fn printed(sandbox: &Sandbox, arguments: &str) -> String {
-    sandbox.blkreplay(&format!("print {arguments}")).finish().succeeds().stdout
-}
-
 /// The values of one member of all requests of a trace.
 fn members(sandbox: &Sandbox, trace: &str, name: &str) -> Vec<serde_json::Value> {
-    let lines = printed(sandbox, &format!("{trace} --json"));
+    let lines = sandbox.printed(&format!("{trace} --json"));
     let object = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
     lines.lines().map(|line| object(line)[name].clone()).collect()
 }
@@ -82,7 +71,7 @@ fn record(sandbox: &Sandbox) {
 #[test]
 fn every_native_trace_can_be_cut_joined_and_anonymized() {
     for (name, _) in native::TRACES.into_iter().filter(|(name, _)| !name.contains("cut")) {
-        let sandbox = with(name);
+        let sandbox = Sandbox::holding(name);
         sandbox.write("more.blkr", &bytes("native/two-devices.blkr"));
         for command in [
             "slice t.blkr --from event:0",
@@ -105,7 +94,7 @@ fn every_native_trace_can_be_cut_joined_and_anonymized() {
 /// What every one of the commands refuses before it reads, of an output.
 #[track_caller]
 fn assert_refuses_outputs(command: &str, inputs: &str) {
-    let sandbox = with("native/operations.blkr");
+    let sandbox = Sandbox::holding("native/operations.blkr");
     std::os::unix::fs::symlink("t.blkr", sandbox.path("link.blkr")).unwrap();
     let run = |rest: &str| sandbox.blkreplay(&format!("{command} {inputs} {rest}")).finish();
     for output in ["t.blkr", "./t.blkr", "link.blkr"] {
@@ -125,7 +114,7 @@ fn assert_refuses_outputs(command: &str, inputs: &str) {
 /// What every one of the commands refuses to read.
 #[track_caller]
 fn assert_refuses_inputs(command: &str, more: &str) {
-    let sandbox = with("native/cut.blkr");
+    let sandbox = Sandbox::holding("native/cut.blkr");
     let run =
         |input: &str| sandbox.blkreplay(&format!("{command} {input} {more} -o new.blkr")).finish();
     let cut = run("t.blkr").ends_with(3);

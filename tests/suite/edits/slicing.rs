@@ -16,7 +16,7 @@ fn a_part_has_what_was_issued_in_it_and_says_where_it_was_cut() {
     let flushes: Vec<_> = members(&sandbox, "part.blkr", "op");
     assert_eq!(flushes.iter().filter(|op| *op == "flush").count(), 1, "{flushes:?}");
     let same = |trace: &str, id: u64| {
-        let lines = printed(&sandbox, &format!("{trace} --json -f id=={id}"));
+        let lines = sandbox.printed(&format!("{trace} --json -f id=={id}"));
         let mut row: serde_json::Value = serde_json::from_str(lines.trim()).unwrap();
         row["epoch"].take();
         row
@@ -80,7 +80,7 @@ fn a_part_replays_on_the_disk_as_it_was_where_it_begins() {
 
 #[test]
 fn one_device_is_cut_out_with_its_requests_only() {
-    let sandbox = with("native/two-devices.blkr");
+    let sandbox = Sandbox::holding("native/two-devices.blkr");
     let names: Vec<_> = info(&sandbox, "t.blkr")["devices"]
         .as_array()
         .unwrap()
@@ -90,8 +90,8 @@ fn one_device_is_cut_out_with_its_requests_only() {
     let name = &names[1];
     sandbox.blkreplay(&format!("slice t.blkr --dev {name} -o part.blkr")).finish().succeeds();
     assert_sound(&sandbox, "part.blkr");
-    let of_device = printed(&sandbox, &format!("t.blkr --json -f dev=={name}"));
-    assert_eq!(printed(&sandbox, "part.blkr --json"), of_device);
+    let of_device = sandbox.printed(&format!("t.blkr --json -f dev=={name}"));
+    assert_eq!(sandbox.printed("part.blkr --json"), of_device);
     let devices = info(&sandbox, "part.blkr")["devices"].clone();
     assert_eq!(devices.as_array().unwrap().len(), 1);
     let unknown = sandbox.blkreplay("slice t.blkr --dev nobody -o x.blkr").finish().ends_with(2);
@@ -113,9 +113,9 @@ fn a_part_with_nothing_in_it_is_a_trace_and_says_why() {
 
 #[test]
 fn what_a_machine_did_stays_in_a_cut_by_position_and_not_in_one_by_filter() {
-    let sandbox = with("native/guest.blkr");
+    let sandbox = Sandbox::holding("native/guest.blkr");
     let count = |trace: &str| {
-        let events = printed(&sandbox, &format!("{trace} --events --json"));
+        let events = sandbox.printed(&format!("{trace} --events --json"));
         events.lines().filter(|line| line.contains("\"kind\":\"instruction\"")).count()
     };
     sandbox.blkreplay("slice t.blkr -o all.blkr --from event:0").finish().succeeds();
@@ -148,21 +148,21 @@ fn parts_of_a_replay_and_of_a_recovered_trace_say_so_too() {
 
 #[test]
 fn a_part_goes_through_a_pipe() {
-    let sandbox = with("native/operations.blkr");
+    let sandbox = Sandbox::holding("native/operations.blkr");
     let program = env!("CARGO_BIN_EXE_blkreplay");
     let script = sandbox.script(
         "pipe.sh",
         &format!("cat t.blkr | {program} slice - -f write -o - | {program} print - > out.txt"),
     );
     sandbox.tool("sh").args(script.split(' ').skip(1)).finish().succeeds();
-    let direct = printed(&sandbox, "t.blkr -f write");
+    let direct = sandbox.printed("t.blkr -f write");
     let epochless = |text: &str| text.lines().count();
     assert_eq!(epochless(&String::from_utf8(sandbox.read("out.txt")).unwrap()), epochless(&direct));
 }
 
 #[test]
 fn a_cut_that_makes_no_sense_is_refused_and_nothing_is_left() {
-    let sandbox = with("native/operations.blkr");
+    let sandbox = Sandbox::holding("native/operations.blkr");
     for (arguments, why) in [
         ("--from #99999", "it has nothing at #99999"),
         ("--to flush:99", "it has nothing at flush:99"),
