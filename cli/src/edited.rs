@@ -212,7 +212,8 @@ pub(crate) fn heard(
     }
 }
 
-fn refuse_loss(path: &Path, loss: &Loss, printer: &Printer) -> ExitCode {
+/// Says that something of a trace is missing; how a command ends that needs all of it.
+pub(crate) fn refuse_loss(path: &Path, loss: &Loss, printer: &Printer) -> ExitCode {
     let name = input::name(path);
     let word = if input::is_stdin(path) { "FILE".to_owned() } else { shell_word(path) };
     let failure = Failure::new(format!("{} is not whole: {loss}", name.display()));
@@ -220,6 +221,7 @@ fn refuse_loss(path: &Path, loss: &Loss, printer: &Printer) -> ExitCode {
     ExitCode::Loss
 }
 
-fn cannot_read(path: &Path, error: ReadError) -> Failure {
+/// Why a trace cannot be read to its end.
+pub(crate) fn cannot_read(path: &Path, error: ReadError) -> Failure {
     Failure::because(format!("cannot read {} further", input::name(path).display()), error)
 }

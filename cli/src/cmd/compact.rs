@@ -4,16 +4,16 @@
 
 use std::fs;
 use std::io::{self, BufWriter};
-use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use blkreplay_core::edit::{self, EditError};
-use blkreplay_core::format::{Layout, Loss, ReadError, Survey, Writer, Written};
+use blkreplay_core::format::{Layout, Loss, Survey, Writer, Written};
 use blkreplay_core::units::Size;
 use tempfile::NamedTempFile;
 
+use crate::edited;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::input;
@@ -22,7 +22,7 @@ use crate::progress::Progress;
 use crate::signals;
 use crate::trace;
 use crate::trace_file::{self, Overwrite, directory_of};
-use crate::words::{counted, shell_word};
+use crate::words::counted;
 
 const COMPACT_HELP: &str = "\
 Examples:
@@ -70,17 +70,17 @@ impl CompactArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let overwrite = if self.force { Overwrite::Yes } else { Overwrite::No };
         self.check_output(overwrite)?;
-        let before = trace::open(&self.input)?.survey().map_err(|error| self.cannot_read(error))?;
-        if let Some(loss) = &before.loss {
-            return Ok(self.refuse_loss(loss, printer));
-        }
+        let before = match edited::survey(&self.input, printer)? {
+            Ok(survey) => survey,
+            Err(code) => return Ok(code),
+        };
         // From here on a signal does not end the process, so that no file is left behind.
         let stop = signals::stop_on_signal()?;
         let file = NamedTempFile::new_in(directory_of(&self.output));
         let file = file.map_err(|error| self.cannot_write(error))?;
         let (file, written) = match self.copy(file, &before, &stop, printer)? {
             Outcome::Done(file, written) => (file, written),
-            Outcome::Loss(loss) => return Ok(self.refuse_loss(&loss, printer)),
+            Outcome::Loss(loss) => return Ok(edited::refuse_loss(&self.input, &loss, printer)),
             Outcome::Interrupted => {
                 printer.warn("interrupted; nothing was written");
                 return Ok(ExitCode::Interrupted);
@@ -119,20 +119,6 @@ impl CompactArgs {
             .hint("write to another file, and move it over the first when it is there"))
     }
 
-    fn refuse_loss(&self, loss: &Loss, printer: &Printer) -> ExitCode {
-        let name = input::name(&self.input);
-        let failure = Failure::new(format!("{} is not whole: {loss}", name.display()));
-        let path = if input::is_stdin(&self.input) { "FILE" } else { &shell_word(name.as_ref()) };
-        let hint = format!("blkreplay recover {path} -o OTHER saves what is whole");
-        printer.error(&failure.hint(hint));
-        ExitCode::Loss
-    }
-
-    fn cannot_read(&self, error: ReadError) -> Failure {
-        let name = input::name(&self.input);
-        Failure::because(format!("cannot read {} further", name.display()), error)
-    }
-
     fn copy(
         &self,
         file: NamedTempFile,
@@ -141,7 +127,7 @@ impl CompactArgs {
         printer: &Printer,
     ) -> Result<Outcome, Failure> {
         let mut reader = trace::open(&self.input)?;
-        let mut progress =
+        let progress =
             Progress::new(printer, "compacting", Some(before.facts.operations.total().issues));
         let (header, salt, uuid) = (reader.header().clone(), reader.salt(), reader.uuid());
         // A new salt, so that no chunk of the one can pass for a chunk of the other.
@@ -150,14 +136,7 @@ impl CompactArgs {
         let begun = Writer::create(out, &header, salt, uuid);
         let copied = begun.map_err(EditError::Write).and_then(|writer| {
             let writer = writer.laid_out(Layout::Columns { level: self.level });
-            edit::compact(&mut reader, writer, &mut |done| {
-                progress.update(done);
-                if stop.load(Ordering::Relaxed) {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })
+            edit::compact(&mut reader, writer, &mut edited::heard(progress, stop))
         });
         match copied {
             Ok((out, written)) => {
@@ -168,7 +147,7 @@ impl CompactArgs {
             }
             Err(EditError::Interrupted { .. }) => Ok(Outcome::Interrupted),
             Err(EditError::Loss(loss)) => Ok(Outcome::Loss(loss)),
-            Err(EditError::Read(error)) => Err(self.cannot_read(error)),
+            Err(EditError::Read(error)) => Err(edited::cannot_read(&self.input, error)),
             Err(EditError::Write(error)) => Err(Failure::because(self.cannot(), error)),
             Err(error) => {
                 let name = input::name(&self.input);
@@ -187,7 +166,7 @@ impl CompactArgs {
 
     /// Says how much smaller it is. Digests are data to those who want to know what a request costs.
     fn tell(&self, before: &Survey, written: &Written, printer: &Printer) -> Result<(), Failure> {
-        let cannot = |error| self.cannot_read(error);
+        let cannot = |error| edited::cannot_read(&self.input, error);
         let after = trace::open(&self.output)?.survey().map_err(cannot)?;
         let requests = written.operations.total().issues;
         let costs = |path| trace::open(path)?.column_costs().map_err(cannot);
