@@ -9,9 +9,10 @@ fn a_line_for_each_operation_says_what_there_is() {
     let lines: Vec<&str> = told.stdout.lines().collect();
     assert!(lines[0].starts_with("t.blkr  ") && lines[0].contains(" requests  "), "{told}");
     let heading: Vec<&str> = lines[1].split_whitespace().collect();
-    let expected =
-        ["op", "count", "bytes", "p50", "p90", "p99", "max", "MiB/s", "seq%", "4k-aligned"];
+    let expected = ["op", "count", "bytes", "p50", "p90", "p99", "max", "MiB/s", "seq%", "4k%"];
     assert_eq!(heading, expected);
+    let wide = lines[1..7].iter().filter(|line| line.chars().count() > 80);
+    assert_eq!(wide.count(), 0, "the table fits a terminal of 80 columns: {told}");
     for op in ["read", "write", "write_zeroes", "discard", "flush"] {
         let line = lines.iter().find(|line| line.split(' ').next() == Some(op));
         let words = line.map(|line| line.split_whitespace().count());

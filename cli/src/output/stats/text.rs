@@ -57,8 +57,8 @@ fn write_operations(stats: &Stats, look: Look, out: &mut impl Write) -> io::Resu
     let heading = if look.colored { Style::new().bold() } else { Style::new() };
     writeln!(
         out,
-        "{heading}{:<12} {:>11} {:>9} {:>7} {:>7} {:>7} {:>7} {:>8} {:>5} {:>10}{heading:#}",
-        "op", "count", "bytes", "p50", "p90", "p99", "max", "MiB/s", "seq%", "4k-aligned"
+        "{heading}{:<12} {:>9} {:>9} {:>6} {:>6} {:>6} {:>6} {:>7} {:>4} {:>3}{heading:#}",
+        "op", "count", "bytes", "p50", "p90", "p99", "max", "MiB/s", "seq%", "4k%"
     )?;
     for (operation, tally) in stats.operations() {
         let latency = &tally.latency;
@@ -66,7 +66,7 @@ fn write_operations(stats: &Stats, look: Look, out: &mut impl Write) -> io::Resu
         let places = &tally.places;
         writeln!(
             out,
-            "{operation:<12} {:>11} {:>9} {p50:>7} {p90:>7} {p99:>7} {:>7} {:>8} {:>5} {:>10}",
+            "{operation:<12} {:>9} {:>9} {p50:>6} {p90:>6} {p99:>6} {:>6} {:>7} {:>4} {:>3}",
             Count(tally.requests),
             size(tally.bytes),
             span(latency.max()),
