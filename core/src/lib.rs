@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Layers, lowest first; each may use only those before it:
-//! `units < limits < request < event < format < device < engine < rows < position < query < view < edit`. `nbd` and
+//! `units < limits < request < event < format < device < engine < rows < position < query < view < edit < diff`. `nbd` and
 //! `qemu` are adapters on top that no layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
+pub mod diff;
 pub mod edit;
 pub mod engine;
 pub mod event;

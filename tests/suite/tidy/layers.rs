@@ -6,9 +6,9 @@
 use super::source::{Source, Token, closing, starts_with};
 
 /// The layers of core, lowest first.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "units", "limits", "request", "event", "format", "device", "engine", "rows", "position",
-    "query", "view", "edit",
+    "query", "view", "edit", "diff",
 ];
 
 /// Modules on top of the layers, which no layer names. Each may use all layers; none another adapter.

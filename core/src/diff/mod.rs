@@ -1,0 +1,23 @@
+//! Whether two traces say the same, and where they do not: two sides in, differences out.
+//!
+//! ```text
+//! trace ──side──▶ requests as compared ─┐
+//!                   ▲ rule              ├─ an alignment ──▶ same …, difference, same … ──▶ whoever reports
+//! trace ──side──▶ requests as compared ─┘
+//! ```
+//!
+//! A [`Side`] can be gone over again and again, whole or in parts; the [`Rule`] says what of a request is compared. An
+//! alignment says which request of one side is held against which of the other. Invariants: nothing is the same that could not
+//! be compared; memory is bounded by the rule's window, not by the sides; trouble is an error, never a difference.
+
+mod compared;
+mod difference;
+mod error;
+mod rule;
+mod side;
+
+pub use compared::{Compared, Fact, Facts, Key};
+pub use difference::{Difference, Kind, Outcome, Place};
+pub use error::{DiffError, Which};
+pub use rule::{Align, Rule};
+pub use side::{EpochSums, Part, Requests, Side};

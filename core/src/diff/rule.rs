@@ -1,0 +1,61 @@
+//! By which rule two traces are the same.
+
+use super::compared::{Fact, Facts};
+
+/// Which request of one side is held against which of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Align {
+    /// In the order of issue, over all devices.
+    Order,
+    /// By epoch: in each, the same requests in any order.
+    #[default]
+    Epoch,
+    /// As partial orders: only the order of conflicting requests counts.
+    Conflict,
+    /// The same requests in the whole trace, by operation, offset and length.
+    Key,
+    /// What the disk holds at every barrier.
+    State,
+}
+
+impl Align {
+    /// All alignments with their names.
+    pub const NAMES: [(Align, &'static str); 5] = [
+        (Align::Order, "order"),
+        (Align::Epoch, "epoch"),
+        (Align::Conflict, "conflict"),
+        (Align::Key, "key"),
+        (Align::State, "state"),
+    ];
+
+    /// The name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+}
+
+/// By which rule two traces are the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// How requests are paired.
+    pub align: Align,
+    /// What of them is compared.
+    pub facts: Facts,
+    /// Requests of each side that are looked at together: an alignment gives up beyond.
+    pub window: usize,
+}
+
+impl Default for Rule {
+    fn default() -> Rule {
+        Rule { align: Align::Epoch, facts: Facts::ALL, window: 1 << 16 }
+    }
+}
+
+impl Rule {
+    /// The facts by which requests are paired before the others are compared: what and where.
+    pub fn shape(&self) -> Facts {
+        let shape = [Fact::Operation, Fact::Offset, Fact::Length];
+        let compared = shape.into_iter().filter(|fact| self.facts.has(*fact));
+        compared.fold(Facts::NONE, Facts::with)
+    }
+}
