@@ -111,6 +111,11 @@ impl Chosen {
         Ok(())
     }
 
+    /// The filter, which knows all that it must.
+    pub(crate) fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
     /// What joins rows so that they know all that the filter asks for.
     pub(crate) fn joiner(&self) -> Joiner {
         if self.needs.written { Joiner::new().knowing_written() } else { Joiner::new() }

@@ -17,6 +17,7 @@ mod exit;
 mod expert;
 mod failure;
 mod follow;
+mod found;
 mod images;
 mod input;
 mod lines;

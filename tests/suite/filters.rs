@@ -2,6 +2,7 @@
 
 mod corpus;
 mod oracle;
+mod searched;
 mod world;
 
 use blkreplay_core::query::FIELDS;

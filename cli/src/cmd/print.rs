@@ -262,18 +262,21 @@ impl PrintArgs {
         out: &mut Output,
     ) -> Result<Option<Loss>, Stop> {
         let shown = self.fields.as_ref().map(Columns::needs).unwrap_or_default();
+        let seeks = !self.follow
+            && !input::is_stdin(&self.trace)
+            && !shown.context
+            && !chosen.is_some_and(Chosen::needs_all_before);
+        let whole = self.at.is_none() && self.tail.is_none();
         let lines = Lines {
             at: self.at.clone(),
             limit: self.limit,
             tail: self.tail,
             written: shown.written,
             until: if self.follow { Until::End } else { Until::Now },
-            seeks: !self.follow
-                && !input::is_stdin(&self.trace)
-                && !shown.context
-                && !chosen.is_some_and(Chosen::needs_all_before),
+            seeks,
             folded: self.folded,
             chosen,
+            searched: (seeks && whole).then_some(&self.trace),
         };
         let events = self.events || self.folded;
         if let (Some(columns), Format::Text | Format::Json) = (&self.fields, format) {

@@ -50,6 +50,11 @@ impl<R: Read + Seek> Scan<R> {
         self.reader.loss()
     }
 
+    /// The byte behind what is whole. Known once [`Scan::next_chunk`] has given `None`.
+    pub fn end(&self) -> u64 {
+        self.reader.end()
+    }
+
     fn batch(&mut self, header: &ChunkHeader, stored: Vec<u8>) -> Result<(), Damage> {
         let malformed = |source| Damage::Event { event: header.first, source };
         let wanted = header.raw_len as usize;

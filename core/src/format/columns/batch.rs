@@ -57,6 +57,7 @@ impl Batcher {
         self.chunk = ColumnChunk {
             issues: IssueColumns::of(&walk, self.wanted)?,
             blocks: BlockColumns::default(),
+            ended: walk.ended()?,
         };
         let times = self.times(&walk, header)?;
         self.blocks(&walk, &times)?;
@@ -122,7 +123,7 @@ impl Batcher {
         self.chunk = ColumnChunk::default();
         let wanted = self.wanted;
         let mut join = Join::default();
-        let ColumnChunk { issues, blocks } = &mut self.chunk;
+        let ColumnChunk { issues, blocks, ended } = &mut self.chunk;
         let times = (header.time_first, header.time_last);
         decode::visit(body, header.count, times, |time, visited| match visited {
             Visited::Issue(issue) => {
@@ -136,6 +137,7 @@ impl Batcher {
                     blocks.issue.push(place.unwrap_or(NO_ISSUE));
                 }
             }
+            Visited::End => *ended = true,
         })?;
         issues.own = issues.id.len();
         find_carried(blocks, &self.carried, issues.own);
@@ -150,7 +152,7 @@ impl Batcher {
         if !self.wanted.has(Field::BlockIssue) {
             return kept;
         }
-        let ColumnChunk { issues, blocks } = &self.chunk;
+        let ColumnChunk { issues, blocks, .. } = &self.chunk;
         let mut open = vec![true; issues.id.len()];
         for issue in &blocks.issue {
             if let Some(open) = open.get_mut(*issue as usize) {

@@ -1,20 +1,25 @@
 //! Filters over columns: which requests of a trace are meant, found without making rows. A settled filter and a reader in, ids
-//! out.
+//! or rows out.
 //!
 //! ```text
-//! filter ──compile──▶ tests of columns ──mask, with a chunk──▶ a byte a request ──search──▶ ids
+//! filter ──compile──▶ tests of columns ──mask, with a chunk──▶ a byte a request ──search──▶ ids ──pick──▶ rows
 //! ```
+//!
+//! `found` is all of it: the rows that a filter means, without making the others.
 //!
 //! What columns do not have (digests, epochs, what stands around a request) is not asked here. Invariant: what is found is what
 //! [`Filter::matches`] takes of the trace's rows. Only an error with the number 0, which no recorder writes, counts as none.
 
 mod compile;
+mod found;
 mod mask;
+mod pick;
 mod ranges;
 mod search;
 #[cfg(test)]
 mod tests;
 
+pub use found::Found;
 pub use search::{Search, SearchError};
 
 use super::Filter;

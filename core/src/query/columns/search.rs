@@ -1,4 +1,4 @@
-//! Goes over a trace and finds the ids of the requests that a filter means. A reader in, ids out.
+//! Goes over a trace and finds the ids of the requests that a filter means. A reader in, ids out, in the order of issue.
 //!
 //! Columns say which completion is whose by looking one chunk back; `rows` remembers all. Invariant: where the two could
 //! differ, nothing is said.
@@ -19,7 +19,7 @@ pub enum SearchError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Ids do not count up, a request is answered twice, or one stays open for as many as `rows` holds: no recorder writes
-    /// the first two. Rows must be asked.
+    /// the first two. Or something follows the end of the recording, or the trace grew or changed meanwhile. Rows must be asked.
     #[error("the requests of this trace cannot be told apart by column")]
     Odd,
 }
@@ -40,9 +40,8 @@ impl<R: Read + Seek> Search<R> {
         Search { scan, filter, pass: Pass::default(), finished: false }
     }
 
-    /// The ids of requests that are meant and of which that has become known, ascending; `None` at the end of what is whole.
-    /// It is known of those that ended in the next chunk, or were issued there if the filter does not ask how they ended; at
-    /// the end, of those that never ended.
+    /// The ids of requests that are meant, as far as the next chunk lets that be known; `None` at the end of what is whole. They
+    /// ascend from call to call: where the filter asks how requests ended, those behind an open one wait for it.
     pub fn next_found(&mut self) -> Result<Option<&[u64]>, SearchError> {
         if self.finished {
             return Ok(None);
@@ -51,8 +50,7 @@ impl<R: Read + Seek> Search<R> {
             self.pass.chunk(&self.filter, chunk)?;
         } else {
             self.finished = true;
-            self.pass.found = std::mem::take(&mut self.pass.open);
-            self.pass.found.sort_unstable();
+            self.pass.finish();
         }
         Ok(Some(&self.pass.found))
     }
@@ -67,6 +65,11 @@ impl<R: Read + Seek> Search<R> {
     pub fn loss(&self) -> Option<&Loss> {
         self.scan.loss()
     }
+
+    /// The byte behind what is whole. Known once [`Search::next_found`] has given `None`.
+    pub(super) fn end(&self) -> u64 {
+        self.scan.end()
+    }
 }
 
 /// What is remembered from chunk to chunk.
@@ -76,15 +79,22 @@ struct Pass {
     last_id: Option<u64>,
     /// Of chunks that may have open requests: the first id, and how many requests there were before.
     chunks: VecDeque<(u64, u64)>,
-    /// Ids of those that were found.
+    /// Ids of those that are given out.
     found: Vec<u64>,
+    /// Ids of others, found behind one that is open; as many as `rows` holds at most.
+    waiting: Vec<u64>,
     /// Ids of open ones that are meant if they never end.
     open: Vec<u64>,
+    /// The recording ended in a chunk before.
+    ended: bool,
 }
 
 impl Pass {
     fn chunk(&mut self, filter: &ColumnFilter, chunk: &ColumnChunk) -> Result<(), SearchError> {
         self.found.clear();
+        if std::mem::replace(&mut self.ended, chunk.ended) {
+            return Err(SearchError::Odd);
+        }
         let issues = &chunk.issues;
         self.count(&issues.id[..issues.own])?;
         // Bits that this version does not know are an error where rows are made.
@@ -108,17 +118,28 @@ impl Pass {
         if twice != 0 {
             return Err(SearchError::Odd);
         }
-        self.hold(issues.own, &issues.id, &answered)?;
+        let oldest = self.hold(issues.own, &issues.id, &answered)?;
         self.open.clear();
         let mut holds = mask(&filter.node, chunk);
         if holds.contains(&1) {
             let never = holds.iter().zip(&answered).map(|(holds, answered)| holds & !answered);
             self.open.extend(taken(&issues.id, &never.collect::<Vec<_>>()));
             holds.iter_mut().zip(&answered).for_each(|(holds, answered)| *holds &= answered);
-            self.found.extend(taken(&issues.id, &holds));
-            self.found.sort_unstable();
+            self.waiting.extend(taken(&issues.id, &holds));
+            self.waiting.sort_unstable();
         }
+        let known = oldest
+            .map_or(self.waiting.len(), |oldest| self.waiting.partition_point(|id| *id < oldest));
+        self.found.extend(self.waiting.drain(..known));
         Ok(())
+    }
+
+    /// No chunk follows: what is open stays open.
+    fn finish(&mut self) {
+        self.found.clear();
+        self.found.append(&mut self.waiting);
+        self.found.append(&mut self.open);
+        self.found.sort_unstable();
     }
 
     /// Counts requests; their ids must count up.
@@ -134,21 +155,27 @@ impl Pass {
         Ok(())
     }
 
-    /// Refuses requests that stay open for so long that `rows` may have given them out. Where in their chunk they were issued
-    /// is not looked at.
-    fn hold(&mut self, own: usize, ids: &[u64], answered: &[u8]) -> Result<(), SearchError> {
+    /// The oldest open request. Refuses one that stays open for so long that `rows` may have given it out; where in its chunk it
+    /// was issued is not looked at.
+    fn hold(
+        &mut self,
+        own: usize,
+        ids: &[u64],
+        answered: &[u8],
+    ) -> Result<Option<u64>, SearchError> {
         // Those of chunks before are the oldest, and in order.
         let before = ids[own..].first().copied();
         let open = || ids.iter().zip(answered).find(|(_, answered)| **answered == 0);
         let Some(oldest) = before.or_else(|| open().map(|(id, _)| *id)) else {
             self.chunks.clear();
-            return Ok(());
+            return Ok(None);
         };
         while self.chunks.get(1).is_some_and(|(first, _)| *first <= oldest) {
             self.chunks.pop_front();
         }
         let (_, place) = self.chunks.front().copied().unwrap_or_default();
-        if self.requests - place > ROWS_HELD_MAX as u64 { Err(SearchError::Odd) } else { Ok(()) }
+        let is_odd = self.requests - place > ROWS_HELD_MAX as u64;
+        if is_odd { Err(SearchError::Odd) } else { Ok(Some(oldest)) }
     }
 }
 

@@ -5,13 +5,13 @@ use std::io::Cursor;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{ColumnFilter, Search, SearchError};
+use super::{ColumnFilter, Found, Search, SearchError};
 use crate::event::{Block, CompletionFlags, Event, EventKind, Issue, Payload};
 use crate::format::{Edits, Entry, Header, Layout, LimitsHeader, PayloadPolicy, Reader, Writer};
 use crate::limits::{CHUNK_AGE_NS, ROWS_HELD_MAX};
 use crate::query::Filter;
 use crate::request::{ConnectionId, DeviceId, Errno, Flags, Operation, Request, RequestId};
-use crate::rows::Rows;
+use crate::rows::{Context, Row, Rows};
 use crate::units::{ByteRange, Nanos};
 
 const LAYOUTS: [Layout; 2] = [Layout::Rows, Layout::Columns { level: 3 }];
@@ -88,21 +88,24 @@ struct Trace {
     time: u64,
 }
 
+fn header() -> Header {
+    Header {
+        tool: "test".to_owned(),
+        command: Vec::new(),
+        wall_clock_ns: 1,
+        payload: PayloadPolicy::None,
+        devices: Vec::new(),
+        exports: Vec::new(),
+        limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
+        recovered: None,
+        replay: None,
+        edits: Edits::default(),
+    }
+}
+
 impl Trace {
     fn new(layout: Layout) -> Trace {
-        let header = Header {
-            tool: "test".to_owned(),
-            command: Vec::new(),
-            wall_clock_ns: 1,
-            payload: PayloadPolicy::None,
-            devices: Vec::new(),
-            exports: Vec::new(),
-            limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
-            recovered: None,
-            replay: None,
-            edits: Edits::default(),
-        };
-        let writer = Writer::create(Vec::new(), &header, 7, 7).unwrap().laid_out(layout);
+        let writer = Writer::create(Vec::new(), &header(), 7, 7).unwrap().laid_out(layout);
         Trace { writer, time: 2000 }
     }
 
@@ -256,26 +259,47 @@ fn any_filter() -> impl Strategy<Value = String> {
     })
 }
 
-fn by_rows(trace: &[u8], filter: &Filter) -> Vec<u64> {
+/// What a filter means of all rows, but for what lies around them.
+fn rows(trace: &[u8], filter: &Filter) -> (Vec<Row>, Option<String>) {
     let mut rows = Rows::new(Reader::open(Cursor::new(trace)).unwrap());
-    let mut ids = Vec::new();
+    let mut meant = Vec::new();
     while let Some(row) = rows.next_row().unwrap() {
         if filter.matches(&row) {
-            ids.push(row.id.0);
+            meant.push(Row { context: Context::default(), ..row });
         }
     }
-    ids
+    (meant, rows.loss().map(|loss| loss.to_string()))
+}
+
+/// The same, as it is found.
+fn found_rows(trace: &[u8], filter: &Filter) -> Result<(Vec<Row>, Option<String>), SearchError> {
+    let open = || Reader::open(Cursor::new(trace)).unwrap();
+    let mut found = Found::new(filter, open(), open()).unwrap();
+    let mut rows = Vec::new();
+    while let Some(row) = found.next_row()? {
+        rows.push(Row { context: Context::default(), ..row });
+    }
+    Ok((rows, found.into_loss()?.map(|loss| loss.to_string())))
+}
+
+/// Where a chunk begins.
+fn chunk_at(trace: &[u8], number: usize) -> usize {
+    let windows = trace.windows(4).enumerate().filter(|(_, window)| *window == b"BLKC");
+    windows.map(|(place, _)| place).nth(number).unwrap()
+}
+
+fn by_rows(trace: &[u8], filter: &Filter) -> Vec<u64> {
+    rows(trace, filter).0.iter().map(|row| row.id.0).collect()
 }
 
 fn by_columns(trace: &[u8], filter: ColumnFilter) -> Result<Vec<u64>, SearchError> {
     let mut search = Search::new(Reader::open(Cursor::new(trace)).unwrap(), filter);
     let mut ids = Vec::new();
     while let Some(found) = search.next_found()? {
-        assert!(found.is_sorted());
         ids.extend(found);
     }
     assert!(search.loss().is_none());
-    ids.sort_unstable();
+    assert!(ids.is_sorted(), "they come in the order of issue");
     Ok(ids)
 }
 
@@ -298,7 +322,24 @@ proptest! {
             let wanted = by_rows(&traces[0], &filter);
             for trace in &traces {
                 prop_assert_eq!(&by_columns(trace, compiled.clone()).unwrap(), &wanted, "{}", text);
+                let found = found_rows(trace, &filter).unwrap();
+                prop_assert_eq!(found, rows(trace, &filter), "{}", text);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_found_of_a_trace_that_was_cut_is_what_is_whole_of_it(
+        steps in vec(any_step(), 0..80),
+        text in any_filter(),
+        cut in 0..1000_usize,
+    ) {
+        let filter = filter(&text);
+        for layout in LAYOUTS {
+            let whole = trace(layout, &steps);
+            let cut = &whole[..whole.len() - cut % (whole.len() - chunk_at(&whole, 0))];
+            let found = found_rows(cut, &filter).unwrap();
+            prop_assert_eq!(found, rows(cut, &filter), "{}", text);
         }
     }
 }
@@ -422,6 +463,51 @@ fn a_request_that_stays_open_for_too_many_is_left_to_rows() {
         [0_u64; 0],
         "it was given out without its end"
     );
+}
+
+#[test]
+fn what_follows_the_end_of_the_recording_is_left_to_rows() {
+    for layout in LAYOUTS {
+        let mut trace = Trace::new(layout);
+        trace.issue(1);
+        trace.add(EventKind::End { status: None });
+        trace.chunk();
+        trace.issue(2);
+        let bytes = trace.finish();
+        assert!(matches!(found(&bytes, "write"), Err(SearchError::Odd)), "{layout:?}");
+    }
+}
+
+#[test]
+fn a_trace_that_is_another_by_now_is_not_searched() {
+    let trace = |salt| {
+        let writer = Writer::create(Vec::new(), &header(), salt, 7).unwrap();
+        Trace { writer, time: 0 }.finish()
+    };
+    let (one, other) = (trace(1), trace(2));
+    let open = |trace: &'static [u8]| Reader::open(Cursor::new(trace)).unwrap();
+    let (one, other): (&[u8], &[u8]) = (one.leak(), other.leak());
+    let filter = filter("write");
+    assert!(Found::new(&filter, open(one), open(one)).is_some());
+    assert!(Found::new(&filter, open(one), open(other)).is_none());
+}
+
+#[test]
+fn what_lies_around_a_damaged_chunk_is_left_to_rows() {
+    for layout in LAYOUTS {
+        let mut trace = Trace::new(layout);
+        trace.issue(1);
+        trace.chunk();
+        trace.issue(2);
+        trace.chunk();
+        let bytes = trace.finish();
+        let filter = filter("id == 1");
+        assert_eq!(found_rows(&bytes, &filter).unwrap(), rows(&bytes, &filter));
+        // The last byte of the first body.
+        let mut hurt = bytes.clone();
+        hurt[chunk_at(&bytes, 1) - 1] ^= 1;
+        assert!(matches!(found_rows(&hurt, &filter), Err(SearchError::Odd)), "{layout:?}");
+    }
 }
 
 #[test]
