@@ -43,6 +43,8 @@ pub(super) struct Contents {
     count: usize,
     open: BTreeMap<RequestId, Open>,
     blind: bool,
+    /// There were more ranges than can be kept in mind.
+    pub(super) forgot: bool,
 }
 
 impl Default for Contents {
@@ -55,12 +57,12 @@ impl Contents {
     /// Keeps so many ranges in mind.
     pub(super) fn holding(limit: usize) -> Contents {
         let (known, open) = (HashMap::new(), BTreeMap::new());
-        Contents { limit, known, count: 0, open, blind: false }
+        Contents { limit, known, count: 0, open, blind: false, forgot: false }
     }
 
     /// Events are missing here. A write that was in flight may do so for ever.
     pub(super) fn missing(&mut self) {
-        *self = Contents { blind: true, ..Contents::holding(self.limit) };
+        *self = Contents { blind: true, forgot: self.forgot, ..Contents::holding(self.limit) };
     }
 
     pub(super) fn issue(&mut self, issue: &Issue) {
@@ -130,7 +132,7 @@ impl Contents {
         } else if payload != Payload::Absent {
             if self.count >= self.limit {
                 self.known.clear();
-                self.count = 0;
+                (self.count, self.forgot) = (0, true);
             }
             let known = Known { end: request.range.end(), payload, writer };
             self.known.entry(device).or_default().insert(request.range.offset, known);
