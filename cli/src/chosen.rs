@@ -139,6 +139,13 @@ impl Chosen {
         refused.is_none()
     }
 
+    /// Takes what somebody else counted: all requests, then those that passed each term and those before it.
+    pub(crate) fn passed(&self, counts: &[u64]) {
+        for (count, passed) in std::iter::once(&self.seen).chain(&self.passed).zip(counts) {
+            count.set(*passed);
+        }
+    }
+
     /// Whether there was a request to choose.
     pub(crate) fn saw_some(&self) -> bool {
         self.seen.get() > 0

@@ -4,17 +4,22 @@
 //! How they are found is core's. Invariant: what is told are the first of those that going over all requests tells; if it says
 //! so, all of them.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use blkreplay_core::format::Loss;
-use blkreplay_core::query::Found;
+use blkreplay_core::query::{Found, SearchError};
 use blkreplay_core::rows::Row;
 
 use crate::chosen::Chosen;
 use crate::lines::Stop;
 use crate::printer::Output;
 use crate::trace;
+
+/// If the first so many rows are of fewer than [`EACH`] requests each, most chunks hold some, and rows are asked: they are read
+/// ahead.
+const MANY: u64 = 4096;
+const EACH: u64 = 64;
 
 /// How much was told.
 #[derive(Debug)]
@@ -48,13 +53,29 @@ pub(crate) fn tell(
             Ok(Some(row)) => {
                 print(&row, out)?;
                 told += 1;
+                if told == MANY && found.requests() < MANY * EACH {
+                    return Ok(Told::Part(told));
+                }
             }
-            // Rows say which part of the filter is to blame.
-            Ok(None) if told == 0 => return Ok(Told::Part(0)),
-            Ok(None) => return Ok(found.into_loss().map_or(Told::Part(told), Told::All)),
+            Ok(None) => return Ok(all(path, chosen, found, told).unwrap_or(Told::Part(told))),
             // Rows meet what is in the way, and say it in its place.
             Err(_) => return Ok(Told::Part(told)),
         }
     }
     Ok(Told::All(None))
+}
+
+/// What is to be said when there is no more to tell: what is lost, and if nothing was meant, why.
+fn all<R: Read + Seek>(
+    path: &Path,
+    chosen: &Chosen,
+    found: Found<'_, R>,
+    told: u64,
+) -> Result<Told, SearchError> {
+    let loss = found.into_loss()?;
+    if told == 0 {
+        let reader = trace::open(path).map_err(|_| SearchError::Odd)?;
+        chosen.passed(&Found::passed(chosen.filter(), reader)?);
+    }
+    Ok(Told::All(loss))
 }

@@ -103,9 +103,13 @@ fn what_is_meant_is_found_in_many_chunks() {
         sandbox.write(name, &trace);
         sandbox.blkreplay(&format!("compact {name} -o small-{name}")).finish().succeeds();
         for name in [name.to_owned(), format!("small-{name}")] {
-            for filter in
-                ["id in {7, 9999, 15000..15003}", "flush", "write && lat > 1h", "off == 0"]
-            {
+            for filter in [
+                "id in {7, 9999, 15000..15003}",
+                "lat > 0ns",
+                "flush",
+                "write && lat > 1h",
+                "off == 0",
+            ] {
                 assert_same(&sandbox, &name, filter, "--json");
             }
         }

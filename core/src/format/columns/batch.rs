@@ -15,6 +15,7 @@ use super::join::Join;
 use super::runs::Class;
 use super::walk::{Times, Walk};
 use crate::limits::ROWS_HELD_MAX;
+use crate::request::RequestId;
 
 /// Makes columns of one chunk after the other.
 #[derive(Debug)]
@@ -23,16 +24,28 @@ pub(in crate::format) struct Batcher {
     chunk: ColumnChunk,
     /// Places of issues of chunks before, counted from the first that is carried.
     carried: HashMap<u64, u32>,
+    /// Where chunks were left out since: the ids of those that are still open, ascending.
+    open: Option<Vec<RequestId>>,
 }
 
 impl Batcher {
     pub(in crate::format) fn new(wanted: Fields) -> Batcher {
-        Batcher { wanted, chunk: ColumnChunk::default(), carried: HashMap::new() }
+        Batcher { wanted, chunk: ColumnChunk::default(), carried: HashMap::new(), open: None }
     }
 
     /// The columns made last.
     pub(in crate::format) fn chunk(&self) -> &ColumnChunk {
         &self.chunk
+    }
+
+    /// Whether it is asked which issue each block answers.
+    pub(in crate::format) fn joins(&self) -> bool {
+        self.wanted.has(Field::BlockIssue)
+    }
+
+    /// Leaves out the next chunk, behind which only these are open, ascending.
+    pub(in crate::format) fn keep(&mut self, open: &[RequestId]) {
+        self.open = Some(open.to_vec());
     }
 
     /// How much of a body of `length` bytes must be unpacked: up to the digests, unless what lies behind them is wanted
@@ -157,6 +170,11 @@ impl Batcher {
         for issue in &blocks.issue {
             if let Some(open) = open.get_mut(*issue as usize) {
                 *open = false;
+            }
+        }
+        if let Some(known) = self.open.take() {
+            for (open, id) in open.iter_mut().zip(&issues.id) {
+                *open &= known.binary_search(&RequestId(*id)).is_ok();
             }
         }
         // Those carried before are older than the chunk's own.

@@ -3,11 +3,10 @@
 //! One reader goes over columns and finds ids, the other picks the rows. Invariant: what is given out are the first rows that
 //! reading all and asking the filter gives, and unless an error comes, all of them.
 
-use std::collections::VecDeque;
 use std::io::{Read, Seek};
 
 use super::pick::Picker;
-use super::{ColumnFilter, Search, SearchError};
+use super::{ColumnFilter, Search, SearchError, blame};
 use crate::format::{Loss, LossKind, Reader, Target};
 use crate::query::Filter;
 use crate::rows::Row;
@@ -18,8 +17,6 @@ pub struct Found<'f, R> {
     filter: &'f Filter,
     search: Search<R>,
     picker: Picker<R>,
-    /// Ids of rows that are next.
-    ids: VecDeque<u64>,
 }
 
 impl<'f, R: Read + Seek> Found<'f, R> {
@@ -32,27 +29,36 @@ impl<'f, R: Read + Seek> Found<'f, R> {
             filter,
             search: Search::new(one, columns),
             picker: Picker::new(other),
-            ids: VecDeque::new(),
         })
     }
 
     /// The next row; `None` after the last. After an error rows must be asked for the rest.
     pub fn next_row(&mut self) -> Result<Option<Row>, SearchError> {
         loop {
-            if let Some(id) = self.ids.pop_front() {
-                let row = self.picker.pick(id)?.filter(|row| self.filter.matches(row));
-                return row.map(Some).ok_or(SearchError::Odd);
+            if let Some(row) = self.picker.next_row()? {
+                let is_meant = self.filter.matches(&row);
+                return if is_meant { Ok(Some(row)) } else { Err(SearchError::Odd) };
             }
-            match self.search.next_found()? {
-                Some(found) => self.ids.extend(found),
-                None => return Ok(None),
-            }
+            let Some((found, decided)) = self.search.next_decided()? else { return Ok(None) };
+            self.picker.want(found, decided);
         }
+    }
+
+    /// How many requests a trace has, of which `reader` has given out nothing; then, of each term of the filter, how many pass
+    /// it and those before it.
+    pub fn passed(filter: &Filter, reader: Reader<R>) -> Result<Vec<u64>, SearchError> {
+        let columns = ColumnFilter::of(filter).ok_or(SearchError::Odd)?;
+        blame::passed(reader, &columns)
+    }
+
+    /// Requests that were gone over.
+    pub fn requests(&self) -> u64 {
+        self.search.requests()
     }
 
     /// Whether the next row was found already.
     pub fn is_at_hand(&self) -> bool {
-        !self.ids.is_empty()
+        self.picker.is_asked()
     }
 
     /// What is missing, once there was no next row. An error if something was in the way of knowing it, such as a trace that
@@ -73,6 +79,6 @@ impl<'f, R: Read + Seek> Found<'f, R> {
 }
 
 /// Whether what is lost may be the end of a chunk whose beginning is whole.
-fn is_damage(loss: &Loss) -> bool {
+pub(super) fn is_damage(loss: &Loss) -> bool {
     matches!(loss.kind, LossKind::Damaged(_))
 }

@@ -8,9 +8,10 @@ use std::io::{Read, Seek};
 
 use super::ColumnFilter;
 use super::mask::mask;
-use crate::format::{ColumnChunk, Loss, ReadError, Reader, Scan};
+use super::skip::Skipper;
+use crate::format::{ColumnChunk, Loss, Outline, ReadError, Reader, Scan, Scanned, Step};
 use crate::limits::ROWS_HELD_MAX;
-use crate::request::Operation;
+use crate::request::{Operation, RequestId};
 
 /// Why there is no more to find.
 #[derive(Debug, thiserror::Error)]
@@ -29,35 +30,61 @@ pub enum SearchError {
 pub struct Search<R> {
     scan: Scan<R>,
     filter: ColumnFilter,
+    /// `None` if all chunks are to be read.
+    skipper: Option<Skipper>,
     pass: Pass,
     finished: bool,
 }
 
 impl<R: Read + Seek> Search<R> {
-    /// Searches all of a trace, of which `reader` has given out nothing.
+    /// Searches all of a trace, of which `reader` has given out nothing. Chunks are passed over where their summaries say
+    /// that nothing there can be meant.
     pub fn new(reader: Reader<R>, filter: ColumnFilter) -> Search<R> {
+        let skipper = Some(Skipper::new(reader.header()));
         let scan = Scan::new(reader, filter.fields);
-        Search { scan, filter, pass: Pass::default(), finished: false }
+        Search { scan, filter, skipper, pass: Pass::default(), finished: false }
+    }
+
+    /// Passes over nothing.
+    #[must_use]
+    pub fn reading_all(self) -> Search<R> {
+        Search { skipper: None, ..self }
     }
 
     /// The ids of requests that are meant, as far as the next chunk lets that be known; `None` at the end of what is whole. They
     /// ascend from call to call: where the filter asks how requests ended, those behind an open one wait for it.
     pub fn next_found(&mut self) -> Result<Option<&[u64]>, SearchError> {
+        Ok(self.next_decided()?.map(|(found, _)| found))
+    }
+
+    /// As [`Search::next_found`], and the least id of those of which it is not known yet whether they are meant.
+    pub(super) fn next_decided(&mut self) -> Result<Option<(&[u64], u64)>, SearchError> {
         if self.finished {
             return Ok(None);
         }
-        if let Some(chunk) = self.scan.next_chunk()? {
-            self.pass.chunk(&self.filter, chunk)?;
-        } else {
-            self.finished = true;
-            self.pass.finish();
+        let Search { scan, filter, skipper, pass, .. } = self;
+        let step = scan.next_step(|entry, summary| {
+            skipper.as_mut().is_some_and(|skipper| skipper.passes(filter, entry, summary))
+        });
+        match step? {
+            Some(Step::Columns(chunk)) => pass.chunk(filter, chunk)?,
+            Some(Step::Passed(outline)) => pass.pass(filter, outline)?,
+            None => {
+                self.finished = true;
+                pass.finish();
+            }
         }
-        Ok(Some(&self.pass.found))
+        Ok(Some((&self.pass.found, self.pass.decided)))
     }
 
-    /// Requests that were looked at.
+    /// Requests that were looked at, or passed over.
     pub fn requests(&self) -> u64 {
         self.pass.requests
+    }
+
+    /// Chunks that were read, or passed over.
+    pub fn chunks(&self) -> Scanned {
+        self.scan.counts()
     }
 
     /// What is missing. Set once [`Search::next_found`] has given `None`, if the trace is not whole. A trace that only lacks
@@ -85,6 +112,8 @@ struct Pass {
     waiting: Vec<u64>,
     /// Ids of open ones that are meant if they never end.
     open: Vec<u64>,
+    /// Of lower ids it is known whether they are meant.
+    decided: u64,
     /// The recording ended in a chunk before.
     ended: bool,
 }
@@ -103,6 +132,7 @@ impl Pass {
             return Err(SearchError::Odd);
         }
         if !filter.asks_completions {
+            self.chunks.clear();
             let holds = mask(&filter.node, chunk);
             self.found.extend(taken(&issues.id, &holds));
             return Ok(());
@@ -118,7 +148,11 @@ impl Pass {
         if twice != 0 {
             return Err(SearchError::Odd);
         }
-        let oldest = self.hold(issues.own, &issues.id, &answered)?;
+        // Those of chunks before are the oldest, and in order.
+        let before = issues.id[issues.own..].first();
+        let open = || issues.id.iter().zip(&answered).find(|(_, answered)| **answered == 0);
+        let oldest = before.or_else(|| open().map(|(id, _)| id)).copied();
+        self.hold(oldest)?;
         self.open.clear();
         let mut holds = mask(&filter.node, chunk);
         if holds.contains(&1) {
@@ -128,10 +162,38 @@ impl Pass {
             self.waiting.extend(taken(&issues.id, &holds));
             self.waiting.sort_unstable();
         }
-        let known = oldest
-            .map_or(self.waiting.len(), |oldest| self.waiting.partition_point(|id| *id < oldest));
-        self.found.extend(self.waiting.drain(..known));
+        self.release(oldest);
         Ok(())
+    }
+
+    /// Goes on behind a chunk in which nothing is meant.
+    fn pass(&mut self, filter: &ColumnFilter, outline: &Outline) -> Result<(), SearchError> {
+        self.found.clear();
+        if self.ended {
+            return Err(SearchError::Odd);
+        }
+        if let Some((first, last)) = outline.ids {
+            self.follow(first.0, last.0, outline.issues)?;
+        }
+        if !filter.asks_completions {
+            self.chunks.clear();
+            return Ok(());
+        }
+        let open = &outline.open;
+        self.open.retain(|id| open.binary_search(&RequestId(*id)).is_ok());
+        let oldest = open.first().map(|id| id.0);
+        self.hold(oldest)?;
+        self.release(oldest);
+        Ok(())
+    }
+
+    /// Gives out what was found and lies before the oldest open request.
+    fn release(&mut self, oldest: Option<u64>) {
+        let before = |oldest| self.waiting.partition_point(|id| *id < oldest);
+        let known = oldest.map_or(self.waiting.len(), before);
+        self.found.extend(self.waiting.drain(..known));
+        let behind = self.last_id.map_or(0, |last| last.saturating_add(1));
+        self.decided = oldest.unwrap_or(behind);
     }
 
     /// No chunk follows: what is open stays open.
@@ -140,42 +202,43 @@ impl Pass {
         self.found.append(&mut self.waiting);
         self.found.append(&mut self.open);
         self.found.sort_unstable();
+        self.decided = u64::MAX;
     }
 
     /// Counts requests; their ids must count up.
     fn count(&mut self, ids: &[u64]) -> Result<(), SearchError> {
         let Some((first, last)) = ids.first().zip(ids.last()) else { return Ok(()) };
-        let follows = self.last_id.is_none_or(|before| before < *first);
-        if !follows || !ids.is_sorted_by(|one, other| one < other) {
+        if !ids.is_sorted_by(|one, other| one < other) {
             return Err(SearchError::Odd);
         }
-        self.chunks.push_back((*first, self.requests));
-        self.requests += ids.len() as u64;
-        self.last_id = Some(*last);
+        self.follow(*first, *last, ids.len() as u64)
+    }
+
+    /// Counts `count` requests, from the first to the last id.
+    fn follow(&mut self, first: u64, last: u64, count: u64) -> Result<(), SearchError> {
+        if self.last_id.is_some_and(|before| before >= first) {
+            return Err(SearchError::Odd);
+        }
+        self.chunks.push_back((first, self.requests));
+        self.requests += count;
+        self.last_id = Some(last);
+        self.decided = last.saturating_add(1);
         Ok(())
     }
 
-    /// The oldest open request. Refuses one that stays open for so long that `rows` may have given it out; where in its chunk it
-    /// was issued is not looked at.
-    fn hold(
-        &mut self,
-        own: usize,
-        ids: &[u64],
-        answered: &[u8],
-    ) -> Result<Option<u64>, SearchError> {
-        // Those of chunks before are the oldest, and in order.
-        let before = ids[own..].first().copied();
-        let open = || ids.iter().zip(answered).find(|(_, answered)| **answered == 0);
-        let Some(oldest) = before.or_else(|| open().map(|(id, _)| *id)) else {
+    /// Refuses an oldest open request that stays so for so long that `rows` may have given it out; where in its chunk it was
+    /// issued is not looked at.
+    fn hold(&mut self, oldest: Option<u64>) -> Result<(), SearchError> {
+        let Some(oldest) = oldest else {
             self.chunks.clear();
-            return Ok(None);
+            return Ok(());
         };
         while self.chunks.get(1).is_some_and(|(first, _)| *first <= oldest) {
             self.chunks.pop_front();
         }
         let (_, place) = self.chunks.front().copied().unwrap_or_default();
         let is_odd = self.requests - place > ROWS_HELD_MAX as u64;
-        if is_odd { Err(SearchError::Odd) } else { Ok(Some(oldest)) }
+        if is_odd { Err(SearchError::Odd) } else { Ok(()) }
     }
 }
 

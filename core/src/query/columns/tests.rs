@@ -1,5 +1,7 @@
 //! Tests of filters over columns: what they find is what rows say, whatever the trace and its layout.
 
+mod skips;
+
 use std::io::Cursor;
 
 use proptest::collection::vec;
@@ -7,7 +9,9 @@ use proptest::prelude::*;
 
 use super::{ColumnFilter, Found, Search, SearchError};
 use crate::event::{Block, CompletionFlags, Event, EventKind, Issue, Payload};
-use crate::format::{Edits, Entry, Header, Layout, LimitsHeader, PayloadPolicy, Reader, Writer};
+use crate::format::{
+    Edits, Entry, Header, Layout, LimitsHeader, PayloadPolicy, Reader, ReplayHeader, Writer,
+};
 use crate::limits::{CHUNK_AGE_NS, ROWS_HELD_MAX};
 use crate::query::Filter;
 use crate::request::{ConnectionId, DeviceId, Errno, Flags, Operation, Request, RequestId};
@@ -29,6 +33,8 @@ enum Step {
     Block { which: usize, latency: u64, hold: u64, errno: u16, flags: (bool, bool) },
     /// The end of a request that is not open.
     Stray(u64),
+    /// So many requests that their latencies are in the summary, each answered at once.
+    Burst { operation: u8, latency: u64 },
     /// The chunk ends.
     Chunk,
 }
@@ -65,7 +71,24 @@ fn any_step() -> impl Strategy<Value = Step> {
             flags,
         },
     );
-    prop_oneof![8 => issue, 6 => block, 1 => (0..30_u64).prop_map(Step::Stray), 2 => Just(Step::Chunk)]
+    let burst = (0..7_u8, 0..12_u64)
+        .prop_map(|(operation, latency)| Step::Burst { operation, latency: latency * 1000 });
+    let stray = (0..30_u64).prop_map(Step::Stray);
+    prop_oneof![8 => issue, 6 => block, 1 => burst, 1 => stray, 4 => Just(Step::Chunk)]
+}
+
+/// What happens in a recording, or in a replay, to which requests may come early.
+fn any_steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    (vec(any_step(), 0..most), any::<bool>()).prop_map(|(mut steps, is_replay)| {
+        for step in &mut steps {
+            if let Step::Issue { issue, .. } = step
+                && !is_replay
+            {
+                issue.early = Nanos(0);
+            }
+        }
+        steps
+    })
 }
 
 fn block(id: u64, latency: u64, hold: u64, errno: u16, flags: (bool, bool)) -> EventKind {
@@ -105,7 +128,11 @@ fn header() -> Header {
 
 impl Trace {
     fn new(layout: Layout) -> Trace {
-        let writer = Writer::create(Vec::new(), &header(), 7, 7).unwrap().laid_out(layout);
+        Trace::under(&header(), layout)
+    }
+
+    fn under(header: &Header, layout: Layout) -> Trace {
+        let writer = Writer::create(Vec::new(), header, 7, 7).unwrap().laid_out(layout);
         Trace { writer, time: 2000 }
     }
 
@@ -116,20 +143,30 @@ impl Trace {
     }
 
     fn issue(&mut self, id: u64) {
-        let request = Request {
-            operation: Operation::Write,
-            range: ByteRange::new(0, 512),
-            flags: Flags::NONE,
-        };
+        self.ask(id, Operation::Write, 0);
+    }
+
+    fn ask(&mut self, id: u64, operation: Operation, offset: u64) {
+        let range = ByteRange::new(offset, 512);
         self.add(EventKind::Issue(Issue {
             id: RequestId(id),
             device: DeviceId(0),
             connection: ConnectionId(0),
             cookie: 0,
-            request,
+            request: Request { operation, range, flags: Flags::NONE },
             payload: Payload::Absent,
             early: Nanos(0),
         }));
+    }
+
+    fn answer(&mut self, id: u64, operation: Operation, latency: u64) {
+        self.block(operation, block(id, latency, 0, 0, (false, false)));
+    }
+
+    /// Adds a block of a request of this operation.
+    fn block(&mut self, operation: Operation, kind: EventKind) {
+        let EventKind::Block(block) = kind else { unreachable!("it is one") };
+        self.add(EventKind::Block(Block { operation, ..block }));
     }
 
     fn chunk(&mut self) {
@@ -143,7 +180,12 @@ impl Trace {
 }
 
 fn trace(layout: Layout, steps: &[Step]) -> Vec<u8> {
-    let mut trace = Trace::new(layout);
+    let early = |step: &Step| matches!(step, Step::Issue { issue, .. } if issue.early.0 > 0);
+    let replay = steps
+        .iter()
+        .any(early)
+        .then(|| ReplayHeader { of: String::new(), order: "recorded".to_owned() });
+    let mut trace = Trace::under(&Header { replay, ..header() }, layout);
     // A request that is answered twice in a chunk is refused; a test of its own says so.
     let (mut next, mut open, mut answered) = (0, Vec::new(), Vec::new());
     for step in steps {
@@ -151,15 +193,26 @@ fn trace(layout: Layout, steps: &[Step]) -> Vec<u8> {
             Step::Issue { skip, issue } => {
                 let id = next + skip;
                 next = id + 1;
-                open.push(id);
+                open.push((id, issue.request.operation));
                 trace.add(EventKind::Issue(Issue { id: RequestId(id), ..*issue }));
             }
             Step::Block { which, latency, hold, errno, flags } if !open.is_empty() => {
-                let id = open.remove(which % open.len());
+                let (id, operation) = open.remove(which % open.len());
                 answered.push(id);
-                trace.add(block(id, *latency, *hold, *errno, *flags));
+                trace.block(operation, block(id, *latency, *hold, *errno, *flags));
             }
-            Step::Stray(id) if !open.contains(id) && !answered.contains(id) => {
+            Step::Burst { operation, latency } => {
+                let operation = Operation::from_number(*operation).unwrap();
+                for id in next..next + 17 {
+                    trace.ask(id, operation, 4096 * (id % 5));
+                    trace.answer(id, operation, *latency);
+                }
+                answered.extend(next..next + 17);
+                next += 17;
+            }
+            Step::Stray(id)
+                if !open.iter().any(|(open, _)| open == id) && !answered.contains(id) =>
+            {
                 trace.add(block(*id, 5000, 0, 0, (false, false)));
             }
             Step::Block { .. } | Step::Stray(_) => {}
@@ -237,13 +290,13 @@ fn any_leaf() -> impl Strategy<Value = String> {
     );
     let time = (span.clone(), relation)
         .prop_map(|((name, value), relation)| format!("{name} {relation} {value}ns"));
-    let within = (number, 0..9000_u64, any::<(bool, bool)>()).prop_map(
+    let within = (number, 1..9000_u64, any::<(bool, bool)>()).prop_map(
         |((name, from), length, (not, inclusive))| {
             let (not, dots) = (if not { "not " } else { "" }, if inclusive { "..=" } else { ".." });
             format!("{name} {not}in {{{from}{dots}{}, 7, {}..}}", from + length, from + 20_000)
         },
     );
-    let spans = (span, 0..9000_u64)
+    let spans = (span, 1..9000_u64)
         .prop_map(|((name, from), length)| format!("{name} in {from}ns..{}ns", from + length));
     let word = prop::sample::select(WORDS).prop_map(str::to_owned);
     prop_oneof![3 => one, 3 => time, 1 => within, 1 => spans, 3 => word]
@@ -293,7 +346,11 @@ fn by_rows(trace: &[u8], filter: &Filter) -> Vec<u64> {
 }
 
 fn by_columns(trace: &[u8], filter: ColumnFilter) -> Result<Vec<u64>, SearchError> {
-    let mut search = Search::new(Reader::open(Cursor::new(trace)).unwrap(), filter);
+    let search = Search::new(Reader::open(Cursor::new(trace)).unwrap(), filter);
+    all(search.reading_all())
+}
+
+fn all(mut search: Search<Cursor<&[u8]>>) -> Result<Vec<u64>, SearchError> {
     let mut ids = Vec::new();
     while let Some(found) = search.next_found()? {
         ids.extend(found);
@@ -312,7 +369,7 @@ proptest! {
 
     #[test]
     fn columns_find_what_rows_find(
-        steps in vec(any_step(), 0..80),
+        steps in any_steps(80),
         texts in vec(any_filter(), 1..6),
     ) {
         let traces = LAYOUTS.map(|layout| trace(layout, &steps));
@@ -330,7 +387,7 @@ proptest! {
 
     #[test]
     fn what_is_found_of_a_trace_that_was_cut_is_what_is_whole_of_it(
-        steps in vec(any_step(), 0..80),
+        steps in any_steps(80),
         text in any_filter(),
         cut in 0..1000_usize,
     ) {
@@ -455,9 +512,13 @@ fn a_request_that_stays_open_for_too_many_is_left_to_rows() {
         trace.add(block(0, 9000, 0, 0, (false, false)));
         trace.finish()
     };
-    assert_eq!(found(&of(ROWS_HELD_MAX), "lat > 5us").unwrap(), [0]);
+    let most = of(ROWS_HELD_MAX);
+    assert_eq!(found(&most, "lat > 5us").unwrap(), [0]);
+    let first = filter("id == 0");
+    assert_eq!(found_rows(&most, &first).unwrap().0.len(), 1);
     let over = of(ROWS_HELD_MAX + 1);
     assert!(matches!(found(&over, "lat > 5us"), Err(SearchError::Odd)));
+    assert!(matches!(found_rows(&over, &first), Err(SearchError::Odd)));
     assert_eq!(
         by_rows(&over, &filter("lat > 5us")),
         [0_u64; 0],
