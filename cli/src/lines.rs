@@ -17,6 +17,7 @@ use blkreplay_core::view::Fold;
 use crate::chosen::Chosen;
 use crate::failure::Failure;
 use crate::found::{self, Told};
+use crate::meant::Meant;
 use crate::printer::Output;
 use crate::trace::Trace;
 
@@ -170,6 +171,31 @@ impl Teller for Folding {
     }
 }
 
+/// Hands on those of requests that are meant. Which those are is told by all of a trace.
+impl Teller for Meant<'_> {
+    type Item = (u64, Event);
+
+    const SEEKS: bool = false;
+
+    fn start(&mut self, _: &Start) {}
+
+    fn last(count: u64) -> Target {
+        Target::LastEvents(count)
+    }
+
+    fn push(&mut self, index: u64, event: Event) {
+        Meant::push(self, index, event);
+    }
+
+    fn finish(&mut self) {
+        Meant::finish(self);
+    }
+
+    fn pop(&mut self) -> Option<(u64, (u64, Event))> {
+        Meant::pop(self).map(|(index, event)| (index, (index, event)))
+    }
+}
+
 impl Lines<'_> {
     /// Tells requests.
     pub(crate) fn rows(
@@ -202,7 +228,10 @@ impl Lines<'_> {
         if self.folded {
             return self.tell(trace, (Folding::default(), 0), out, |_| true, print);
         }
-        self.tell(trace, (Plain::default(), 0), out, |_| true, print)
+        match self.chosen {
+            Some(chosen) => self.tell(trace, (Meant::by(chosen), 0), out, |_| true, print),
+            None => self.tell(trace, (Plain::default(), 0), out, |_| true, print),
+        }
     }
 
     /// Tells what `teller` makes of events, but for the first `told`, which were told already.

@@ -23,6 +23,7 @@ mod input;
 mod lines;
 mod live;
 mod log_lines;
+mod meant;
 mod output;
 mod output_image;
 mod outputs;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! events ─┬─ flight, flushes, contents ───────────────┬─▶ findings
-//!         └─ rows ─┬─ filters of `rules`, in `sieves` ┤
+//!         └─ rows ─┬─ holes ─ filters, in `sieves` ───┤
 //!                  └─ repeats ────────────────────────┘
 //! ```
 //!
@@ -13,6 +13,7 @@ mod contents;
 mod finding;
 mod flight;
 mod flushes;
+mod holes;
 mod place;
 mod repeats;
 mod rules;
@@ -26,6 +27,7 @@ pub use rules::{How, Level, RULES, Rule};
 use self::contents::Contents;
 use self::flight::Flight;
 use self::flushes::Flushes;
+use self::holes::Holes;
 use self::place::Place;
 use self::repeats::{Retries, Rewrites};
 use self::sieves::Sieves;
@@ -44,6 +46,7 @@ pub struct Findings {
     flight: Flight,
     flushes: Flushes,
     contents: Contents,
+    holes: Holes,
     retries: Retries,
     rewrites: Rewrites,
     /// What clocks said last, by kind.
@@ -76,6 +79,7 @@ impl Findings {
             flight: Flight::new(sizes),
             flushes: Flushes::default(),
             contents: Contents::default(),
+            holes: Holes::default(),
             retries: Retries::default(),
             rewrites: Rewrites::default(),
             clocks: [i64::MIN; 3],
@@ -172,7 +176,8 @@ impl Findings {
     /// Looks at requests of which all is known.
     fn rows(&mut self) {
         while let Some(row) = self.joiner.pop() {
-            self.sieves.row(&row, &mut self.found);
+            self.holes.row(&row);
+            self.sieves.row(&row, &self.holes, &mut self.found);
             self.retries.row(&row, &mut self.found);
             self.rewrites.row(&row, &mut self.found);
         }
@@ -205,8 +210,7 @@ impl Findings {
 }
 
 const PART: &str = "it is a part of another trace: what takes all requests to know (f4, f5, f6, f8, stalls) is not looked for";
-const NO_PAYLOADS: &str =
-    "it was recorded without data or digests (--payload none): f4 and f8 cannot be known";
+const NO_PAYLOADS: &str = "it was recorded without data or digests (--payload none): f8 cannot be known, and f4 only where block status told of holes";
 const NO_DEVICES: &str = "its header was not whole when it was recovered: blocks and lengths of devices, and so f7, cannot be known";
 const LOST: &str = "events are missing: behind that place, what they may explain (f4, f5, f8, stalls) is not looked for";
 const CROWDED: &str = "more requests are in flight than are kept in mind: of the others, f1, f3, f5, f8 and stalls are not looked for";

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
+use super::holes::Holes;
 use super::place::Place;
 use super::rules::{How, Rule};
 use super::{Finding, words_of};
@@ -16,6 +17,9 @@ use crate::query::{Filter, QueryError, Totals};
 use crate::request::Operation;
 use crate::rows::Row;
 use crate::units::Nanos;
+
+/// The rule about which block status says more.
+const NEVER_WRITTEN: &str = "never-written";
 
 /// A rule that is a filter.
 #[derive(Debug)]
@@ -71,8 +75,19 @@ impl Sieves {
         Ok(sieves)
     }
 
-    pub(super) fn row(&mut self, row: &Row, found: &mut Vec<Finding>) {
-        found.extend(self.each.iter().filter_map(|sieve| sieve.finding(row)));
+    pub(super) fn row(&mut self, row: &Row, holes: &Holes, found: &mut Vec<Finding>) {
+        for finding in self.each.iter().filter_map(|sieve| sieve.finding(row)) {
+            // The filter language knows nothing of what block status told.
+            if finding.rule.name != NEVER_WRITTEN || !holes.has_data(row.device, row.request.range)
+            {
+                found.push(finding);
+            }
+        }
+        if let Some(rule) = Rule::named(NEVER_WRITTEN).filter(|_| holes.is_read(row)) {
+            let mut finding = of_row(rule, row);
+            finding.detail += ", told to be a hole";
+            found.push(finding);
+        }
         for last in &mut self.last {
             last.totals.add(row);
         }

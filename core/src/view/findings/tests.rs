@@ -7,6 +7,7 @@ use crate::request::{ConnectionId, DeviceId, Errno, Flags, Operation, RequestId}
 use crate::units::ByteRange;
 
 mod flushes;
+mod holes;
 mod losses;
 mod oracles;
 mod parts;
@@ -314,6 +315,18 @@ fn reads_of_something_else_than_was_written_are_found() {
     assert_eq!((found.request, found.other), (Some(RequestId(1)), Some(RequestId(0))));
     let zeroes = script(|s| s.all(0, Discard, 0, 512, 0).all(1, Read, 0, 512, 2).end());
     assert_eq!(zeroes.names(), ["read-differs"]);
+    let parts = |value: u8| {
+        script(|s| {
+            s.all(0, Discard, 0, 2048, 0).all(1, W, 512, 512, 7).all(2, WriteZeroes, 2048, 512, 0);
+            s.all(3, Read, 1024, 1536, value).all(4, Read, 0, 100, 0).all(5, Read, 0, 1024, 9);
+        })
+    };
+    assert_eq!(parts(0).names(), [""; 0]);
+    let found = parts(2).found();
+    assert_eq!(
+        (found.len(), found[0].request, found[0].other),
+        (1, Some(RequestId(3)), Some(RequestId(0)))
+    );
     let unknown = script(|s| {
         s.all(0, W, 0, 512, 1).issue(1, W, 0, 512, 3).block(1, EIO, Payload::Absent);
         s.all(2, Read, 0, 512, 2).all(3, W, 512, 512, 1).all(4, W, 768, 100, 1);
@@ -376,5 +389,5 @@ fn clocks_that_go_back_and_events_that_are_missing_are_found() {
 #[test]
 fn a_trace_without_payloads_says_what_cannot_be_known() {
     let header = Header { payload: PayloadPolicy::None, ..header() };
-    assert!(Findings::new(&header).unwrap().unknown()[0].contains("f4 and f8"));
+    assert!(Findings::new(&header).unwrap().unknown()[0].contains("f8 cannot be known"));
 }
