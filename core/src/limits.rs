@@ -181,6 +181,12 @@ pub const FINDINGS_RANGES_MAX: usize = 1 << 18;
 /// Failed requests that are kept in mind to find who asks again.
 pub const FINDINGS_ERRORS_MAX: usize = 256;
 
+/// Runs of places that a report of differences tells apart, about 200 bytes of memory each.
+pub const DIFF_RUNS_MAX: usize = 1 << 14;
+
+/// Differences that a report keeps in full, about 500 bytes of memory each.
+pub const DIFF_KEPT_MAX: usize = 1 << 17;
+
 const _: () = assert!(ASYNC_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(TRACK_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);

@@ -13,11 +13,15 @@
 mod compared;
 mod difference;
 mod error;
+mod judged;
+mod report;
 mod rule;
 mod side;
 
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
+pub use judged::{Budget, Budgeted, Unit, Warning};
+pub use report::{Counts, Gatherer, Keep, Report, Run, Shown};
 pub use rule::{Align, Rule};
 pub use side::{EpochSums, Part, Requests, Side};
