@@ -187,6 +187,9 @@ pub const DIFF_RUNS_MAX: usize = 1 << 14;
 /// Differences that a report keeps in full, about 500 bytes of memory each.
 pub const DIFF_KEPT_MAX: usize = 1 << 17;
 
+/// Epochs of a device whose sums a comparison keeps, 32 bytes each; a device with more is compared part by part.
+pub const EPOCHS_LISTED_MAX: usize = 1 << 20;
+
 const _: () = assert!(ASYNC_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(TRACK_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);

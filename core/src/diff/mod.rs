@@ -13,15 +13,22 @@
 mod compared;
 mod difference;
 mod error;
+mod extent;
+mod joiner;
 mod judged;
+mod pairing;
 mod report;
 mod rule;
 mod side;
+mod trace_side;
 
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
+pub use extent::{Beginning, Extent, Until};
 pub use judged::{Budget, Budgeted, Unit, Warning};
+pub use pairing::Pairing;
 pub use report::{Counts, Gatherer, Keep, Report, Run, Shown};
-pub use rule::{Align, Rule};
+pub use rule::{Align, Barrier, Rule};
 pub use side::{EpochSums, Part, Requests, Side};
+pub use trace_side::TraceSide;
