@@ -10,6 +10,7 @@
 //! alignment says which request of one side is held against which of the other. Invariants: nothing is the same that could not
 //! be compared; memory is bounded by the rule's window, not by the sides; trouble is an error, never a difference.
 
+pub mod align;
 mod compared;
 mod difference;
 mod error;

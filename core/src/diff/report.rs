@@ -8,11 +8,12 @@
 //! Invariants: everything is counted, whatever is kept; no more than [`Keep::most`] differences are kept, and no more than
 //! [`DIFF_RUNS_MAX`] runs, of which the last takes what does not fit.
 
+use std::collections::BTreeMap;
 use std::ops::{AddAssign, ControlFlow};
 
 use super::difference::{Difference, Kind, Outcome, Place};
 use crate::limits::{DIFF_KEPT_MAX, DIFF_RUNS_MAX};
-use crate::request::RequestId;
+use crate::request::{DeviceId, RequestId};
 
 /// How many there are of what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,6 +95,8 @@ pub struct Report {
     pub first: Option<Difference>,
     /// The comparison ended at the first difference: what comes behind it is not counted.
     pub stopped: bool,
+    /// How many epochs base and new have, of all devices together; `None` if the alignment knows none, or stopped.
+    pub epochs: [Option<u64>; 2],
 }
 
 impl Report {
@@ -111,23 +114,39 @@ pub struct Gatherer {
     kept: usize,
     /// The run that is being put together.
     current: Option<Run>,
+    /// By device, one more than the last epoch of base and of new.
+    epochs: BTreeMap<Option<DeviceId>, [Option<u64>; 2]>,
 }
 
 impl Gatherer {
     /// Gathers this much.
     pub fn new(keep: Keep) -> Gatherer {
         let keep = Keep { most: keep.most.min(DIFF_KEPT_MAX), ..keep };
-        Gatherer { keep, report: Report::default(), kept: 0, current: None }
+        let epochs = BTreeMap::new();
+        Gatherer { keep, report: Report::default(), kept: 0, current: None, epochs }
     }
 
     /// The report, when the alignment is through.
     pub fn finish(mut self) -> Report {
         self.close();
+        if !self.report.stopped {
+            let sum = |side: usize| {
+                let ends = self.epochs.values().map(|ends| ends[side]);
+                ends.flatten().reduce(|sum, end| sum.saturating_add(end))
+            };
+            self.report.epochs = [sum(0), sum(1)];
+        }
         self.report
     }
 
     /// The run at `place`, which is begun if need be.
     fn at(&mut self, place: Place, differs: bool) -> &mut Run {
+        if place.has_epochs() {
+            let ends = self.epochs.entry(place.device).or_default();
+            for (end, epoch) in ends.iter_mut().zip([place.base_epoch, place.new_epoch]) {
+                *end = (*end).max(epoch.map(|epoch| epoch.saturating_add(1)));
+            }
+        }
         if !self.current.as_ref().is_some_and(|run| run.goes_on(place, differs)) {
             self.close();
         }
@@ -254,7 +273,7 @@ mod tests {
     use super::*;
     use crate::diff::{Compared, Fact, Facts};
     use crate::event::Payload;
-    use crate::request::{DeviceId, Flags, Operation, Request};
+    use crate::request::{Flags, Operation, Request};
     use crate::units::{ByteRange, Nanos};
 
     const ALL: Keep = Keep { most: 20, first_only: false, shown: Shown::All };
@@ -358,6 +377,7 @@ mod tests {
         gatherer.same(Place { new_epoch: Some(3), ..epoch(2) }, 1, 0);
         gatherer.same(other, 1, 0);
         let report = gatherer.finish();
+        assert_eq!(report.epochs, [Some(3 + 2), Some(4 + 2)]);
         assert_eq!(spans(&report), [(0, 1, 2, 0), (2, 2, 0, 1), (2, 2, 1, 0), (1, 1, 1, 0)]);
         assert_eq!(report.counts.of(Kind::Added), 1);
         assert_eq!(report.counts.of(Kind::Changed), 0);
