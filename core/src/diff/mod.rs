@@ -28,3 +28,6 @@ pub use pairing::Pairing;
 pub use rule::{Align, Barrier, Rule};
 pub use side::{EpochSums, Part, Requests, Side};
 pub use trace_side::TraceSide;
+
+#[cfg(test)]
+mod tests;
