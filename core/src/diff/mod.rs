@@ -33,3 +33,6 @@ pub use report::{Counts, Gatherer, Keep, Report, Run, Shown};
 pub use rule::{Align, Barrier, Rule};
 pub use side::{EpochSums, Part, Requests, Side};
 pub use trace_side::TraceSide;
+
+#[cfg(test)]
+mod tests;

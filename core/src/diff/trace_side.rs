@@ -318,21 +318,17 @@ impl<'side, R: Read + Seek + Send> TraceRequests<'side, R> {
             self.joiner.finish();
             return Ok(());
         };
-        match reader.next_event().map_err(|error| self.side.wrong(error))? {
-            Some((_, event)) => {
-                self.joiner.push(&event);
-                if self.only.is_some_and(|only| self.joiner.epoch(only) >= self.part.epochs.end) {
-                    self.joiner.close();
-                }
+        if let Some((_, event)) = reader.next_event().map_err(|error| self.side.wrong(error))? {
+            self.joiner.push(&event);
+            if self.only.is_some_and(|only| self.joiner.epoch(only) >= self.part.epochs.end) {
+                self.joiner.close();
             }
-            None => {
-                self.joiner.finish();
-                if reader.loss().is_some() && !self.side.allows_loss {
-                    let loss = self.reader.take().and_then(Reader::into_loss);
-                    return loss
-                        .map_or(Ok(()), |loss| Err(DiffError::Loss(loss).of(self.side.which)));
-                }
-            }
+            return Ok(());
+        }
+        self.joiner.finish();
+        if reader.loss().is_some() && !self.side.allows_loss {
+            let loss = self.reader.take().and_then(Reader::into_loss);
+            return loss.map_or(Ok(()), |loss| Err(DiffError::Loss(loss).of(self.side.which)));
         }
         Ok(())
     }

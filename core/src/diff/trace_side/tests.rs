@@ -22,6 +22,11 @@ impl Dice {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (self.0 >> 33) % bound
     }
+
+    /// A place in a list.
+    fn place(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).unwrap()
+    }
 }
 
 fn header(names: &[&str]) -> Header {
@@ -51,7 +56,7 @@ fn header(names: &[&str]) -> Header {
 }
 
 fn issue(id: u64, dice: &mut Dice) -> (Issue, Option<Bytes>) {
-    let operation = Operation::from_number([0, 1, 1, 2, 4, 4][dice.below(6) as usize]).unwrap();
+    let operation = Operation::from_number([0, 1, 1, 2, 4, 4][dice.place(6)]).unwrap();
     let flush = operation == Operation::Flush;
     let range = ByteRange::new(dice.below(8) * 512, 512);
     let data = (operation == Operation::Write)
@@ -104,7 +109,7 @@ fn script(seed: u64) -> (Vec<Entry>, Vec<usize>) {
             entries.push((EventKind::Issue(issue), data));
             id += 1;
         } else {
-            let issue: Issue = open.remove(dice.below(open.len() as u64) as usize);
+            let issue: Issue = open.remove(dice.place(open.len()));
             let (block, data) = block(&issue, &mut dice);
             entries.push((EventKind::Block(block), data));
         }
@@ -271,7 +276,7 @@ fn a_cut_trace_is_trouble_unless_that_is_allowed_and_then_it_goes_as_far_as_it_i
     for seed in 0..SEEDS / 3 {
         let (entries, cuts) = script(seed);
         let whole = written(&entries, &cuts);
-        let trace = &whole[..whole.len() - Dice(seed).below(whole.len() as u64 / 2) as usize - 1];
+        let trace = &whole[..whole.len() - Dice(seed).place(whole.len() / 2) - 1];
         let Ok(mut reader) = Reader::open(Cursor::new(trace)) else { continue };
         while reader.next_event().unwrap().is_some() {}
         let Some(loss) = reader.loss() else { continue };
