@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::{Align, Barrier, Fact, Facts, Keep, Rule, Shown};
+use blkreplay_core::limits::DIFF_AROUND_MAX;
 use blkreplay_core::request::RequestId;
 
 use crate::diff::pair::{self, Asked};
@@ -126,6 +127,11 @@ struct ShownArgs {
     #[arg(long)]
     first: bool,
 
+    /// Show N requests around the first difference
+    #[arg(short = 'U', long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=DIFF_AROUND_MAX as u64))]
+    context: u64,
+
     /// Show only this epoch
     #[arg(long, value_name = "N", conflicts_with = "at")]
     epoch: Option<u64>,
@@ -189,8 +195,7 @@ impl DiffArgs {
     /// The two traces that are compared.
     fn sides(&self) -> Result<[&Path; 2], Failure> {
         let sides = match (self.runs, self.traces.as_slice(), self.runs_of_new.as_slice()) {
-            (false, [base, new], []) => Some([base, new]),
-            (true, [base, ..], [new, ..]) => Some([base, new]),
+            (false, [base, new], []) | (true, [base, ..], [new, ..]) => Some([base, new]),
             _ => None,
         };
         sides.map(|sides| sides.map(PathBuf::as_path)).ok_or_else(|| {
@@ -230,13 +235,11 @@ impl DiffArgs {
             (None, None) => Shown::All,
         };
         let most = if self.shown.max == 0 { usize::MAX } else { self.shown.max };
-        let damage = match self.judge.allow_truncated {
-            true => Damage::Allowed,
-            false => Damage::Refused,
-        };
+        let damage = if self.judge.allow_truncated { Damage::Allowed } else { Damage::Refused };
         Asked {
             rule: Rule { align, facts, barrier, window },
             keep: Keep { most, first_only: self.shown.first, shown },
+            context: usize::try_from(self.shown.context).unwrap_or(DIFF_AROUND_MAX),
             damage,
             expect: self.judge.expect,
         }
@@ -247,6 +250,6 @@ impl DiffArgs {
 fn tell_trouble(pair: &Pair, printer: &Printer) {
     if let Found::Trouble(trouble) = &pair.found {
         let failure = Failure::new(trouble.message.as_str());
-        printer.error(&trouble.hints.iter().fold(failure, |failure, hint| failure.hint(hint)));
+        printer.error(&trouble.hints.iter().fold(failure, Failure::hint));
     }
 }

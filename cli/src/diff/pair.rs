@@ -31,6 +31,8 @@ pub(crate) struct Asked {
     pub(crate) rule: Rule,
     /// How much is kept.
     pub(crate) keep: Keep,
+    /// Requests that are shown around the first difference.
+    pub(crate) context: usize,
     /// What a cut side means.
     pub(crate) damage: Damage,
     /// What is hoped for.
@@ -142,7 +144,15 @@ fn sides(
     let progress = Progress::new(printer, "comparing", pair.base.requests);
     let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
     diff::align::compare(base, new, &asked.rule, &mut outcome)?;
-    let report = outcome.gatherer.finish();
+    let mut report = outcome.gatherer.finish();
+    report.explain(base, new, asked.context)?;
+    if report.gave_up > 0 {
+        let window = counted(asked.rule.window as u64, "request");
+        let message = format!(
+            "not all pairs were looked for: more than {window} differ in one place (--window)"
+        );
+        pair.warnings.push(Warning { code: "window", message, at: None });
+    }
     [pair.base.epochs, pair.new.epochs] = report.epochs;
     Ok(report)
 }
