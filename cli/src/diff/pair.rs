@@ -24,6 +24,9 @@ use crate::qemu_log::LayoutArg;
 use crate::trace::{self, Damage};
 use crate::words::counted;
 
+/// Requests between two looks at the progress.
+const PROGRESS_EVERY: u64 = 4096;
+
 /// What was asked of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -166,8 +169,11 @@ struct Watched {
 
 impl Watched {
     fn see(&mut self, count: u64) {
+        let before = self.seen / PROGRESS_EVERY;
         self.seen += count;
-        self.progress.update(self.seen);
+        if self.seen / PROGRESS_EVERY != before {
+            self.progress.update(self.seen);
+        }
     }
 }
 

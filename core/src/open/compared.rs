@@ -21,7 +21,7 @@ const CONTEXT: usize = 3;
 pub enum CompareError {
     /// One of them is no trace that can be read.
     #[error(transparent)]
-    Open(#[from] OpenTraceError),
+    Open(#[from] Box<OpenTraceError>),
     /// One of them cannot be read on.
     #[error("cannot read {} further", path.display())]
     Read {
@@ -80,8 +80,10 @@ pub fn compare(
 /// What a trace says of itself; refuses one of which not all is there that is to be compared.
 fn survey(path: &Path, rule: &Rule) -> Result<Survey, CompareError> {
     let path_buf = || path.to_owned();
-    let survey =
-        trace(path)?.survey().map_err(|source| CompareError::Read { path: path_buf(), source })?;
+    let survey = trace(path)
+        .map_err(Box::new)?
+        .survey()
+        .map_err(|source| CompareError::Read { path: path_buf(), source })?;
     if survey.header.payload == PayloadPolicy::None && rule.facts.has(Fact::Payload) {
         return Err(CompareError::NoPayloads { path: path_buf() });
     }
