@@ -146,7 +146,7 @@ fn sides(
 ) -> Result<Report, diff::DiffError> {
     let progress = Progress::new(printer, "comparing", pair.base.requests);
     let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
-    diff::align::compare(base, new, &asked.rule, &mut outcome)?;
+    diff::compare(base, new, &asked.rule, &mut outcome)?;
     let mut report = outcome.gatherer.finish();
     report.explain(base, new, asked.context)?;
     if report.gave_up > 0 {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{OpenTraceError, trace};
 use crate::diff::{
-    DiffError, Fact, Gatherer, Keep, Pairing, Report, Rule, Shown, TraceSide, Which, align,
+    self, DiffError, Fact, Gatherer, Keep, Pairing, Report, Rule, Shown, TraceSide, Which,
 };
 use crate::format::{Loss, PayloadPolicy, ReadError, Survey};
 
@@ -71,7 +71,7 @@ pub fn compare(
     };
     let (base, new) = (side(Which::Base), side(Which::New));
     let mut gatherer = Gatherer::new(Keep { most: KEPT, first_only: false, shown: Shown::All });
-    align::compare(&base, &new, rule, &mut gatherer)?;
+    diff::compare(&base, &new, rule, &mut gatherer)?;
     let mut report = gatherer.finish();
     report.explain(&base, &new, CONTEXT)?;
     Ok(report)
