@@ -21,3 +21,6 @@ pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
 pub use rule::{Align, Rule};
 pub use side::{EpochSums, Part, Requests, Side};
+
+#[cfg(test)]
+mod tests;
