@@ -13,7 +13,9 @@
 mod compared;
 mod difference;
 mod error;
+mod lcs;
 mod rule;
+mod sequence;
 mod side;
 
 pub use compared::{Compared, Fact, Facts, Key};
