@@ -181,6 +181,9 @@ pub const FINDINGS_RANGES_MAX: usize = 1 << 18;
 /// Failed requests that are kept in mind to find who asks again.
 pub const FINDINGS_ERRORS_MAX: usize = 256;
 
+/// Epochs of a device whose sums a comparison keeps, 32 bytes each; a device with more is compared part by part.
+pub const EPOCHS_LISTED_MAX: usize = 1 << 20;
+
 const _: () = assert!(ASYNC_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(TRACK_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);

@@ -13,16 +13,23 @@
 mod compared;
 mod difference;
 mod error;
+mod extent;
+mod joiner;
 mod lcs;
+mod pairing;
 mod rule;
 mod sequence;
 mod side;
+mod trace_side;
 
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
-pub use rule::{Align, Rule};
+pub use extent::{Beginning, Extent, Until};
+pub use pairing::Pairing;
+pub use rule::{Align, Barrier, Rule};
 pub use side::{EpochSums, Part, Requests, Side};
+pub use trace_side::TraceSide;
 
 #[cfg(test)]
 mod tests;
