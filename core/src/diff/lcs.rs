@@ -160,11 +160,11 @@ fn way_back(reached: &[Vec<usize>], mut turn: usize) -> Vec<(usize, usize)> {
 
 /// Places that belong together, with how many keys from there on are equal; both rising, none overlapping.
 fn anchors(base: &[u128], new: &[u128]) -> Vec<(usize, usize, usize)> {
-    let runs = rising(equal_often(&runs(base), &runs(new), true));
+    let runs = rising(&equal_often(&runs(base), &runs(new), true));
     let found = if runs.is_empty() {
         let singles = equal_often(base, new, true);
         let singles = if singles.is_empty() { equal_often(base, new, false) } else { singles };
-        rising(singles)
+        rising(&singles)
     } else {
         runs
     };
@@ -200,7 +200,9 @@ fn runs(keys: &[u128]) -> Vec<u128> {
 /// often, if `strictly`. By the place in `base`.
 fn equal_often(base: &[u128], new: &[u128], strictly: bool) -> Vec<(usize, usize)> {
     let mut counts: HashMap<u128, (usize, usize)> = HashMap::with_capacity(base.len());
-    base.iter().for_each(|key| counts.entry(*key).or_default().0 += 1);
+    for key in base {
+        counts.entry(*key).or_default().0 += 1;
+    }
     for key in new {
         if let Entry::Occupied(mut counts) = counts.entry(*key) {
             counts.get_mut().1 += 1;
@@ -218,7 +220,7 @@ fn equal_often(base: &[u128], new: &[u128], strictly: bool) -> Vec<(usize, usize
 }
 
 /// The most of these pairs whose second places rise too.
-fn rising(pairs: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+fn rising(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     // By length: the pair that ends a rising list of that length lowest. Of each pair, the one before it.
     let mut lowest: Vec<usize> = Vec::new();
     let mut before: Vec<Option<usize>> = Vec::with_capacity(pairs.len());

@@ -13,6 +13,7 @@
 mod compared;
 mod difference;
 mod error;
+mod events;
 mod extent;
 mod joiner;
 mod lcs;
@@ -25,6 +26,7 @@ mod trace_side;
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
+pub use events::{EventDifference, EventReport, Keep, Logged, Shown, compare_events};
 pub use extent::{Beginning, Extent, Until};
 pub use pairing::Pairing;
 pub use rule::{Align, Barrier, Rule};
