@@ -10,6 +10,8 @@
 //! alignment says which request of one side is held against which of the other. Invariants: nothing is the same that could not
 //! be compared; memory is bounded by the rule's window, not by the sides; trouble is an error, never a difference.
 
+mod ahead;
+mod align;
 mod compared;
 mod difference;
 mod error;
@@ -21,8 +23,10 @@ mod pairing;
 mod rule;
 mod sequence;
 mod side;
+mod sums;
 mod trace_side;
 
+pub use align::compare;
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
