@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{OpenTraceError, trace};
 use crate::diff::{
-    self, DiffError, Fact, Gatherer, Keep, Pairing, Report, Rule, Shown, TraceSide, Which,
+    self, Bounds, DiffError, Fact, Gatherer, Pairing, Report, Rule, Scope, TraceSide, Which,
 };
 use crate::format::{Loss, PayloadPolicy, ReadError, Survey};
 
@@ -70,7 +70,7 @@ pub fn compare(
         TraceSide::new(move || trace(&path).map_err(Into::into), which, &pairing).by(rule.barrier)
     };
     let (base, new) = (side(Which::Base), side(Which::New));
-    let mut gatherer = Gatherer::new(Keep { most: KEPT, first_only: false, shown: Shown::All });
+    let mut gatherer = Gatherer::new(Bounds { most: KEPT, first_only: false, shown: Scope::All });
     diff::compare(&base, &new, rule, &mut gatherer)?;
     let mut report = gatherer.finish();
     report.explain(&base, &new, CONTEXT)?;
