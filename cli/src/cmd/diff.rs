@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::diff::{Align, Barrier, Fact, Facts, Keep, Rule, Shown};
+use blkreplay_core::diff::{Align, Barrier, Bounds, Fact, Facts, Rule, Scope};
 use blkreplay_core::limits::DIFF_AROUND_MAX;
 use blkreplay_core::request::RequestId;
 
@@ -16,6 +16,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::output::diff::{Expect, Found, Pair};
 use crate::printer::Printer;
+use crate::qemu_log::LayoutArg;
 use crate::trace::Damage;
 
 const DIFF_HELP: &str = "\
@@ -71,6 +72,9 @@ pub(crate) struct DiffArgs {
     shown: ShownArgs,
 
     #[command(flatten)]
+    layout: LayoutArg,
+
+    #[command(flatten)]
     report: ReportArgs,
 }
 
@@ -78,10 +82,10 @@ pub(crate) struct DiffArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compare")]
 struct CompareArgs {
-    /// How requests are paired: order, epoch, conflict, key or state, see below
-    #[arg(long, value_name = "ALIGNMENT", value_parser = align, default_value = "epoch")]
+    /// How requests are paired: order, epoch (unless you say otherwise), conflict, key or state
+    #[arg(long, value_name = "ALIGNMENT", value_parser = align)]
     #[arg(conflicts_with_all = ["strict", "loose"])]
-    align: Align,
+    align: Option<Align>,
 
     /// The same as --align order
     #[arg(long, conflicts_with = "loose")]
@@ -224,21 +228,23 @@ impl DiffArgs {
     fn asked(&self) -> Asked {
         let CompareArgs { align, strict, loose, barrier, window } = self.compare;
         let align = match (strict, loose) {
-            (true, _) => Align::Order,
-            (_, true) => Align::Key,
+            (true, _) => Some(Align::Order),
+            (_, true) => Some(Align::Key),
             _ => align,
         };
         let facts = if loose { Facts::ALL.without(Fact::Payload) } else { Facts::ALL };
         let shown = match (self.shown.epoch, self.shown.at) {
-            (Some(epoch), _) => Shown::Epoch(epoch),
-            (_, Some(id)) => Shown::Request(id),
-            (None, None) => Shown::All,
+            (Some(epoch), _) => Scope::Epoch(epoch),
+            (_, Some(id)) => Scope::Request(id),
+            (None, None) => Scope::All,
         };
         let most = if self.shown.max == 0 { usize::MAX } else { self.shown.max };
         let damage = if self.judge.allow_truncated { Damage::Allowed } else { Damage::Refused };
         Asked {
-            rule: Rule { align, facts, barrier, window },
-            keep: Keep { most, first_only: self.shown.first, shown },
+            rule: Rule { align: align.unwrap_or_default(), facts, barrier, window },
+            align,
+            layout: self.layout,
+            keep: Bounds { most, first_only: self.shown.first, shown },
             context: usize::try_from(self.shown.context).unwrap_or(DIFF_AROUND_MAX),
             damage,
             expect: self.judge.expect,

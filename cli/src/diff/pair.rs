@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blkreplay_core::diff::{
-    self, Beginning, Extent, Fact, Gatherer, Keep, Pairing, Report, Rule, Side, TraceSide, Until,
-    Warning, Which,
+    self, Align, Beginning, Bounds, Extent, Fact, Gatherer, Pairing, Report, Rule, Scope, Side,
+    TraceSide, Until, Warning, Which,
 };
 use blkreplay_core::format::{Header, PayloadPolicy, Survey};
 use blkreplay_core::open::Found as Kind;
 
-use super::trouble;
+use super::{logs, trouble};
 use crate::failure::Failure;
 use crate::input::{self, Input};
-use crate::output::diff::{Expect, Found, Pair, RuleTold, SideTold};
+use crate::output::diff::{Expect, Found, Of, Pair, RuleTold, SideTold};
 use crate::output::facts;
 use crate::printer::Printer;
 use crate::progress::Progress;
@@ -30,10 +30,14 @@ const PROGRESS_EVERY: u64 = 4096;
 /// What was asked of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
+    /// The alignment, if one was asked for.
+    pub(crate) align: Option<Align>,
+    /// How logs are to be read.
+    pub(crate) layout: LayoutArg,
     /// By what.
     pub(crate) rule: Rule,
     /// How much is kept.
-    pub(crate) keep: Keep,
+    pub(crate) keep: Bounds,
     /// Requests that are shown around the first difference.
     pub(crate) context: usize,
     /// What a cut side means.
@@ -63,7 +67,7 @@ pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pa
     let began = Instant::now();
     let mut pair = alone(paths, Which::Base, asked);
     pair.found = match compared(paths, asked, &mut pair, printer) {
-        Ok(report) => Found::Report(Box::new(report)),
+        Ok(found) => found,
         Err(failure) => Found::Trouble(trouble::of(&failure)),
     };
     pair.took = began.elapsed();
@@ -75,16 +79,23 @@ fn compared(
     asked: &Asked,
     pair: &mut Pair,
     printer: &Printer,
-) -> Result<Report, Failure> {
+) -> Result<Found, Failure> {
     if paths.iter().all(|path| input::is_stdin(path)) {
         return Err(Failure::new("standard input can be one side only, and `-` is given twice")
             .coded("usage"));
     }
+    let kind = |path| asked.layout.look(path).map(|(_, kind)| kind);
     let kinds = [kind(paths[0])?, kind(paths[1])?];
     match kinds {
-        [Kind::Trace, Kind::Trace] => traces(paths, asked, pair, printer),
+        [Kind::Trace, Kind::Trace] => {
+            let report = traces(paths, asked, pair, printer)?;
+            Ok(Found::Report(Box::new(report)))
+        }
         [Kind::QemuLog, Kind::QemuLog] => {
-            Err(Failure::new("logs of QEMU's record/replay cannot be compared yet").coded("kinds"))
+            refuse_for_logs(asked)?;
+            pair.rule.rule.align = Align::Order;
+            pair.rule.of = Of::Events;
+            Ok(Found::Logs(Box::new(logs::compare(paths, asked, pair)?)))
         }
         [base, _] => {
             let (log, other) = if base == Kind::QemuLog { (0, 1) } else { (1, 0) };
@@ -97,8 +108,19 @@ fn compared(
     }
 }
 
-fn kind(path: &Path) -> Result<Kind, Failure> {
-    LayoutArg { forced: None }.look(path).map(|(_, kind)| kind)
+/// Refuses what logs do not have.
+fn refuse_for_logs(asked: &Asked) -> Result<(), Failure> {
+    let asks = [
+        (!matches!(asked.align, None | Some(Align::Order)), "another alignment than order"),
+        (asked.keep.shown != Scope::All, "--epoch or --at"),
+    ];
+    match asks.iter().find(|(asks, _)| *asks) {
+        None => Ok(()),
+        Some((_, what)) => Err(Failure::new(format!(
+            "there is no {what} for logs of QEMU, which have only events"
+        ))
+        .coded("usage")),
+    }
 }
 
 fn traces(
@@ -128,6 +150,7 @@ fn traces(
         Damage::Allowed => {
             let extents = [base.extent().map_err(wrong)?, new.extent().map_err(wrong)?];
             let until = Until::both(&extents[0], &extents[1], asked.rule.align);
+            refuse_nothing(&until)?;
             pair.warnings.extend(cut(&extents, &until, paths));
             until
         }
@@ -149,6 +172,10 @@ fn sides(
     diff::compare(base, new, &asked.rule, &mut outcome)?;
     let mut report = outcome.gatherer.finish();
     report.explain(base, new, asked.context)?;
+    if report.counts.same == 0 && report.is_same() {
+        let message = "nothing was compared: there is no request on either side".to_owned();
+        pair.warnings.push(Warning { code: "nothing-compared", message, at: None });
+    }
     if report.gave_up > 0 {
         let window = counted(asked.rule.window as u64, "request");
         let message = format!(
@@ -234,6 +261,23 @@ fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
             .coded("events-dropped")
             .hint("--allow-truncated  compares what there is")),
     }
+}
+
+/// Refuses to compare nothing: it would be the same.
+fn refuse_nothing(until: &Until) -> Result<(), Failure> {
+    let (is_nothing, what) = match until {
+        Until::End => (false, ""),
+        Until::Place(place) => (*place == 0, "request"),
+        Until::Epochs(epochs) => (epochs.iter().all(|epochs| *epochs == 0), "epoch"),
+    };
+    if is_nothing {
+        return Err(Failure::new(format!(
+            "no {what} is whole on both sides: nothing can be compared"
+        ))
+        .coded("truncated")
+        .hint("--align order  compares requests up to the first that is not whole"));
+    }
+    Ok(())
 }
 
 /// What is left out of a comparison of sides that are not whole.
