@@ -181,6 +181,9 @@ pub const FINDINGS_RANGES_MAX: usize = 1 << 18;
 /// Failed requests that are kept in mind to find who asks again.
 pub const FINDINGS_ERRORS_MAX: usize = 256;
 
+/// Runs of one side that budgets are judged by: all ways to choose 32 of 64 are gone through.
+pub const DIFF_RUNS_A_SIDE_MAX: usize = 32;
+
 const _: () = assert!(ASYNC_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(TRACK_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);

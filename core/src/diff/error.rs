@@ -34,4 +34,16 @@ pub enum DiffError {
     /// A side is not whole, and that was not allowed.
     #[error("it is not whole: {0}")]
     Loss(Loss),
+    /// A rule cannot be used.
+    #[error(transparent)]
+    Rule(#[from] super::ignore::RuleError),
+    /// A budget cannot be judged.
+    #[error(transparent)]
+    Budget(Box<super::budget::BudgetError>),
+}
+
+impl From<super::budget::BudgetError> for DiffError {
+    fn from(error: super::budget::BudgetError) -> DiffError {
+        DiffError::Budget(Box::new(error))
+    }
 }

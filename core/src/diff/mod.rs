@@ -10,14 +10,31 @@
 //! alignment says which request of one side is held against which of the other. Invariants: nothing is the same that could not
 //! be compared; memory is bounded by the rule's window, not by the sides; trouble is an error, never a difference.
 
+mod budget;
 mod compared;
 mod difference;
 mod error;
+mod ignore;
+mod mask;
+mod preset;
+mod rows;
 mod rule;
+mod ruled_side;
 mod side;
+mod significance;
 
+pub use budget::{
+    Budget, BudgetError, Judged, Outcome as BudgetOutcome, RUNS_DEFAULT, RUNS_MIN, SIGNIFICANT,
+    measure,
+};
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
+pub use ignore::{Does, GetData, IgnoreRule, Left, Meant, RuleError, SideRules};
+pub use mask::{Mask, MaskError};
+pub use preset::{PRESETS, Preset};
+pub use rows::{RowSource, SideRows, TraceRows};
 pub use rule::{Align, Rule};
+pub use ruled_side::RuledSide;
 pub use side::{EpochSums, Part, Requests, Side};
+pub use significance::{rank_sum, sign};
