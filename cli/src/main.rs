@@ -11,6 +11,7 @@ mod chosen;
 mod clock;
 mod cmd;
 mod control;
+mod diff;
 mod dry_run;
 mod edited;
 mod exit;

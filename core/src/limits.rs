@@ -184,6 +184,15 @@ pub const FINDINGS_ERRORS_MAX: usize = 256;
 /// Runs of one side that budgets are judged by: all ways to choose 32 of 64 are gone through.
 pub const DIFF_RUNS_A_SIDE_MAX: usize = 32;
 
+/// Runs of places that a report of differences tells apart, about 200 bytes of memory each.
+pub const DIFF_RUNS_MAX: usize = 1 << 14;
+
+/// Differences that a report keeps in full, about 500 bytes of memory each.
+pub const DIFF_KEPT_MAX: usize = 1 << 17;
+
+/// Epochs of a device whose sums a comparison keeps, 32 bytes each; a device with more is compared part by part.
+pub const EPOCHS_LISTED_MAX: usize = 1 << 20;
+
 const _: () = assert!(ASYNC_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(TRACK_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);

@@ -190,6 +190,12 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Adds arguments that may hold spaces.
     pub(crate) fn args(
         mut self,

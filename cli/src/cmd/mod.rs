@@ -4,6 +4,7 @@ mod anonymize;
 mod check;
 mod compact;
 mod demo;
+mod diff;
 mod generate;
 mod help;
 mod info;
@@ -44,6 +45,7 @@ commands! {
     Print(print::PrintArgs),
     Info(info::InfoArgs),
     Stats(stats::StatsArgs),
+    Diff(diff::DiffArgs),
     Check(check::CheckArgs),
     Recover(recover::RecoverArgs),
     Compact(compact::CompactArgs),

@@ -4,6 +4,7 @@
 //! chance; a budget that says nothing is trouble, never kept.
 
 use super::error::DiffError;
+use super::judged::{Budget, Budgeted, Unit};
 use super::rows::RowSource;
 use super::significance;
 use crate::limits::DIFF_RUNS_A_SIDE_MAX;
@@ -20,7 +21,7 @@ pub const SIGNIFICANT: f64 = 0.05;
 
 /// How much a trace may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Budget {
+pub struct BudgetRule {
     /// What it is called in reports.
     pub name: String,
     /// The metric, as it is written.
@@ -31,30 +32,6 @@ pub struct Budget {
     pub runs: usize,
     /// Where it was written, as `FILE:LINE`; `None` on the command line.
     pub at: Option<String>,
-}
-
-/// How a budget came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Within its limits.
-    Kept,
-    /// Beyond one of them.
-    Over,
-    /// The change, or that it is beyond its limit, may be chance.
-    Unsure,
-}
-
-/// A budget that was judged.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// The figure of base: of several runs the median; doubled, so that it is whole.
-    pub base_twice: i128,
-    /// The figure of new, doubled.
-    pub new_twice: i128,
-    /// How it came out.
-    pub outcome: Outcome,
-    /// How likely it is by chance; `None` if no clock decides it.
-    pub p: Option<f64>,
 }
 
 /// Why a budget cannot be judged.
@@ -139,12 +116,12 @@ impl BudgetError {
     }
 }
 
-impl Budget {
+impl BudgetRule {
     /// The budget that `text` says, as `count(flush) <= +5%`. An error has its place in the text.
-    pub fn parse(text: &str) -> Result<Budget, QueryError> {
+    pub fn parse(text: &str) -> Result<BudgetRule, QueryError> {
         let (metric, bound) = budget(text)?;
         let name = metric.clone();
-        Ok(Budget { name, metric, bounds: vec![bound], runs: RUNS_DEFAULT, at: None })
+        Ok(BudgetRule { name, metric, bounds: vec![bound], runs: RUNS_DEFAULT, at: None })
     }
 
     /// What it is held against, as it is written.
@@ -159,7 +136,7 @@ impl Budget {
     }
 
     /// Holds runs of new against runs of base: of each what [`measure`] says of this budget.
-    pub fn judge(&self, base: &[i128], new: &[i128]) -> Result<Judged, BudgetError> {
+    pub fn judge(&self, base: &[i128], new: &[i128]) -> Result<Budgeted, BudgetError> {
         if let Some(many) = [base, new].into_iter().find(|runs| runs.len() > DIFF_RUNS_A_SIDE_MAX) {
             return Err(BudgetError::TooManyRuns(many.len()));
         }
@@ -174,29 +151,62 @@ impl Budget {
             || BudgetError::TooLarge { name: self.name.clone(), metric: self.metric.clone() };
         let (base_twice, new_twice) = (median_twice(base), median_twice(new));
         let (base_twice, new_twice) = base_twice.zip(new_twice).ok_or_else(too_large)?;
-        let mut judged = Judged { base_twice, new_twice, outcome: Outcome::Kept, p: None };
+        let (mut verdict, mut p) = (Budget::Kept, None);
         for (place, bound) in self.bounds.iter().enumerate() {
             let exceeded = bound.is_exceeded(base_twice, new_twice, 2).ok_or_else(too_large)?;
-            let p = timing.then(|| chance(bound, base, new, base_twice));
-            let chance = p.is_some_and(|p| p > SIGNIFICANT);
-            let outcome = match (exceeded, chance) {
-                (true, false) => Outcome::Over,
-                (true, true) => Outcome::Unsure,
+            let chance = timing.then(|| chance(bound, base, new, base_twice));
+            let may_be_chance = chance.is_some_and(|p| p > SIGNIFICANT);
+            let found = match (exceeded, may_be_chance) {
+                (true, false) => Budget::Over,
+                (true, true) => Budget::Unsure,
                 // A change that may be chance is none; what is beyond no number is not.
-                (false, true) if bound.is_of_change() => Outcome::Unsure,
-                (false, _) => Outcome::Kept,
+                (false, true) if bound.is_of_change() => Budget::Unsure,
+                (false, _) => Budget::Kept,
             };
-            let worse = |outcome| match outcome {
-                Outcome::Kept => 0,
-                Outcome::Unsure => 1,
-                Outcome::Over => 2,
-            };
-            if place == 0 || worse(outcome) > worse(judged.outcome) {
-                (judged.outcome, judged.p) = (outcome, p);
+            if place == 0 || weight(found) > weight(verdict) {
+                (verdict, p) = (found, chance);
             }
         }
-        Ok(judged)
+        Ok(Budgeted {
+            name: self.name.clone(),
+            metric: self.metric.clone(),
+            unit: self.unit(),
+            base: half(base_twice),
+            new: half(new_twice),
+            limit: self.limit(),
+            verdict,
+            p,
+            runs: (base.len(), new.len()),
+            at: self.at.clone(),
+        })
     }
+
+    /// Of what kind its figures are.
+    fn unit(&self) -> Unit {
+        match Metric::anywhere(&self.metric) {
+            Ok(metric) if metric.is_span() => Unit::Time,
+            Ok(metric) if metric.is_bytes() => Unit::Bytes,
+            _ => Unit::Number,
+        }
+    }
+}
+
+/// How much it matters.
+fn weight(verdict: Budget) -> u8 {
+    match verdict {
+        Budget::Kept => 0,
+        Budget::Unsure => 1,
+        Budget::Over => 2,
+    }
+}
+
+/// A figure, of twice as much.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "15 digits are enough to show; it was judged before"
+)]
+fn half(twice: i128) -> f64 {
+    twice as f64 / 2.0
 }
 
 /// How likely it is by chance that runs of new are as they are.
@@ -222,7 +232,7 @@ fn median_twice(runs: &[i128]) -> Option<i128> {
 }
 
 /// What a run says of each budget. The trace is gone over once.
-pub fn measure(budgets: &[Budget], run: &dyn RowSource) -> Result<Vec<i128>, DiffError> {
+pub fn measure(budgets: &[BudgetRule], run: &dyn RowSource) -> Result<Vec<i128>, DiffError> {
     let mut metrics = budgets.iter().map(|one| metric(one, run)).collect::<Result<Vec<_>, _>>()?;
     let needs: Vec<_> = metrics.iter_mut().map(|metric| metric.filter().needs()).collect();
     let mut totals: Vec<_> =
@@ -234,7 +244,7 @@ pub fn measure(budgets: &[Budget], run: &dyn RowSource) -> Result<Vec<i128>, Dif
         }
     }
     let values = budgets.iter().zip(metrics.iter().zip(&totals));
-    let value = |(budget, (metric, totals)): (&Budget, (&Metric, _))| {
+    let value = |(budget, (metric, totals)): (&BudgetRule, (&Metric, _))| {
         metric.value(totals).ok_or_else(|| {
             let (name, metric) = (budget.name.clone(), budget.metric.clone());
             BudgetError::Nothing { name, metric }.into()
@@ -244,7 +254,7 @@ pub fn measure(budgets: &[Budget], run: &dyn RowSource) -> Result<Vec<i128>, Dif
 }
 
 /// The metric of a budget, for a run.
-fn metric(budget: &Budget, run: &dyn RowSource) -> Result<Metric, DiffError> {
+fn metric(budget: &BudgetRule, run: &dyn RowSource) -> Result<Metric, DiffError> {
     let wrong = |source: QueryError| BudgetError::Metric {
         name: budget.name.clone(),
         text: budget.metric.clone(),
@@ -265,34 +275,38 @@ fn metric(budget: &Budget, run: &dyn RowSource) -> Result<Metric, DiffError> {
 mod tests {
     use super::*;
 
-    fn judged(text: &str, base: &[i128], new: &[i128]) -> (Outcome, Option<f64>) {
-        let judged = Budget::parse(text).unwrap().judge(base, new).unwrap();
-        (judged.outcome, judged.p)
+    fn judged(text: &str, base: &[i128], new: &[i128]) -> (Budget, Option<f64>) {
+        let judged = BudgetRule::parse(text).unwrap().judge(base, new).unwrap();
+        (judged.verdict, judged.p)
     }
 
     fn wrong(text: &str, base: &[i128], new: &[i128]) -> String {
-        Budget::parse(text).unwrap().judge(base, new).unwrap_err().to_string()
+        BudgetRule::parse(text).unwrap().judge(base, new).unwrap_err().to_string()
     }
 
     #[test]
     fn what_no_clock_decides_is_judged_by_one_run() {
-        assert_eq!(judged("count(flush) <= +5%", &[100], &[105]), (Outcome::Kept, None));
-        assert_eq!(judged("count(flush) <= +5%", &[100], &[106]), (Outcome::Over, None));
-        assert_eq!(judged("count(flush) >= -5%", &[100], &[94]), (Outcome::Over, None));
-        assert_eq!(judged("sum(len) <= 1k", &[9999], &[1024]), (Outcome::Kept, None));
-        let one = Budget::parse("count(flush) <= +5%").unwrap();
+        assert_eq!(judged("count(flush) <= +5%", &[100], &[105]), (Budget::Kept, None));
+        assert_eq!(judged("count(flush) <= +5%", &[100], &[106]), (Budget::Over, None));
+        assert_eq!(judged("count(flush) >= -5%", &[100], &[94]), (Budget::Over, None));
+        assert_eq!(judged("sum(len) <= 1k", &[9999], &[1024]), (Budget::Kept, None));
+        let one = BudgetRule::parse("count(flush) <= +5%").unwrap();
         let judged = one.judge(&[3, 9, 4, 8], &[6]).unwrap();
-        assert_eq!((judged.base_twice, judged.new_twice), (12, 12), "of several, the median");
+        assert_eq!(
+            (judged.base, judged.new, judged.runs),
+            (6.0, 6.0, (4, 1)),
+            "of several, the median"
+        );
     }
 
     #[test]
     fn every_bound_must_hold() {
-        let mut both = Budget::parse("count(flush) <= 10").unwrap();
-        both.bounds.push(Budget::parse("count(flush) >= 5").unwrap().bounds.remove(0));
+        let mut both = BudgetRule::parse("count(flush) <= 10").unwrap();
+        both.bounds.push(BudgetRule::parse("count(flush) >= 5").unwrap().bounds.remove(0));
         assert_eq!(both.limit(), "10, >= 5");
-        let outcome = |new| both.judge(&[7], &[new]).unwrap().outcome;
+        let outcome = |new| both.judge(&[7], &[new]).unwrap().verdict;
         assert_eq!([4, 5, 10, 11].map(outcome), {
-            use Outcome::{Kept, Over};
+            use Budget::{Kept, Over};
             [Over, Kept, Kept, Over]
         });
     }
@@ -303,21 +317,21 @@ mod tests {
         let us = |runs: [i128; 5]| runs.map(|run| run * 1000);
         let base = us([1000, 1010, 1020, 990, 1005]);
         let (outcome, p) = judged(text, &base, &us([1500, 1510, 1490, 1520, 1505]));
-        assert_eq!(outcome, Outcome::Over);
+        assert_eq!(outcome, Budget::Over);
         assert!((p.unwrap() - 2.0 / 252.0).abs() < 1e-9);
         let (outcome, p) = judged(text, &base, &us([1500, 900, 950, 1510, 1400]));
-        assert_eq!(outcome, Outcome::Unsure, "1.4 ms, and it may be chance: {p:?}");
-        assert_eq!(judged(text, &base, &us([1100, 1101, 1102, 1103, 1104])).0, Outcome::Kept);
+        assert_eq!(outcome, Budget::Unsure, "1.4 ms, and it may be chance: {p:?}");
+        assert_eq!(judged(text, &base, &us([1100, 1101, 1102, 1103, 1104])).0, Budget::Kept);
         assert_eq!(
             judged(text, &base, &base).0,
-            Outcome::Unsure,
+            Budget::Unsure,
             "nothing changed that is no chance"
         );
         assert_eq!(
             wrong(text, &base[..4], &base),
             "budget \"p99(lat)\" is on times, which takes 5 runs a side; there are 4 of base and 5 of new"
         );
-        let mut more = Budget::parse(text).unwrap();
+        let mut more = BudgetRule::parse(text).unwrap();
         more.runs = 6;
         assert!(more.judge(&base, &base).is_err());
     }
@@ -327,9 +341,9 @@ mod tests {
         let text = "max(lat) <= 5ms";
         let ms = |runs: [i128; 5]| runs.map(|run| run * 1_000_000);
         let base = ms([1; 5]);
-        assert_eq!(judged(text, &base, &ms([6, 7, 8, 9, 6])).0, Outcome::Over);
-        assert_eq!(judged(text, &base, &ms([6, 7, 8, 4, 6])).0, Outcome::Unsure, "4 of 5");
-        assert_eq!(judged(text, &base, &ms([6, 7, 5, 4, 3])).0, Outcome::Kept);
+        assert_eq!(judged(text, &base, &ms([6, 7, 8, 9, 6])).0, Budget::Over);
+        assert_eq!(judged(text, &base, &ms([6, 7, 8, 4, 6])).0, Budget::Unsure, "4 of 5");
+        assert_eq!(judged(text, &base, &ms([6, 7, 5, 4, 3])).0, Budget::Kept);
     }
 
     #[test]

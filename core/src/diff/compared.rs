@@ -86,7 +86,8 @@ pub struct Compared {
     pub device: DeviceId,
     /// Barriers of its device that had been released when it was issued.
     pub epoch: u64,
-    /// It modifies, and was issued while a barrier of its device was in flight: it may belong to the epoch before or behind it.
+    /// It was in flight together with a barrier of its device, which does not cover it: it may belong to the epoch before or
+    /// behind it.
     pub straddling: bool,
     /// When it arrived. 0 of a text.
     pub time: Nanos,

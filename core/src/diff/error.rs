@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::format::{Loss, ReadError};
+use crate::request::{DeviceId, RequestId};
 
 /// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,33 @@ pub enum DiffError {
     /// A budget cannot be judged.
     #[error(transparent)]
     Budget(Box<super::budget::BudgetError>),
+    /// A request of a device that the header of its trace does not have.
+    #[error("request {id} is of device {}, which the header does not have", device.0)]
+    Device {
+        /// The request.
+        id: RequestId,
+        /// The device, by the number in its trace.
+        device: DeviceId,
+    },
+    /// The same, and on which side.
+    #[error("{which}: {source}")]
+    Side {
+        /// Which side.
+        which: Which,
+        /// What is wrong there.
+        source: Box<DiffError>,
+    },
+}
+
+impl DiffError {
+    /// The same, said of a side.
+    #[must_use]
+    pub fn of(self, which: Which) -> DiffError {
+        match self {
+            said @ DiffError::Side { .. } => said,
+            error => DiffError::Side { which, source: Box::new(error) },
+        }
+    }
 }
 
 impl From<super::budget::BudgetError> for DiffError {

@@ -10,31 +10,43 @@
 //! alignment says which request of one side is held against which of the other. Invariants: nothing is the same that could not
 //! be compared; memory is bounded by the rule's window, not by the sides; trouble is an error, never a difference.
 
+pub mod align;
 mod budget;
 mod compared;
 mod difference;
 mod error;
+mod extent;
 mod ignore;
+mod joiner;
+mod judged;
 mod mask;
+mod pairing;
 mod preset;
+mod report;
 mod rows;
 mod rule;
 mod ruled_side;
 mod side;
 mod significance;
+mod trace_side;
 
-pub use budget::{
-    Budget, BudgetError, Judged, Outcome as BudgetOutcome, RUNS_DEFAULT, RUNS_MIN, SIGNIFICANT,
-    measure,
-};
+pub use budget::{BudgetError, BudgetRule, RUNS_DEFAULT, RUNS_MIN, SIGNIFICANT, measure};
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
+pub use extent::{Beginning, Extent, Until};
 pub use ignore::{Does, GetData, IgnoreRule, Left, Meant, RuleError, SideRules};
+pub use judged::{Budget, Budgeted, Unit, Warning};
 pub use mask::{Mask, MaskError};
+pub use pairing::Pairing;
 pub use preset::{PRESETS, Preset};
+pub use report::{Counts, Gatherer, Keep, Report, Run, Shown};
 pub use rows::{RowSource, SideRows, TraceRows};
-pub use rule::{Align, Rule};
+pub use rule::{Align, Barrier, Rule};
 pub use ruled_side::RuledSide;
 pub use side::{EpochSums, Part, Requests, Side};
 pub use significance::{rank_sum, sign};
+pub use trace_side::TraceSide;
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use crate::rows::Row;
 
 /// A side as rules leave it.
 pub struct RuledSide<'a> {
-    inner: &'a (dyn Side + Sync),
+    inner: &'a dyn Side,
     source: &'a dyn RowSource,
     rules: SideRules,
     meant: Meant,
@@ -36,7 +36,7 @@ struct Cursor<'a> {
 impl<'a> RuledSide<'a> {
     /// `inner`, whose rows `source` gives, as `rules` leave it. It is gone over once or twice, to find out what they mean.
     pub fn new(
-        inner: &'a (dyn Side + Sync),
+        inner: &'a dyn Side,
         source: &'a dyn RowSource,
         rules: &[IgnoreRule],
     ) -> Result<RuledSide<'a>, DiffError> {
@@ -98,7 +98,7 @@ impl<'a> RuledSide<'a> {
 
 /// Calls `with` for each request and its row.
 fn go_over(
-    inner: &(dyn Side + Sync),
+    inner: &dyn Side,
     source: &dyn RowSource,
     written: bool,
     with: &mut dyn FnMut(&Compared, &Row) -> Result<(), DiffError>,
@@ -181,7 +181,7 @@ impl Side for RuledSide<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::{Budget, Does, Mask, measure};
+    use crate::diff::{BudgetRule, Does, Mask, measure};
     use crate::event::{MarkName, Payload, PayloadId};
     use crate::query::{Filter, Metric, QueryError};
     use crate::request::{ConnectionId, Digest, Errno, Flags, Operation, Request, RequestId};
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn a_run_is_measured_in_one_pass_and_what_it_cannot_say_is_trouble() {
         let budgets = |texts: &[&str]| {
-            texts.iter().map(|text| Budget::parse(text).unwrap()).collect::<Vec<_>>()
+            texts.iter().map(|text| BudgetRule::parse(text).unwrap()).collect::<Vec<_>>()
         };
         let two =
             budgets(&["count(write) <= 5", "sum(len where off > 0) + 1 <= 5", "max(lat) <= 5ms"]);

@@ -38,8 +38,8 @@ pub struct EpochSums {
     pub epochs: Vec<(u64, u128)>,
 }
 
-/// One of the two sides.
-pub trait Side {
+/// One of the two sides. Both are gone over at once, by a thread each.
+pub trait Side: Sync {
     /// How many devices are compared; those that only one side has count.
     fn devices(&self) -> u16;
 

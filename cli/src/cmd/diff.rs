@@ -1,0 +1,252 @@
+//! `diff`: whether two traces say the same. Paths and options come in, reports and an exit code go out.
+//!
+//! What is compared is core's, what is opened and where reports go is `diff`'s. Invariant: 0 is same, 1 is different, 2 is
+//! trouble, and every report that was asked for is written whichever it is.
+
+use std::path::{Path, PathBuf};
+
+use blkreplay_core::diff::{Align, Barrier, Fact, Facts, Keep, Rule, Shown};
+use blkreplay_core::request::RequestId;
+
+use crate::diff::pair::{self, Asked};
+use crate::diff::reports::{Ci, ReportArgs};
+use crate::diff::suite;
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::output::diff::{Expect, Found, Pair};
+use crate::printer::Printer;
+use crate::trace::Damage;
+
+const DIFF_HELP: &str = "\
+Examples:
+  blkreplay diff base.blkr new.blkr              the same requests between the same flushes?
+  blkreplay diff base.blkr new.blkr --strict     in the same order, too?
+  blkreplay diff base.blkr new.blkr --align state
+                                                 the same disk at every flush?
+  blkreplay diff base.blkr new.blkr --epoch 7    what differs in one place
+  blkreplay diff base.blkr new.blkr --format junit=junit.xml --format html=diff.html
+  blkreplay diff --suite tests/traces target/traces
+
+Alignments:
+  order      the same requests in the same order
+  epoch      between two flushes the same requests, in any order
+  conflict   requests that overlap in the same order, others in any
+  key        the same requests in the whole trace
+  state      the same contents of the disk at every flush
+
+Exit codes: 0 same, 1 different or over budget, 2 trouble: they could not be compared.
+With --expect different, 0 and 1 change places. Of several pairs the largest wins.";
+
+/// Say whether two traces are the same, and where they are not
+#[derive(Debug, clap::Args)]
+#[command(after_help = DIFF_HELP)]
+#[command(override_usage = "blkreplay diff [OPTIONS] <BASE> <NEW>
+       blkreplay diff [OPTIONS] --runs <BASE>... -- <NEW>...
+       blkreplay diff [OPTIONS] --suite <FOLDER> <FOLDER>")]
+pub(crate) struct DiffArgs {
+    /// The two traces; one of them may be `-`, which is standard input
+    #[arg(value_name = "TRACE", required = true)]
+    traces: Vec<PathBuf>,
+
+    /// The runs of the other side, with --runs
+    #[arg(value_name = "NEW", last = true, requires = "runs")]
+    runs_of_new: Vec<PathBuf>,
+
+    /// Take several runs a side, for budgets on times; the first of each are compared
+    #[arg(long, conflicts_with = "suite")]
+    runs: bool,
+
+    /// Compare all files of two folders by their names; one that is missing is a difference
+    #[arg(long)]
+    suite: bool,
+
+    #[command(flatten)]
+    compare: CompareArgs,
+
+    #[command(flatten)]
+    judge: JudgeArgs,
+
+    #[command(flatten)]
+    shown: ShownArgs,
+
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+/// By what two traces are compared.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Compare")]
+struct CompareArgs {
+    /// How requests are paired: order, epoch, conflict, key or state, see below
+    #[arg(long, value_name = "ALIGNMENT", value_parser = align, default_value = "epoch")]
+    #[arg(conflicts_with_all = ["strict", "loose"])]
+    align: Align,
+
+    /// The same as --align order
+    #[arg(long, conflicts_with = "loose")]
+    strict: bool,
+
+    /// The same as --align key, and data are not compared
+    #[arg(long)]
+    loose: bool,
+
+    /// What ends an epoch: flush, flush,fua or none
+    #[arg(long, value_name = "WHAT", value_parser = barrier, default_value = "flush")]
+    barrier: Barrier,
+
+    /// Look at so many requests of each side together; those further apart are not paired
+    #[arg(long, value_name = "N", default_value_t = Rule::default().window)]
+    #[arg(value_parser = window)]
+    window: usize,
+}
+
+/// How it is judged.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Judge")]
+struct JudgeArgs {
+    /// Compare traces that are cut or damaged, as far as both are whole
+    #[arg(long)]
+    allow_truncated: bool,
+
+    /// What is hoped for: same or different
+    #[arg(long, value_name = "VERDICT", value_enum, default_value_t)]
+    #[arg(hide_possible_values = true)]
+    expect: Expect,
+}
+
+/// Which differences are shown.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Report")]
+struct ShownArgs {
+    /// Show at most N differences in full; 0 shows all
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    max: usize,
+
+    /// Stop at the first difference
+    #[arg(long)]
+    first: bool,
+
+    /// Show only this epoch
+    #[arg(long, value_name = "N", conflicts_with = "at")]
+    epoch: Option<u64>,
+
+    /// Show only what is about this request, such as 2034
+    #[arg(long, value_name = "ID", value_parser = request)]
+    at: Option<RequestId>,
+}
+
+fn align(name: &str) -> Result<Align, String> {
+    let found = Align::NAMES.iter().find(|(_, known)| *known == name);
+    found.map(|(align, _)| *align).ok_or_else(|| names(Align::NAMES.map(|(_, name)| name)))
+}
+
+fn barrier(name: &str) -> Result<Barrier, String> {
+    let found = Barrier::NAMES.iter().find(|(_, known)| *known == name);
+    found.map(|(barrier, _)| *barrier).ok_or_else(|| names(Barrier::NAMES.map(|(_, name)| name)))
+}
+
+fn names<const N: usize>(names: [&str; N]) -> String {
+    format!("there are {}", names.join("  "))
+}
+
+fn window(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(window) if (1..=WINDOW_MAX).contains(&window) => Ok(window),
+        _ => Err(format!("write a number from 1 to {WINDOW_MAX}")),
+    }
+}
+
+fn request(text: &str) -> Result<RequestId, String> {
+    let number = text.strip_prefix('#').unwrap_or(text);
+    number.parse().map(RequestId).map_err(|_| "write the id of a request, such as 2034".to_owned())
+}
+
+/// Largest window, about 256 bytes of memory for each request of each side.
+const WINDOW_MAX: usize = 1 << 24;
+
+impl DiffArgs {
+    pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
+        let read: Vec<PathBuf> = self.traces.iter().chain(&self.runs_of_new).cloned().collect();
+        let reports = self.report.reports(&Ci::of_environment(), &read)?;
+        let asked = self.asked();
+        let pairs = if self.suite {
+            self.compare_folders(&asked, printer)?
+        } else {
+            vec![pair::compare(self.sides()?, &asked, printer)]
+        };
+        for pair in &pairs {
+            tell_trouble(pair, printer);
+        }
+        reports.write(&pairs, printer)?;
+        let worst = pairs.iter().map(Pair::exit_code).max();
+        Ok(match worst {
+            Some(0) => ExitCode::Done,
+            Some(1) => ExitCode::Different,
+            _ => ExitCode::Trouble,
+        })
+    }
+
+    /// The two traces that are compared.
+    fn sides(&self) -> Result<[&Path; 2], Failure> {
+        let sides = match (self.runs, self.traces.as_slice(), self.runs_of_new.as_slice()) {
+            (false, [base, new], []) => Some([base, new]),
+            (true, [base, ..], [new, ..]) => Some([base, new]),
+            _ => None,
+        };
+        sides.map(|sides| sides.map(PathBuf::as_path)).ok_or_else(|| {
+            let failure = if self.runs {
+                Failure::new("--runs takes runs of both sides, with -- between them")
+                    .hint("blkreplay diff --runs base-1.blkr base-2.blkr -- new-1.blkr new-2.blkr")
+            } else {
+                let given = self.traces.len();
+                Failure::new(format!("two traces are compared, and {given} were given"))
+                    .hint("blkreplay diff BASE NEW, or --suite FOLDER FOLDER, or --runs")
+            };
+            failure.coded("usage")
+        })
+    }
+
+    fn compare_folders(&self, asked: &Asked, printer: &Printer) -> Result<Vec<Pair>, Failure> {
+        let [base, new] = self.sides()?;
+        let entries = suite::entries(base, new)?;
+        let compare = |entry: &suite::Entry| match entry.only {
+            None => pair::compare([&entry.base, &entry.new], asked, printer),
+            Some(which) => pair::alone([&entry.base, &entry.new], which, asked),
+        };
+        Ok(entries.iter().map(compare).collect())
+    }
+
+    fn asked(&self) -> Asked {
+        let CompareArgs { align, strict, loose, barrier, window } = self.compare;
+        let align = match (strict, loose) {
+            (true, _) => Align::Order,
+            (_, true) => Align::Key,
+            _ => align,
+        };
+        let facts = if loose { Facts::ALL.without(Fact::Payload) } else { Facts::ALL };
+        let shown = match (self.shown.epoch, self.shown.at) {
+            (Some(epoch), _) => Shown::Epoch(epoch),
+            (_, Some(id)) => Shown::Request(id),
+            (None, None) => Shown::All,
+        };
+        let most = if self.shown.max == 0 { usize::MAX } else { self.shown.max };
+        let damage = match self.judge.allow_truncated {
+            true => Damage::Allowed,
+            false => Damage::Refused,
+        };
+        Asked {
+            rule: Rule { align, facts, barrier, window },
+            keep: Keep { most, first_only: self.shown.first, shown },
+            damage,
+            expect: self.judge.expect,
+        }
+    }
+}
+
+/// Trouble is told on standard error, whatever is reported.
+fn tell_trouble(pair: &Pair, printer: &Printer) {
+    if let Found::Trouble(trouble) = &pair.found {
+        let failure = Failure::new(trouble.message.as_str());
+        printer.error(&trouble.hints.iter().fold(failure, |failure, hint| failure.hint(hint)));
+    }
+}

@@ -1,0 +1,12 @@
+//! What `diff` does around the alignments of core: opens two sides, compares them, and brings reports to where they belong.
+//!
+//! Paths as typed come in, pairs that were compared go out. Invariant: whatever cannot be compared is told as trouble in every
+//! report, and never as a difference.
+
+/// Two paths that are compared.
+pub(crate) mod pair;
+/// Where reports go, and in which format.
+pub(crate) mod reports;
+/// Two folders of traces.
+pub(crate) mod suite;
+mod trouble;

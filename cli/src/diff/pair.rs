@@ -1,0 +1,250 @@
+//! Two paths that are compared: opens them, refuses what cannot be compared, and has core compare the rest. Paths and what was
+//! asked come in, a pair that was compared goes out.
+//!
+//! Invariant: it always says how it came out; what is not compared is trouble, with something to try.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use blkreplay_core::diff::{
+    self, Beginning, Extent, Fact, Gatherer, Keep, Pairing, Report, Rule, Side, TraceSide, Until,
+    Warning, Which,
+};
+use blkreplay_core::format::{Header, PayloadPolicy, Survey};
+use blkreplay_core::open::Found as Kind;
+
+use super::trouble;
+use crate::failure::Failure;
+use crate::input::{self, Input};
+use crate::output::diff::{Expect, Found, Pair, RuleTold, SideTold};
+use crate::output::facts;
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::qemu_log::LayoutArg;
+use crate::trace::{self, Damage};
+use crate::words::counted;
+
+/// What was asked of a comparison.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// By what.
+    pub(crate) rule: Rule,
+    /// How much is kept.
+    pub(crate) keep: Keep,
+    /// What a cut side means.
+    pub(crate) damage: Damage,
+    /// What is hoped for.
+    pub(crate) expect: Expect,
+}
+
+/// A pair of which only one is there.
+pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
+    let told = |path: &Path| SideTold { path: path.display().to_string(), ..SideTold::default() };
+    Pair {
+        base: told(paths[0]),
+        new: told(paths[1]),
+        rule: RuleTold { rule: asked.rule.clone(), ..RuleTold::default() },
+        devices: Vec::new(),
+        found: Found::Only(only),
+        budgets: Vec::new(),
+        warnings: Vec::new(),
+        took: Duration::ZERO,
+        expect: asked.expect,
+    }
+}
+
+/// Compares what is at two paths.
+pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pair {
+    let began = Instant::now();
+    let mut pair = alone(paths, Which::Base, asked);
+    pair.found = match compared(paths, asked, &mut pair, printer) {
+        Ok(report) => Found::Report(Box::new(report)),
+        Err(failure) => Found::Trouble(trouble::of(&failure)),
+    };
+    pair.took = began.elapsed();
+    pair
+}
+
+fn compared(
+    paths: [&Path; 2],
+    asked: &Asked,
+    pair: &mut Pair,
+    printer: &Printer,
+) -> Result<Report, Failure> {
+    if paths.iter().all(|path| input::is_stdin(path)) {
+        return Err(Failure::new("standard input can be one side only, and `-` is given twice")
+            .coded("usage"));
+    }
+    let kinds = [kind(paths[0])?, kind(paths[1])?];
+    match kinds {
+        [Kind::Trace, Kind::Trace] => traces(paths, asked, pair, printer),
+        [Kind::QemuLog, Kind::QemuLog] => {
+            Err(Failure::new("logs of QEMU's record/replay cannot be compared yet").coded("kinds"))
+        }
+        [base, _] => {
+            let (log, other) = if base == Kind::QemuLog { (0, 1) } else { (1, 0) };
+            let name = |place: usize| input::name(paths[place]).display().to_string();
+            let what = format!("{} is a QEMU log, and {} is not", name(log), name(other));
+            Err(Failure::new(format!("{what}: they have nothing to be compared by"))
+                .coded("kinds")
+                .hint("compare two traces, or two logs"))
+        }
+    }
+}
+
+fn kind(path: &Path) -> Result<Kind, Failure> {
+    LayoutArg { forced: None }.look(path).map(|(_, kind)| kind)
+}
+
+fn traces(
+    paths: [&Path; 2],
+    asked: &Asked,
+    pair: &mut Pair,
+    printer: &Printer,
+) -> Result<Report, Failure> {
+    let surveys = [survey(paths[0])?, survey(paths[1])?];
+    for (survey, side) in surveys.iter().zip([&mut pair.base, &mut pair.new]) {
+        describe(survey, side);
+    }
+    pair.devices = surveys[0].header.devices.iter().map(|device| device.name.clone()).collect();
+    for (survey, path) in surveys.iter().zip(paths) {
+        refuse(survey, path, asked)?;
+    }
+    let pairing = Pairing::of(&surveys[0].header, &surveys[1].header);
+    let side = |which: Which| {
+        let path = paths[usize::from(which == Which::New)].to_owned();
+        let side = TraceSide::new(opener(path), which, &pairing).by(asked.rule.barrier);
+        if asked.damage == Damage::Allowed { side.allowing_loss() } else { side }
+    };
+    let (base, new) = (side(Which::Base), side(Which::New));
+    let wrong = |error| trouble::of_comparison(error, paths);
+    let until = match asked.damage {
+        Damage::Refused => Until::End,
+        Damage::Allowed => {
+            let extents = [base.extent().map_err(wrong)?, new.extent().map_err(wrong)?];
+            let until = Until::both(&extents[0], &extents[1], asked.rule.align);
+            pair.warnings.extend(cut(&extents, &until, paths));
+            until
+        }
+    };
+    let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until));
+    sides(&base, &new, asked, pair, printer).map_err(wrong)
+}
+
+/// Compares two sides, whatever they are.
+fn sides(
+    base: &dyn Side,
+    new: &dyn Side,
+    asked: &Asked,
+    pair: &mut Pair,
+    printer: &Printer,
+) -> Result<Report, diff::DiffError> {
+    let progress = Progress::new(printer, "comparing", pair.base.requests);
+    let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
+    diff::align::compare(base, new, &asked.rule, &mut outcome)?;
+    let report = outcome.gatherer.finish();
+    [pair.base.epochs, pair.new.epochs] = report.epochs;
+    Ok(report)
+}
+
+/// Moves a bar.
+struct Watched {
+    gatherer: Gatherer,
+    progress: Progress,
+    seen: u64,
+}
+
+impl Watched {
+    fn see(&mut self, count: u64) {
+        self.seen += count;
+        self.progress.update(self.seen);
+    }
+}
+
+impl diff::Outcome for Watched {
+    fn same(&mut self, place: diff::Place, count: u64, masked: u64) {
+        self.see(count);
+        self.gatherer.same(place, count, masked);
+    }
+
+    fn difference(&mut self, difference: diff::Difference) -> std::ops::ControlFlow<()> {
+        self.see(1);
+        self.gatherer.difference(difference)
+    }
+}
+
+/// Opens a trace again and again.
+fn opener(
+    path: PathBuf,
+) -> impl Fn() -> Result<trace::Trace, Box<dyn std::error::Error + Send + Sync>> {
+    move || {
+        let input = Input::open(&path).map_err(|failure| failure.to_string())?;
+        Ok(blkreplay_core::open::input(&input::name(&path), input)?)
+    }
+}
+
+fn survey(path: &Path) -> Result<Survey, Failure> {
+    let trace = trace::open(path)?;
+    let what = || format!("cannot read {} further", input::name(path).display());
+    trace.survey().map_err(|error| Failure::because(what(), error))
+}
+
+fn describe(survey: &Survey, side: &mut SideTold) {
+    side.requests = Some(survey.facts.operations.total().issues);
+    side.complete = Some(survey.loss.is_none());
+    let at = facts::recorded_at(survey.header.wall_clock_ns);
+    side.recorded = at.map(|at| at.split('T').next().unwrap_or_default().to_owned());
+}
+
+/// Refuses a trace of which not all is there that is to be compared.
+fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
+    let name = input::name(path).display().to_string();
+    let Header { payload, .. } = survey.header;
+    if payload == PayloadPolicy::None && asked.rule.facts.has(Fact::Payload) {
+        return Err(Failure::new(format!("{name} says nothing of what was read and written"))
+            .coded("no-payloads")
+            .hint("--ignore payload  compares all but that")
+            .hint("record with --payload hash, or more, to compare it"));
+    }
+    if asked.damage == Damage::Allowed {
+        return Ok(());
+    }
+    if let Some(loss) = &survey.loss {
+        return Err(trouble::not_whole(Some(path), &name, loss));
+    }
+    match survey.facts.lost {
+        0 => Ok(()),
+        lost => Err(Failure::new(format!("{} are missing in {name}", counted(lost, "event")))
+            .coded("events-dropped")
+            .hint("--allow-truncated  compares what there is")),
+    }
+}
+
+/// What is left out of a comparison of sides that are not whole.
+fn cut(extents: &[Extent; 2], until: &Until, paths: [&Path; 2]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |message| warnings.push(Warning { code: "truncated", message, at: None });
+    for (extent, path) in extents.iter().zip(paths) {
+        if let Some(loss) = &extent.loss {
+            warn(format!("{} is not whole: {loss}", input::name(path).display()));
+        }
+        if extent.dropped > 0 {
+            let events = counted(extent.dropped, "event");
+            warn(format!("{events} are missing in {}", input::name(path).display()));
+        }
+    }
+    match until {
+        Until::End => {}
+        Until::Place(place) => {
+            warn(format!(
+                "only the first {} of each side are compared",
+                counted(*place, "request")
+            ));
+        }
+        Until::Epochs(epochs) => {
+            let epochs = counted(epochs.iter().sum(), "epoch");
+            warn(format!("only {epochs} are compared, which are whole on both sides"));
+        }
+    }
+    warnings
+}
