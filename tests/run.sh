@@ -32,6 +32,7 @@ TOOLS=(
     "zstd        zstd"
     "python3     python3"
     "py:zstandard python3-zstandard"
+    "py:jsonschema python3-jsonschema"
     "cmp         diffutils"
     "mount       mount"
     "losetup     mount"

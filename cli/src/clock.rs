@@ -31,7 +31,7 @@ impl MonotonicClock {
 
 /// The day it is, in UTC.
 pub(crate) fn today() -> Date {
-    Timestamp::now().to_zoned(TimeZone::UTC).date()
+    TimeZone::UTC.to_datetime(Timestamp::now()).date()
 }
 
 impl Clock for MonotonicClock {

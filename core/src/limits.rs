@@ -181,6 +181,9 @@ pub const FINDINGS_RANGES_MAX: usize = 1 << 18;
 /// Failed requests that are kept in mind to find who asks again.
 pub const FINDINGS_ERRORS_MAX: usize = 256;
 
+/// Longest line of canonical text, in bytes: one has the names of all devices.
+pub const CANONICAL_LINE_BYTES_MAX: usize = 1 << 20;
+
 /// Runs of one side that budgets are judged by: all ways to choose 32 of 64 are gone through.
 pub const DIFF_RUNS_A_SIDE_MAX: usize = 32;
 
@@ -189,6 +192,15 @@ pub const DIFF_RUNS_MAX: usize = 1 << 14;
 
 /// Differences that a report keeps in full, about 500 bytes of memory each.
 pub const DIFF_KEPT_MAX: usize = 1 << 17;
+
+/// Ranges of bytes that are told of two data that differ.
+pub const DIFF_RANGES_MAX: usize = 16;
+
+/// Requests around a difference that are told, before it and behind it.
+pub const DIFF_AROUND_MAX: usize = 100;
+
+/// Differences of which bytes are compared for a report.
+pub const DIFF_EXPLAINED_MAX: usize = 1000;
 
 /// Epochs of a device whose sums a comparison keeps, 32 bytes each; a device with more is compared part by part.
 pub const EPOCHS_LISTED_MAX: usize = 1 << 20;

@@ -14,6 +14,8 @@ mod command_line;
 mod compact;
 /// Traces of later versions: what is skipped, and what is refused by name.
 mod compat;
+/// `diff`: two traces, what differs between them, and what is said of it.
+mod diff;
 /// README and book: what they show is run, where they link to is looked up.
 mod docs;
 /// `slice`, `merge` and `anonymize`: traces made of traces.

@@ -250,7 +250,9 @@ fn generations_and_checksums_of_btrfs_are_where_its_own_tool_says() {
     let mut masks = Masks::of("btrfs-generation");
     let mut erased = superblock.to_vec();
     erased[..0x20].fill(0);
-    places.iter().for_each(|place| erased[*place..place + 8].fill(0));
+    for place in &places {
+        erased[*place..place + 8].fill(0);
+    }
     assert_eq!(masks.compared(64 << 10, superblock), Payload::of(&erased));
 
     let fsid = &superblock[0x20..0x30];

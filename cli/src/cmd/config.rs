@@ -74,9 +74,10 @@ impl ConfigArgs {
                 let mut out = printer.output();
                 let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
                 for (line, from) in lines {
-                    let told = match origin {
-                        true => writeln!(out, "{line:width$}  {from}"),
-                        false => writeln!(out, "{line}"),
+                    let told = if origin {
+                        writeln!(out, "{line:width$}  {from}")
+                    } else {
+                        writeln!(out, "{line}")
                     };
                     told.map_err(Failure::output)?;
                 }

@@ -5,11 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::diff::{Align, Barrier, Fact, Facts, Keep, Rule, Shown};
+use blkreplay_core::diff::{Align, Barrier, Keep, Rule, Shown};
+use blkreplay_core::limits::DIFF_AROUND_MAX;
 use blkreplay_core::request::RequestId;
 
+use crate::clock;
 use crate::diff::pair::{self, Asked};
 use crate::diff::reports::{Ci, ReportArgs};
+use crate::diff::settle::{self, Given};
 use crate::diff::suite;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -77,12 +80,12 @@ pub(crate) struct DiffArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compare")]
 struct CompareArgs {
-    /// How requests are paired: order, epoch, conflict, key or state, see below
-    #[arg(long, value_name = "ALIGNMENT", value_parser = align, default_value = "epoch")]
+    /// How requests are paired: order, epoch, conflict, key or state, see below; without it, epoch
+    #[arg(long, value_name = "ALIGNMENT", value_parser = align)]
     #[arg(conflicts_with_all = ["strict", "loose"])]
-    align: Align,
+    align: Option<Align>,
 
-    /// The same as --align order
+    /// The same as --align order, and nothing of blkreplay.toml is ignored
     #[arg(long, conflicts_with = "loose")]
     strict: bool,
 
@@ -90,20 +93,47 @@ struct CompareArgs {
     #[arg(long)]
     loose: bool,
 
-    /// What ends an epoch: flush, flush,fua or none
-    #[arg(long, value_name = "WHAT", value_parser = barrier, default_value = "flush")]
-    barrier: Barrier,
+    /// Do not compare this: payload, result, flags, len or order; time, id, conn and queue never are
+    #[arg(long, value_name = "FIELD", value_parser = settle::ignorable, value_delimiter = ',')]
+    ignore: Vec<String>,
+
+    /// Leave out the requests that a filter means, on both sides
+    #[arg(long, value_name = "FILTER")]
+    ignore_where: Vec<String>,
+
+    /// Look only at the requests that a filter means; see blkreplay help filter
+    #[arg(short, long, value_name = "FILTER")]
+    filter: Vec<String>,
+
+    /// Do not compare these bytes of the disk, such as '0x42c..0x434@off == 0'
+    #[arg(long, value_name = "RANGE@FILTER")]
+    mask: Vec<String>,
+
+    /// Mask what is known to change: ext4-times, xfs-log-cycle, btrfs-generation or gpt-uuid
+    #[arg(long, value_name = "NAME", value_parser = settle::preset, value_delimiter = ',')]
+    preset: Vec<String>,
+
+    /// What ends an epoch: flush, flush,fua or none; without it, flush
+    #[arg(long, value_name = "WHAT", value_parser = barrier)]
+    barrier: Option<Barrier>,
 
     /// Look at so many requests of each side together; those further apart are not paired
-    #[arg(long, value_name = "N", default_value_t = Rule::default().window)]
-    #[arg(value_parser = window)]
-    window: usize,
+    #[arg(long, value_name = "N", value_parser = window)]
+    window: Option<usize>,
+
+    /// Read this file rather than the nearest blkreplay.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// How it is judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judge")]
 struct JudgeArgs {
+    /// How much new may cost, such as 'count(flush) <= +5%' or 'p99(lat) <= +10% && +200us'
+    #[arg(long, value_name = "METRIC<=LIMIT")]
+    budget: Vec<String>,
+
     /// Compare traces that are cut or damaged, as far as both are whole
     #[arg(long)]
     allow_truncated: bool,
@@ -125,6 +155,11 @@ struct ShownArgs {
     /// Stop at the first difference
     #[arg(long)]
     first: bool,
+
+    /// Show N requests around the first difference
+    #[arg(short = 'U', long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..=DIFF_AROUND_MAX as u64))]
+    context: u64,
 
     /// Show only this epoch
     #[arg(long, value_name = "N", conflicts_with = "at")]
@@ -189,8 +224,7 @@ impl DiffArgs {
     /// The two traces that are compared.
     fn sides(&self) -> Result<[&Path; 2], Failure> {
         let sides = match (self.runs, self.traces.as_slice(), self.runs_of_new.as_slice()) {
-            (false, [base, new], []) => Some([base, new]),
-            (true, [base, ..], [new, ..]) => Some([base, new]),
+            (false, [base, new], []) | (true, [base, ..], [new, ..]) => Some([base, new]),
             _ => None,
         };
         sides.map(|sides| sides.map(PathBuf::as_path)).ok_or_else(|| {
@@ -217,26 +251,40 @@ impl DiffArgs {
     }
 
     fn asked(&self) -> Asked {
-        let CompareArgs { align, strict, loose, barrier, window } = self.compare;
-        let align = match (strict, loose) {
-            (true, _) => Align::Order,
-            (_, true) => Align::Key,
-            _ => align,
+        let compare = &self.compare;
+        let given = Given {
+            config: compare.config.clone(),
+            align: compare.align,
+            strict: compare.strict,
+            loose: compare.loose,
+            ignore: compare.ignore.clone(),
+            barrier: compare.barrier,
+            window: compare.window,
+            filters: compare.filter.clone(),
+            ignore_where: compare.ignore_where.clone(),
+            masks: compare.mask.clone(),
+            presets: compare.preset.clone(),
+            budgets: self.judge.budget.clone(),
         };
-        let facts = if loose { Facts::ALL.without(Fact::Payload) } else { Facts::ALL };
+        let runs = if self.runs {
+            [self.traces.clone(), self.runs_of_new.clone()]
+        } else {
+            [Vec::new(), Vec::new()]
+        };
         let shown = match (self.shown.epoch, self.shown.at) {
             (Some(epoch), _) => Shown::Epoch(epoch),
             (_, Some(id)) => Shown::Request(id),
             (None, None) => Shown::All,
         };
         let most = if self.shown.max == 0 { usize::MAX } else { self.shown.max };
-        let damage = match self.judge.allow_truncated {
-            true => Damage::Allowed,
-            false => Damage::Refused,
-        };
+        let damage = if self.judge.allow_truncated { Damage::Allowed } else { Damage::Refused };
         Asked {
-            rule: Rule { align, facts, barrier, window },
+            given,
+            rule: Rule::default(),
+            today: clock::today(),
+            runs,
             keep: Keep { most, first_only: self.shown.first, shown },
+            context: usize::try_from(self.shown.context).unwrap_or(DIFF_AROUND_MAX),
             damage,
             expect: self.judge.expect,
         }
@@ -247,6 +295,6 @@ impl DiffArgs {
 fn tell_trouble(pair: &Pair, printer: &Printer) {
     if let Found::Trouble(trouble) = &pair.found {
         let failure = Failure::new(trouble.message.as_str());
-        printer.error(&trouble.hints.iter().fold(failure, |failure, hint| failure.hint(hint)));
+        printer.error(&trouble.hints.iter().fold(failure, Failure::hint));
     }
 }

@@ -1,13 +1,13 @@
 //! The keys of `blkreplay.toml`: names, what they take, what they are for.
 //!
-//! The only table of keys: the reader, its JSON Schema and the book are made from it. Invariant: a key that is not here is an
+//! The only table of keys: the reader and its JSON Schema are made from it, and the book is held against it. Invariant: a key that is not here is an
 //! error.
 
 use blkreplay_core::diff::{Align, Barrier, PRESETS};
 use serde_json::{Map, Value, json};
 
 /// What a key takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Takes {
     /// A string.
     Text,
@@ -105,14 +105,6 @@ pub(crate) const SUITE: [Key; 1] = [needed(
     "where the new trace of a baseline is; `{name}` is its name without its last extension",
 )];
 
-/// The tables with their keys, as they are headed.
-pub(crate) const TABLES: [(&str, &[Key]); 4] = [
-    ("[diff]", &DIFF),
-    ("[[diff.ignore-rule]]", &IGNORE_RULE),
-    ("[[diff.budget]]", &BUDGET),
-    ("[suite.\"GLOB\"]", &SUITE),
-];
-
 impl Takes {
     /// In words.
     pub(crate) fn words(self) -> String {
@@ -172,19 +164,4 @@ pub(crate) fn schema() -> Value {
             "suite": {"type": "object", "additionalProperties": table(&SUITE)},
         },
     })
-}
-
-/// The keys in Markdown, as the book has them.
-pub(crate) fn tables() -> String {
-    let mut text = String::new();
-    for (heading, keys) in TABLES {
-        text.push_str(&format!("| `{heading}` | takes | |\n|---|---|---|\n"));
-        for key in keys {
-            let needed = if key.needed { ", needed" } else { "" };
-            let (name, takes, about) = (key.name, key.takes.words(), key.about);
-            text.push_str(&format!("| `{name}` | {takes}{needed} | {about} |\n"));
-        }
-        text.push('\n');
-    }
-    text
 }

@@ -106,13 +106,11 @@ impl Reader<'_> {
             if beside.contains(&found) {
                 continue;
             }
-            match keys.iter().find(|key| key.name == found) {
-                Some(key) => self.takes(key, value),
-                None => {
-                    let names: Vec<_> =
-                        keys.iter().map(|key| key.name).chain(beside.iter().copied()).collect();
-                    self.unknown(found, name.span(), &names);
-                }
+            if let Some(key) = keys.iter().find(|key| key.name == found) {
+                self.takes(key, value);
+            } else {
+                let names = keys.iter().map(|key| key.name).chain(beside.iter().copied());
+                self.unknown(found, name.span(), &names.collect::<Vec<_>>());
             }
         }
         for key in keys.iter().filter(|key| key.needed) {
@@ -130,7 +128,7 @@ impl Reader<'_> {
             (Takes::Text, DeValue::String(text)) => !text.is_empty(),
             (Takes::Word(words), DeValue::String(text)) => words().contains(&text.as_ref()),
             (Takes::Words(words), DeValue::Array(items)) => {
-                for item in items.iter() {
+                for item in items {
                     let known = item.get_ref().as_str().is_some_and(|text| words().contains(&text));
                     if !known {
                         let label = format!("there are {}", words().join(", "));
@@ -208,13 +206,12 @@ impl Reader<'_> {
                 &label,
             );
         };
-        for item in items.iter() {
-            match item.get_ref().as_table() {
-                Some(table) => read(self, table, item.span()),
-                None => {
-                    let what = format!("this is {}", kind(item.get_ref()));
-                    self.is_wrong(what, item.span(), "a table is expected");
-                }
+        for item in items {
+            if let Some(table) = item.get_ref().as_table() {
+                read(self, table, item.span());
+            } else {
+                let what = format!("this is {}", kind(item.get_ref()));
+                self.is_wrong(what, item.span(), "a table is expected");
             }
         }
     }

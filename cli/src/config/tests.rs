@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::{Align, Barrier, Does};
 
-use super::keys::{schema, tables};
+use super::keys::{BUDGET, DIFF, IGNORE_RULE, Key, SUITE, schema};
 use super::{Config, find, read};
 
 /// What the sample of the book's page says.
@@ -285,6 +285,25 @@ fn the_schema_takes_what_the_reader_takes_and_refuses_the_same_keys_and_kinds() 
         assert!(!is_valid(&schema, &as_json(text)), "the schema takes {text}");
         assert!(!wrong(text).is_empty());
     }
+}
+
+/// The keys in Markdown, as the book has them.
+fn tables() -> String {
+    let tables: [(&str, &[Key]); 4] = [
+        ("[diff]", &DIFF),
+        ("[[diff.ignore-rule]]", &IGNORE_RULE),
+        ("[[diff.budget]]", &BUDGET),
+        ("[suite.\"GLOB\"]", &SUITE),
+    ];
+    let row = |key: &Key| {
+        let needed = if key.needed { ", needed" } else { "" };
+        format!("| `{}` | {}{needed} | {} |\n", key.name, key.takes.words(), key.about)
+    };
+    let table = |(heading, keys): &(&str, &[Key])| {
+        let rows: Vec<_> = keys.iter().map(row).collect();
+        format!("| `{heading}` | takes | |\n|---|---|---|\n{}", rows.concat())
+    };
+    tables.iter().map(table).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -79,13 +79,6 @@ impl Text<'_> {
     }
 }
 
-impl Wrong {
-    #[must_use]
-    pub(crate) fn help(self, help: impl Into<String>) -> Wrong {
-        Wrong { help: Some(help.into()), ..self }
-    }
-}
-
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.what, self.shown)?;

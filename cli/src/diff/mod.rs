@@ -7,6 +7,10 @@
 pub(crate) mod pair;
 /// Where reports go, and in which format.
 pub(crate) mod reports;
+mod ruled;
+/// By what a pair is compared.
+pub(crate) mod settle;
 /// Two folders of traces.
 pub(crate) mod suite;
+mod texts;
 mod trouble;

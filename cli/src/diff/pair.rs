@@ -7,13 +7,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blkreplay_core::diff::{
-    self, Beginning, Extent, Fact, Gatherer, Keep, Pairing, Report, Rule, Side, TraceSide, Until,
-    Warning, Which,
+    self, Beginning, Budgeted, Extent, Fact, Gatherer, Keep, Pairing, Report, Rule, Side,
+    TraceSide, Until, Warning, Which,
 };
 use blkreplay_core::format::{Header, PayloadPolicy, Survey};
 use blkreplay_core::open::Found as Kind;
 
-use super::trouble;
+use super::ruled;
+use super::settle::{Given, Settled};
+use super::{texts, trouble};
+use jiff::civil::Date;
+
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{Expect, Found, Pair, RuleTold, SideTold};
@@ -27,10 +31,18 @@ use crate::words::counted;
 /// What was asked of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    /// By what.
+    /// What was typed of the rules.
+    pub(crate) given: Given,
+    /// By what, where there is no `blkreplay.toml`; of a pair that is compared, by what it is.
     pub(crate) rule: Rule,
+    /// The day on which rules hold.
+    pub(crate) today: Date,
+    /// Runs of base and of new that budgets are judged by; none for the pair itself.
+    pub(crate) runs: [Vec<PathBuf>; 2],
     /// How much is kept.
     pub(crate) keep: Keep,
+    /// Requests that are shown around the first difference.
+    pub(crate) context: usize,
     /// What a cut side means.
     pub(crate) damage: Damage,
     /// What is hoped for.
@@ -48,6 +60,7 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
         found: Found::Only(only),
         budgets: Vec::new(),
         warnings: Vec::new(),
+        left_out: [0; 2],
         took: Duration::ZERO,
         expect: asked.expect,
     }
@@ -57,7 +70,18 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
 pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pair {
     let began = Instant::now();
     let mut pair = alone(paths, Which::Base, asked);
-    pair.found = match compared(paths, asked, &mut pair, printer) {
+    let settled = asked.given.settle(paths[0], asked.today);
+    let found = settled.and_then(|settled| {
+        let asked = Asked { rule: settled.rule.clone(), ..asked.clone() };
+        pair.rule = RuleTold {
+            rule: settled.rule.clone(),
+            rules: settled.rules.iter().map(|rule| rule.name.clone()).collect(),
+            config: settled.config.clone(),
+        };
+        pair.warnings.clone_from(&settled.warnings);
+        compared(paths, &asked, &settled, &mut pair, printer)
+    });
+    pair.found = match found {
         Ok(report) => Found::Report(Box::new(report)),
         Err(failure) => Found::Trouble(trouble::of(&failure)),
     };
@@ -68,6 +92,7 @@ pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pa
 fn compared(
     paths: [&Path; 2],
     asked: &Asked,
+    settled: &Settled,
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Report, Failure> {
@@ -75,9 +100,12 @@ fn compared(
         return Err(Failure::new("standard input can be one side only, and `-` is given twice")
             .coded("usage"));
     }
+    if texts::is_text(paths[0])? || texts::is_text(paths[1])? {
+        return texts::compare(paths, asked, settled, pair, printer);
+    }
     let kinds = [kind(paths[0])?, kind(paths[1])?];
     match kinds {
-        [Kind::Trace, Kind::Trace] => traces(paths, asked, pair, printer),
+        [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, printer),
         [Kind::QemuLog, Kind::QemuLog] => {
             Err(Failure::new("logs of QEMU's record/replay cannot be compared yet").coded("kinds"))
         }
@@ -99,6 +127,7 @@ fn kind(path: &Path) -> Result<Kind, Failure> {
 fn traces(
     paths: [&Path; 2],
     asked: &Asked,
+    settled: &Settled,
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Report, Failure> {
@@ -128,11 +157,36 @@ fn traces(
         }
     };
     let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until));
-    sides(&base, &new, asked, pair, printer).map_err(wrong)
+    let rows = |which: Which| {
+        let path = paths[usize::from(which == Which::New)];
+        ruled::rows(path, asked.damage).map_err(|error| wrong(error.of(which)))
+    };
+    let (base_rows, new_rows) = (rows(Which::Base)?, rows(Which::New)?);
+    let report = ruled::under(
+        [&base, &new],
+        [base_rows.as_ref(), new_rows.as_ref()],
+        settled,
+        pair,
+        |base, new, pair| sides(base, new, asked, pair, printer),
+    );
+    let report = report.map_err(wrong)?;
+    pair.budgets = judged(paths, asked, settled)?;
+    Ok(report)
+}
+
+/// How budgets came out, by the runs that were given, or by the pair alone.
+pub(super) fn judged(
+    paths: [&Path; 2],
+    asked: &Asked,
+    settled: &Settled,
+) -> Result<Vec<Budgeted>, Failure> {
+    let alone = paths.map(|path| vec![path.to_owned()]);
+    let runs = if asked.runs.iter().all(Vec::is_empty) { &alone } else { &asked.runs };
+    ruled::judge(settled, [&runs[0], &runs[1]], asked.damage)
 }
 
 /// Compares two sides, whatever they are.
-fn sides(
+pub(super) fn sides(
     base: &dyn Side,
     new: &dyn Side,
     asked: &Asked,
@@ -142,7 +196,15 @@ fn sides(
     let progress = Progress::new(printer, "comparing", pair.base.requests);
     let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
     diff::align::compare(base, new, &asked.rule, &mut outcome)?;
-    let report = outcome.gatherer.finish();
+    let mut report = outcome.gatherer.finish();
+    report.explain(base, new, asked.context)?;
+    if report.gave_up > 0 {
+        let window = counted(asked.rule.window as u64, "request");
+        let message = format!(
+            "not all pairs were looked for: more than {window} differ in one place (--window)"
+        );
+        pair.warnings.push(Warning { code: "window", message, at: None });
+    }
     [pair.base.epochs, pair.new.epochs] = report.epochs;
     Ok(report)
 }
@@ -174,7 +236,7 @@ impl diff::Outcome for Watched {
 }
 
 /// Opens a trace again and again.
-fn opener(
+pub(super) fn opener(
     path: PathBuf,
 ) -> impl Fn() -> Result<trace::Trace, Box<dyn std::error::Error + Send + Sync>> {
     move || {
@@ -183,13 +245,13 @@ fn opener(
     }
 }
 
-fn survey(path: &Path) -> Result<Survey, Failure> {
+pub(super) fn survey(path: &Path) -> Result<Survey, Failure> {
     let trace = trace::open(path)?;
     let what = || format!("cannot read {} further", input::name(path).display());
     trace.survey().map_err(|error| Failure::because(what(), error))
 }
 
-fn describe(survey: &Survey, side: &mut SideTold) {
+pub(super) fn describe(survey: &Survey, side: &mut SideTold) {
     side.requests = Some(survey.facts.operations.total().issues);
     side.complete = Some(survey.loss.is_none());
     let at = facts::recorded_at(survey.header.wall_clock_ns);
@@ -197,7 +259,7 @@ fn describe(survey: &Survey, side: &mut SideTold) {
 }
 
 /// Refuses a trace of which not all is there that is to be compared.
-fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
+pub(super) fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
     let name = input::name(path).display().to_string();
     let Header { payload, .. } = survey.header;
     if payload == PayloadPolicy::None && asked.rule.facts.has(Fact::Payload) {

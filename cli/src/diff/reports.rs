@@ -133,12 +133,8 @@ impl ReportArgs {
     pub(crate) fn reports(&self, ci: &Ci, read: &[PathBuf]) -> Result<Reports, Failure> {
         let mut list: Vec<(Format, Place)> = Vec::new();
         for FormatArg { format, file } in &self.formats {
-            let place = match (file, &self.output) {
-                (Some(file), _) => Place::File(file.clone()),
-                (None, Some(file)) => Place::File(file.clone()),
-                (None, None) => Place::Stdout,
-            };
-            list.push((*format, place));
+            let file = file.as_ref().or(self.output.as_ref());
+            list.push((*format, file.cloned().map_or(Place::Stdout, Place::File)));
         }
         if self.formats.iter().all(|arg| arg.file.is_some()) {
             let format =

@@ -38,6 +38,9 @@ pub enum DiffError {
     /// A rule cannot be used.
     #[error(transparent)]
     Rule(#[from] super::ignore::RuleError),
+    /// A text cannot be compared.
+    #[error(transparent)]
+    Text(#[from] super::text_side::TextError),
     /// A budget cannot be judged.
     #[error(transparent)]
     Budget(Box<super::budget::BudgetError>),

@@ -53,10 +53,13 @@ pub struct Budgeted {
 impl Budgeted {
     /// The change, as a part of base; `None` from 0 to something.
     pub fn change(&self) -> Option<f64> {
-        if self.base == self.new {
-            return Some(0.0);
+        let change = self.new - self.base;
+        // Of nothing, nothing is no part, and something is one that has no number.
+        if change.abs() > 0.0 {
+            (self.base.abs() > 0.0).then(|| change / self.base)
+        } else {
+            Some(0.0)
         }
-        (self.base != 0.0).then(|| (self.new - self.base) / self.base)
     }
 
     /// Whether it counts against new.

@@ -12,9 +12,11 @@
 
 pub mod align;
 mod budget;
+pub mod canonical;
 mod compared;
 mod difference;
 mod error;
+mod evidence;
 mod extent;
 mod ignore;
 mod joiner;
@@ -28,24 +30,27 @@ mod rule;
 mod ruled_side;
 mod side;
 mod significance;
+mod text_side;
 mod trace_side;
 
 pub use budget::{BudgetError, BudgetRule, RUNS_DEFAULT, RUNS_MIN, SIGNIFICANT, measure};
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
+pub use evidence::{Around, DifferingBytes, Evidence, Writer};
 pub use extent::{Beginning, Extent, Until};
 pub use ignore::{Does, GetData, IgnoreRule, Left, Meant, RuleError, SideRules};
 pub use judged::{Budget, Budgeted, Unit, Warning};
 pub use mask::{Mask, MaskError};
 pub use pairing::Pairing;
 pub use preset::{PRESETS, Preset};
-pub use report::{Counts, Gatherer, Keep, Report, Run, Shown};
+pub use report::{Counts, Gatherer, Keep, Kept, Report, Run, Shown};
 pub use rows::{RowSource, SideRows, TraceRows};
 pub use rule::{Align, Barrier, Rule};
 pub use ruled_side::RuledSide;
 pub use side::{EpochSums, Part, Requests, Side};
 pub use significance::{rank_sum, sign};
+pub use text_side::{TextError, TextSide, TextSurvey, survey as survey_text};
 pub use trace_side::TraceSide;
 
 #[cfg(test)]

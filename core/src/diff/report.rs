@@ -9,10 +9,15 @@
 //! [`DIFF_RUNS_MAX`] runs, of which the last takes what does not fit.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::{AddAssign, ControlFlow};
 
+use super::compared::Compared;
 use super::difference::{Difference, Kind, Outcome, Place};
-use crate::limits::{DIFF_KEPT_MAX, DIFF_RUNS_MAX};
+use super::error::DiffError;
+use super::evidence::{self, Evidence};
+use super::side::Side;
+use crate::limits::{DIFF_EXPLAINED_MAX, DIFF_KEPT_MAX, DIFF_RUNS_MAX};
 use crate::request::{DeviceId, RequestId};
 
 /// How many there are of what.
@@ -46,6 +51,15 @@ impl AddAssign for Counts {
     }
 }
 
+/// A difference with what is known of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What differs.
+    pub difference: Difference,
+    /// What is known of it.
+    pub evidence: Evidence,
+}
+
 /// Places that follow one another and are all the same, or one that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
@@ -56,7 +70,7 @@ pub struct Run {
     /// What is there.
     pub counts: Counts,
     /// Differences there, those that are kept.
-    pub kept: Vec<Difference>,
+    pub kept: Vec<Kept>,
     /// It took all that came when there was no room for further runs.
     pub rest: bool,
 }
@@ -92,17 +106,66 @@ pub struct Report {
     /// Everything together.
     pub counts: Counts,
     /// The first difference of all.
-    pub first: Option<Difference>,
+    pub first: Option<Kept>,
     /// The comparison ended at the first difference: what comes behind it is not counted.
     pub stopped: bool,
     /// How many epochs base and new have, of all devices together; `None` if the alignment knows none, or stopped.
     pub epochs: [Option<u64>; 2],
+    /// So often the window of the rule was too small to find out which requests are pairs.
+    pub gave_up: u64,
 }
 
 impl Report {
     /// Whether nothing differs.
     pub fn is_same(&self) -> bool {
         self.counts.differences() == 0
+    }
+
+    /// Finds out what is known of the differences that are kept: which bytes differ, and of the first one, who wrote there last
+    /// and so many requests around it.
+    pub fn explain(
+        &mut self,
+        base: &dyn Side,
+        new: &dyn Side,
+        context: usize,
+    ) -> Result<(), DiffError> {
+        let kept = self.runs.iter_mut().flat_map(|run| &mut run.kept).take(DIFF_EXPLAINED_MAX);
+        for one in self.first.iter_mut().chain(kept) {
+            one.evidence.bytes = evidence::bytes(base, new, &one.difference)?;
+        }
+        if let Some(Kept { difference, evidence }) = &mut self.first {
+            let around = |side, requests: &[Compared]| {
+                let first = requests.first();
+                first.map(|one| evidence::around(side, one, context)).transpose()
+            };
+            evidence.base = around(base, &difference.base)?;
+            evidence.new = around(new, &difference.new)?;
+        }
+        Ok(())
+    }
+}
+
+/// A line: how many differences there are, and what the first one is.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Kept { difference, .. }) = &self.first else {
+            return write!(f, "same: {} requests", self.counts.same);
+        };
+        f.write_str("different: ")?;
+        for (place, (kind, name)) in Kind::NAMES.into_iter().enumerate() {
+            let comma = if place > 0 { ", " } else { "" };
+            write!(f, "{comma}{} {name}", self.counts.of(kind))?;
+        }
+        let Difference { kind, base, new, .. } = difference;
+        let Some(one) = base.first().or(new.first()) else { return Ok(()) };
+        let (operation, range) = (one.request.operation, one.request.range);
+        write!(f, "; first {}: {operation} {range}", kind.name())?;
+        for (side, requests) in [("base", base), ("new", new)] {
+            if let Some(one) = requests.first() {
+                write!(f, ", {side} {}", one.id)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -132,7 +195,7 @@ impl Gatherer {
         if !self.report.stopped {
             let sum = |side: usize| {
                 let ends = self.epochs.values().map(|ends| ends[side]);
-                ends.flatten().reduce(|sum, end| sum.saturating_add(end))
+                ends.flatten().reduce(u64::saturating_add)
             };
             self.report.epochs = [sum(0), sum(1)];
         }
@@ -178,14 +241,16 @@ impl Outcome for Gatherer {
         let mut counts = Counts::default();
         counts.kinds[difference.kind as usize] = 1;
         self.report.counts += counts;
+        let kept = Kept { difference, evidence: Evidence::default() };
+        let difference = &kept.difference;
         if self.report.first.is_none() {
-            self.report.first = Some(difference.clone());
+            self.report.first = Some(kept.clone());
         }
-        let keeps = self.kept < self.keep.most && self.keep.shown.keeps(&difference);
-        let run = self.at(difference.place, true);
+        let keeps = self.kept < self.keep.most && self.keep.shown.keeps(difference);
+        let run = self.at(kept.difference.place, true);
         run.counts += counts;
         if keeps {
-            run.kept.push(difference);
+            run.kept.push(kept);
             self.kept += 1;
         }
         if self.keep.first_only {
@@ -193,6 +258,10 @@ impl Outcome for Gatherer {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn gave_up(&mut self, _: Place) {
+        self.report.gave_up += 1;
     }
 }
 
@@ -336,10 +405,12 @@ mod tests {
         gatherer.same(epoch(5), 1, 0);
         gatherer.same(epoch(6), 1, 0);
         let report = gatherer.finish();
+        assert!(!report.is_same() && !report.stopped);
         assert_eq!(spans(&report), [(0, 2, 30, 0), (3, 3, 4, 1), (4, 4, 0, 1), (5, 6, 2, 0)]);
         assert_eq!(report.counts, Counts { same: 36, masked: 3, kinds: [2, 0, 0, 0] });
-        assert_eq!(report.first, Some(changed(epoch(3), 1)));
-        assert!(!report.is_same() && !report.stopped);
+        let told = "different: 2 changed, 0 added, 0 removed, 0 moved; first changed: write 0+512, base #1, new #101";
+        assert_eq!(report.to_string(), told);
+        assert_eq!(report.first.unwrap().difference, changed(epoch(3), 1));
     }
 
     #[test]
@@ -390,7 +461,8 @@ mod tests {
             assert!(gatherer.difference(changed(epoch(0), id)).is_continue());
         }
         let report = gatherer.finish();
-        assert_eq!(report.runs[0].kept, [changed(epoch(0), 0), changed(epoch(0), 1)]);
+        let kept: Vec<_> = report.runs[0].kept.iter().map(|one| &one.difference).collect();
+        assert_eq!(kept, [&changed(epoch(0), 0), &changed(epoch(0), 1)]);
         assert_eq!(report.counts.differences(), 5);
     }
 

@@ -39,6 +39,7 @@ pub trait RowSource: Sync {
 pub struct TraceRows<R> {
     open: Box<OpenReader<R>>,
     header: crate::format::Header,
+    allows_loss: bool,
 }
 
 /// Opens a trace once more.
@@ -50,15 +51,31 @@ impl<R: Read + Seek> TraceRows<R> {
         open: impl Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
     ) -> Result<TraceRows<R>, DiffError> {
         let header = open().map_err(DiffError::Again)?.header().clone();
-        Ok(TraceRows { open: Box::new(open), header })
+        Ok(TraceRows { open: Box::new(open), header, allows_loss: false })
+    }
+
+    /// Takes a trace that is cut or damaged as one that ends there.
+    #[must_use]
+    pub fn allowing_loss(self) -> TraceRows<R> {
+        TraceRows { allows_loss: true, ..self }
     }
 }
 
-struct Rows<R>(rows::Rows<Reader<R>>);
+struct Rows<R> {
+    rows: rows::Rows<Reader<R>>,
+    allows_loss: bool,
+}
 
 impl<R: Read + Seek + Send> SideRows for Rows<R> {
     fn next_row(&mut self) -> Result<Option<Row>, DiffError> {
-        Ok(self.0.next_row()?)
+        let row = self.rows.next_row()?;
+        if row.is_none()
+            && !self.allows_loss
+            && let Some(loss) = self.rows.loss()
+        {
+            return Err(DiffError::Loss(loss));
+        }
+        Ok(row)
     }
 }
 
@@ -66,7 +83,8 @@ impl<R: Read + Seek + Send> RowSource for TraceRows<R> {
     fn rows(&self, written: bool) -> Result<Box<dyn SideRows + Send + '_>, DiffError> {
         let reader = (self.open)().map_err(DiffError::Again)?;
         let joiner = if written { Joiner::new().knowing_written() } else { Joiner::new() };
-        Ok(Box::new(Rows(rows::Rows::joined_by(joiner, reader))))
+        let rows = rows::Rows::joined_by(joiner, reader);
+        Ok(Box::new(Rows { rows, allows_loss: self.allows_loss }))
     }
 
     fn filter(&self, text: &str) -> Result<Filter, QueryError> {

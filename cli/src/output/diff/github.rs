@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use blkreplay_core::diff::{Difference, Which};
+use blkreplay_core::diff::{Fact, Kept, Which};
 
 use super::words::Words;
 use super::{Found, Pair, budgets};
@@ -84,11 +84,12 @@ fn of(pair: &Pair) -> (Vec<Annotation>, u64) {
     }
 }
 
-fn of_difference(difference: &Difference, pair: &Pair) -> Annotation {
-    let words = Words::of(difference, pair);
+fn of_difference(kept: &Kept, pair: &Pair) -> Annotation {
+    let words = Words::of(kept, pair);
+    let difference = &kept.difference;
     // Of a text, ids are lines.
     let lined = if pair.base.is_text { difference.base.first() } else { None };
-    let fields: Vec<&str> = difference.facts.iter().map(|fact| fact.name()).collect();
+    let fields: Vec<&str> = difference.facts.iter().map(Fact::name).collect();
     Annotation {
         file: lined.map(|_| pair.base.path.clone()),
         line: lined.map(|one| one.id.0),

@@ -127,7 +127,7 @@ fn of_run(run: &Run, pair: &Pair, html: &mut String) {
     let _ =
         writeln!(html, "<details open><summary class=\"rows\">{place}{counts}</summary>\n<pre>");
     for difference in &run.kept {
-        let class = difference.kind.name();
+        let class = difference.difference.kind.name();
         for (number, line) in Words::of(difference, pair).lines().iter().enumerate() {
             let class = if number == 0 { class } else { "quiet" };
             let _ = writeln!(html, "<span class=\"{class}\">{}</span>", escaped(line));

@@ -5,11 +5,14 @@
 
 use std::io::{self, Write};
 
-use blkreplay_core::diff::{Budgeted, Compared, Difference, Fact, Kind, Place, Run};
+use blkreplay_core::diff::{
+    Around, Budgeted, Compared, Difference, Fact, Kept, Kind, Place, Run, Writer,
+};
 use blkreplay_core::event::Payload;
 use serde_json::{Map, Value, json};
 
 use super::{Found, Pair, SideTold, places, rule, words};
+use crate::words::hex;
 
 /// The schema of a pair.
 const SCHEMA: &str = "blkreplay.diff/1";
@@ -46,7 +49,7 @@ pub(super) fn object(pair: &Pair, items: Items) -> Value {
     put("new", side(&pair.new));
     put("summary", summary(pair));
     let first = pair.report().and_then(|report| report.first.as_ref());
-    put("first_difference", first.map_or(Value::Null, |first| item(first, pair)));
+    put("first_difference", first.map_or(Value::Null, |first| first_item(first, pair)));
     let runs = pair.report().map_or(&[][..], |report| &report.runs);
     put("groups", runs.iter().flat_map(|run| groups(run, pair, items)).collect());
     put("budgets", pair.budgets.iter().map(budget).collect());
@@ -104,7 +107,7 @@ fn summary(pair: &Pair) -> Value {
         object.insert(name.to_owned(), counts.of(kind).into());
     }
     object.insert("masked".to_owned(), counts.masked.into());
-    object.insert("ignored".to_owned(), 0.into());
+    object.insert("ignored".to_owned(), pair.left_out.iter().sum::<u64>().into());
     object.insert("over_budget".to_owned(), pair.over().into());
     Value::Object(object)
 }
@@ -112,7 +115,7 @@ fn summary(pair: &Pair) -> Value {
 /// One group for each kind of difference in a run.
 fn groups(run: &Run, pair: &Pair, items: Items) -> Vec<Value> {
     let group = |(kind, count): (Kind, u64)| {
-        let kept = run.kept.iter().filter(|one| one.kind == kind);
+        let kept = run.kept.iter().filter(|one| one.difference.kind == kind);
         let listed: Vec<Value> = match items {
             Items::Listed => kept.map(|one| item(one, pair)).collect(),
             Items::Left => Vec::new(),
@@ -139,8 +142,8 @@ fn place_json(place: &Place, pair: &Pair) -> Value {
 }
 
 /// The object of a difference.
-pub(super) fn item(difference: &Difference, pair: &Pair) -> Value {
-    let Difference { kind, base, new, facts, .. } = difference;
+pub(super) fn item(kept: &Kept, pair: &Pair) -> Value {
+    let Difference { kind, base, new, facts, .. } = &kept.difference;
     let one = |side: &[Compared]| side.first().map_or(Value::Null, |one| request(one, pair));
     let mut object = json!({"kind": kind.name(), "base": one(base), "new": one(new)});
     for (name, side) in [("base_all", base), ("new_all", new)] {
@@ -149,6 +152,27 @@ pub(super) fn item(difference: &Difference, pair: &Pair) -> Value {
         }
     }
     object["fields"] = facts.iter().map(Fact::name).collect();
+    if let Some(bytes) = &kept.evidence.bytes {
+        object["bytes"] = bytes.ranges.iter().map(|one| json!([one.start, one.end])).collect();
+        object["bytes_differing"] = bytes.count.into();
+        object["base_bytes"] = hex(&bytes.base).into();
+        object["new_bytes"] = hex(&bytes.new).into();
+    }
+    object
+}
+
+/// The object of the first difference, of which more is known.
+fn first_item(first: &Kept, pair: &Pair) -> Value {
+    let mut object = item(first, pair);
+    let list = |all: &[Compared]| all.iter().map(|one| request(one, pair)).collect::<Value>();
+    for (name, around) in [("base", &first.evidence.base), ("new", &first.evidence.new)] {
+        let Some(Around { before, after, writer }) = around else { continue };
+        object[format!("{name}_before")] = list(before);
+        object[format!("{name}_after")] = list(after);
+        if let Some(Writer::Request(id)) = writer {
+            object[format!("{name}_last_writer")] = id.0.into();
+        }
+    }
     object
 }
 

@@ -29,9 +29,8 @@ pub(crate) fn summary(pairs: &[Pair], most: usize) -> String {
         }
     };
     // Verdicts before details: they are what must not be left out.
-    pairs.iter().for_each(|pair| put(&verdict(pair)));
-    for pair in pairs {
-        sections(pair).iter().for_each(|section| put(section));
+    for section in pairs.iter().map(verdict).chain(pairs.iter().flat_map(sections)) {
+        put(&section);
     }
     if left > 0 && most >= LEFT_OUT_BYTES {
         let _ = writeln!(

@@ -3,6 +3,7 @@
 //! `words` says in words what one difference is, `places` where; the other files are formats. Invariants: every format has the
 //! verdict, on trouble too; whatever a trace holds, it steers no terminal and leaves no element of a document.
 
+mod around;
 mod budgets;
 /// Annotations of GitHub's actions.
 pub(crate) mod github;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use blkreplay_core::diff::{Budgeted, Report, Rule, Warning, Which};
 
+use super::printable;
 use crate::words::shell_word;
 
 /// One of the two sides of a pair.
@@ -89,6 +91,8 @@ pub(crate) struct Pair {
     pub(crate) found: Found,
     pub(crate) budgets: Vec<Budgeted>,
     pub(crate) warnings: Vec<Warning>,
+    /// Requests of base and of new that rules left out.
+    pub(crate) left_out: [u64; 2],
     /// How long it took.
     pub(crate) took: Duration,
     /// What was hoped for.
@@ -125,9 +129,8 @@ impl Pair {
     pub(crate) fn verdict(&self) -> Verdict {
         match &self.found {
             Found::Trouble(_) => Verdict::Trouble,
-            Found::Only(_) => Verdict::Different,
             Found::Report(report) if report.is_same() && self.over() == 0 => Verdict::Same,
-            Found::Report(_) => Verdict::Different,
+            Found::Only(_) | Found::Report(_) => Verdict::Different,
         }
     }
 
@@ -169,6 +172,10 @@ impl Pair {
 
     /// The command that compares them, without its options.
     pub(crate) fn command(&self) -> String {
-        format!("blkreplay diff {} {}", shell_word(&self.base.path), shell_word(&self.new.path))
+        let (base, new) = (shell_word(&self.base.path), shell_word(&self.new.path));
+        printable(&format!("blkreplay diff {base} {new}")).into_owned()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,7 @@ pub(super) fn totals(counts: &Counts, over: usize) -> String {
     let kinds = Kind::NAMES.map(|(kind, name)| format!("{} {name}", Count(counts.of(kind))));
     let mut words = kinds.join(", ");
     if over > 0 {
-        words.push_str(&format!("; {} over", counted(over as u64, "budget")));
+        words.extend(["; ", &counted(over as u64, "budget"), " over"]);
     }
     words
 }

@@ -6,12 +6,12 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use blkreplay_core::diff::{Counts, Report, Run, Which};
+use blkreplay_core::diff::{Counts, Difference, Report, Run, Which};
 
 use super::words::Words;
 use super::{Found, Pair, SideTold, Verdict, budgets, places, rule};
 use crate::output::printable;
-use crate::words::{Count, counted};
+use crate::words::{Count, counted, shell_word};
 
 /// Columns of a terminal that lines are made for.
 const COLUMNS: usize = 80;
@@ -121,11 +121,13 @@ impl Text {
             report.runs[shown.len()..].iter().filter(|run| !run.is_same()).collect();
         if !left.is_empty() {
             let mut counts = Counts::default();
-            left.iter().for_each(|run| counts += run.counts);
+            for run in &left {
+                counts += run.counts;
+            }
             counts.same = 0;
-            let places = if left[0].first.has_epochs() { "epoch" } else { "place" };
-            let (number, counts) = (left.len() as u64, places::counts(&counts));
-            writeln!(out, "  … {} more differ: {counts} (-n 0 for all)", counted(number, places))?;
+            let places = if left[0].first.has_epochs() { "more epoch" } else { "more place" };
+            let (places, counts) = (counted(left.len() as u64, places), places::counts(&counts));
+            writeln!(out, "  … {places} with differences: {counts} (-n 0 for all)")?;
         }
         Ok(())
     }
@@ -197,7 +199,11 @@ impl Text {
         let verdict = pair.verdict();
         let style = self.style(verdict);
         let words = verdict_words(pair, report);
-        writeln!(out, "{style}{}{style:#}: {words}", verdict.name())
+        writeln!(out, "{style}{}{style:#}: {words}", verdict.name())?;
+        let hinted = if self.colored { AnsiColor::Cyan.on_default() } else { Style::new() };
+        hints(pair, report)
+            .iter()
+            .try_for_each(|hint| writeln!(out, "  {hinted}hint{hinted:#}: {hint}"))
     }
 
     fn style(&self, verdict: Verdict) -> Style {
@@ -244,6 +250,19 @@ pub(super) fn verdict_words(pair: &Pair, report: &Report) -> String {
     let mut notes = vec![format!("align {}", pair.rule.rule.align.name())];
     notes.extend((counts.masked > 0).then(|| format!("{} masked", Count(counts.masked))));
     format!("{words} ({})", notes.join(", "))
+}
+
+/// What to do next about a difference.
+fn hints(pair: &Pair, report: &Report) -> Vec<String> {
+    let Some(first) = &report.first else { return Vec::new() };
+    let Difference { base, new, .. } = &first.difference;
+    let sides = [(&pair.new, new.first()), (&pair.base, base.first())];
+    let found = sides.into_iter().find_map(|(side, one)| Some((side, one?)));
+    let Some((side, one)) = found.filter(|(side, _)| !side.is_text && side.path != "-") else {
+        return Vec::new();
+    };
+    let (path, id) = (shell_word(&side.path), one.id);
+    vec![format!("look at it: blkreplay print {path} --at '{id}'")]
 }
 
 fn side_words(side: &SideTold) -> String {

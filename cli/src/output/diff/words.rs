@@ -2,16 +2,26 @@
 //!
 //! Invariants: a line holds no control character and fits 80 columns, unless one of its words does not.
 
-use blkreplay_core::diff::{Compared, Difference, Fact, Kind};
+use std::fmt::Write as _;
+
+use blkreplay_core::diff::{
+    Compared, Difference, DifferingBytes, Evidence, Fact, Kept, Kind, Writer,
+};
 use blkreplay_core::event::Payload;
 use blkreplay_core::request::Request;
 
-use super::Pair;
+use super::{Pair, around};
 use crate::output::printable;
-use crate::words::words_of;
+use crate::words::{Count, words_of};
 
 /// Ids of one side that are listed; of more, the number is told.
 const IDS_LISTED: usize = 4;
+
+/// Ranges of bytes that are told.
+const RANGES_TOLD: usize = 2;
+
+/// Bytes of each side that are told.
+const BYTES_TOLD: usize = 4;
 
 /// Hex digits of a digest that are shown.
 const DIGEST_DIGITS: usize = 8;
@@ -43,18 +53,19 @@ pub(super) fn sign(kind: Kind) -> char {
 
 impl Words {
     /// What `difference` of `pair` is.
-    pub(super) fn of(difference: &Difference, pair: &Pair) -> Words {
+    pub(super) fn of(kept: &Kept, pair: &Pair) -> Words {
+        let difference = &kept.difference;
         let Difference { kind, base, new, .. } = difference;
         let asked = base.first().or(new.first());
-        let request = asked.map_or_else(String::new, |asked| {
-            let words = words_of(&asked.request);
-            match pair.device(asked.device.0) {
-                Some(device) => format!("{}: {words}", printable(device)),
-                None => words,
-            }
-        });
+        let request = asked.map_or_else(String::new, |asked| asked_of(asked, pair));
         let ids = format!("{} | {}", ids(base), ids(new));
-        Words { sign: sign(*kind), request, ids, changes: changes(difference), details: Vec::new() }
+        Words {
+            sign: sign(*kind),
+            request,
+            ids,
+            changes: changes(difference),
+            details: details(kept, pair),
+        }
     }
 
     /// All of it, the first line with what differs, further ones with what is known of it.
@@ -73,6 +84,61 @@ impl Words {
             line.push_str(change);
         }
         line
+    }
+}
+
+/// What was asked of which device, if there are several.
+pub(super) fn asked_of(one: &Compared, pair: &Pair) -> String {
+    let words = words_of(&one.request);
+    match pair.device(one.device.0) {
+        Some(device) => format!("{}: {words}", printable(device)),
+        None => words,
+    }
+}
+
+/// What is known of a difference, a line each.
+fn details(kept: &Kept, pair: &Pair) -> Vec<String> {
+    let mut lines: Vec<String> = kept.evidence.bytes.as_ref().map(bytes).into_iter().collect();
+    let first = pair.report().and_then(|report| report.first.as_ref());
+    if let Some(first) = first.filter(|first| first.difference == kept.difference) {
+        lines.extend(around::lines(first, pair));
+    }
+    lines
+}
+
+/// `bytes 0x42c..0x434 (8 of 4,096)  71 aa 20 67 … → e0 1b 22 67 …`.
+fn bytes(bytes: &DifferingBytes) -> String {
+    let DifferingBytes { ranges, count, of, base, new } = bytes;
+    let mut words = "bytes".to_owned();
+    for range in ranges.iter().take(RANGES_TOLD) {
+        let _ = write!(words, " {:#x}..{:#x}", range.start, range.end);
+    }
+    if ranges.len() > RANGES_TOLD {
+        words.push_str(" …");
+    }
+    let shown = |data: &[u8]| {
+        let told = data.iter().take(BYTES_TOLD).map(|byte| format!("{byte:02x}"));
+        let more = if data.len() > BYTES_TOLD { " …" } else { "" };
+        match told.collect::<Vec<_>>().join(" ") {
+            none if none.is_empty() => "none".to_owned(),
+            told => format!("{told}{more}"),
+        }
+    };
+    let (base, new) = (shown(base), shown(new));
+    format!("{words} ({} of {})  {base} → {new}", Count(*count), Count(*of))
+}
+
+/// Who wrote there last, in base and in new; `None` if that is not known.
+pub(super) fn writers(evidence: &Evidence) -> Option<String> {
+    let writer = |around: &Option<blkreplay_core::diff::Around>| match around.as_ref()?.writer? {
+        Writer::Request(id) => Some(id.to_string()),
+        Writer::Before => Some("none (what was on the disk before)".to_owned()),
+    };
+    match (writer(&evidence.base), writer(&evidence.new)) {
+        (Some(base), Some(new)) if base == new => Some(format!("last writer there: {base}")),
+        (Some(base), Some(new)) => Some(format!("last writer there: {base} | {new}")),
+        (Some(one), None) | (None, Some(one)) => Some(format!("last writer there: {one}")),
+        (None, None) => None,
     }
 }
 
