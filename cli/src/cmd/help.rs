@@ -17,6 +17,10 @@ const HELP_HELP: &str = "\
 Topics:
   filter      which requests are meant: -f of print and others
   findings    what check --findings looks for, and what to do
+  comparing   what diff compares, and its alignments, with pictures
+  unlike      what to do when two recordings of one run differ
+  ci          diff in GitHub, GitLab, a shell, cargo test
+  diff-json   what diff --format json prints
   positions   #123, 1.5s, flush:3, mark:NAME: places in a trace
   json        what --json prints
   exit-codes  what a status means
@@ -40,9 +44,13 @@ pub(crate) struct HelpArgs {
 }
 
 /// The topics: pages of the book.
-pub(crate) const TOPICS: [(&str, &str); 8] = [
+pub(crate) const TOPICS: [(&str, &str); 12] = [
     ("filter", include_str!("../../../book/src/reference/filter.md")),
     ("findings", include_str!("../../../book/src/findings.md")),
+    ("comparing", include_str!("../../../book/src/comparing.md")),
+    ("unlike", include_str!("../../../book/src/unlike.md")),
+    ("ci", include_str!("../../../book/src/ci.md")),
+    ("diff-json", include_str!("../../../book/src/reference/diff-json.md")),
     ("positions", include_str!("../../../book/src/marks.md")),
     ("json", include_str!("../../../book/src/reference/json.md")),
     ("exit-codes", include_str!("../../../book/src/reference/exit-codes.md")),

@@ -28,6 +28,9 @@ use crate::qemu_log::LayoutArg;
 use crate::trace::{self, Damage};
 use crate::words::counted;
 
+/// Requests between two looks at the progress.
+const PROGRESS_EVERY: u64 = 4096;
+
 /// What was asked of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -195,7 +198,7 @@ pub(super) fn sides(
 ) -> Result<Report, diff::DiffError> {
     let progress = Progress::new(printer, "comparing", pair.base.requests);
     let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
-    diff::align::compare(base, new, &asked.rule, &mut outcome)?;
+    diff::compare(base, new, &asked.rule, &mut outcome)?;
     let mut report = outcome.gatherer.finish();
     report.explain(base, new, asked.context)?;
     if report.gave_up > 0 {
@@ -218,8 +221,11 @@ struct Watched {
 
 impl Watched {
     fn see(&mut self, count: u64) {
+        let before = self.seen / PROGRESS_EVERY;
         self.seen += count;
-        self.progress.update(self.seen);
+        if self.seen / PROGRESS_EVERY != before {
+            self.progress.update(self.seen);
+        }
     }
 }
 

@@ -52,6 +52,16 @@ pub enum DiffError {
         /// The device, by the number in its trace.
         device: DeviceId,
     },
+    /// Summaries and events do not say the same, or the side is another than before.
+    #[error("epoch {epoch} of device {} is said to have {said} requests and has not", device.0)]
+    Sums {
+        /// The device, by its number on the base side.
+        device: DeviceId,
+        /// The epoch.
+        epoch: u64,
+        /// How many requests it is said to have.
+        said: u64,
+    },
     /// The same, and on which side.
     #[error("{which}: {source}")]
     Side {

@@ -5,7 +5,7 @@
 //! └──── run ─────┘ └───── run ──────┘ └──── run ──────┘ └─ run ─┘       what is kept
 //! ```
 //!
-//! Invariants: everything is counted, whatever is kept; no more than [`Keep::most`] differences are kept, and no more than
+//! Invariants: everything is counted, whatever is kept; no more than [`Bounds::most`] differences are kept, and no more than
 //! [`DIFF_RUNS_MAX`] runs, of which the last takes what does not fit.
 
 use std::collections::BTreeMap;
@@ -77,7 +77,7 @@ pub struct Run {
 
 /// Which differences are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Shown {
+pub enum Scope {
     /// All.
     #[default]
     All,
@@ -89,13 +89,13 @@ pub enum Shown {
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
+pub struct Bounds {
     /// Differences that are kept with all that they say; never more than [`DIFF_KEPT_MAX`].
     pub most: usize,
     /// The comparison ends at the first difference.
     pub first_only: bool,
     /// Which differences, and which runs.
-    pub shown: Shown,
+    pub shown: Scope,
 }
 
 /// What is said of two sides.
@@ -172,7 +172,7 @@ impl fmt::Display for Report {
 /// Gathers a report.
 #[derive(Debug)]
 pub struct Gatherer {
-    keep: Keep,
+    bounds: Bounds,
     report: Report,
     kept: usize,
     /// The run that is being put together.
@@ -183,8 +183,8 @@ pub struct Gatherer {
 
 impl Gatherer {
     /// Gathers this much.
-    pub fn new(keep: Keep) -> Gatherer {
-        let keep = Keep { most: keep.most.min(DIFF_KEPT_MAX), ..keep };
+    pub fn new(keep: Bounds) -> Gatherer {
+        let keep = Bounds { most: keep.most.min(DIFF_KEPT_MAX), ..keep };
         let epochs = BTreeMap::new();
         Gatherer { keep, report: Report::default(), kept: 0, current: None, epochs }
     }
@@ -306,16 +306,16 @@ impl Place {
     }
 }
 
-impl Shown {
+impl Scope {
     fn keeps(self, difference: &Difference) -> bool {
         match self {
-            Shown::All => true,
-            Shown::Epoch(epoch) => {
+            Scope::All => true,
+            Scope::Epoch(epoch) => {
                 let Place { base_epoch, new_epoch, .. } = difference.place;
                 let epochs = difference.base.iter().chain(&difference.new).map(|one| one.epoch);
                 [base_epoch, new_epoch].into_iter().flatten().chain(epochs).any(|one| one == epoch)
             }
-            Shown::Request(id) => {
+            Scope::Request(id) => {
                 difference.base.iter().chain(&difference.new).any(|one| one.id == id)
             }
         }
@@ -323,8 +323,8 @@ impl Shown {
 
     fn takes(self, run: &Run) -> bool {
         match self {
-            Shown::All => true,
-            Shown::Epoch(epoch) => {
+            Scope::All => true,
+            Scope::Epoch(epoch) => {
                 let holds = |first: Option<u64>, last: Option<u64>| {
                     first.zip(last).is_some_and(|(first, last)| (first..=last).contains(&epoch))
                 };
@@ -332,7 +332,7 @@ impl Shown {
                     || holds(run.first.base_epoch, run.last.base_epoch)
                     || holds(run.first.new_epoch, run.last.new_epoch)
             }
-            Shown::Request(_) => !run.kept.is_empty(),
+            Scope::Request(_) => !run.kept.is_empty(),
         }
     }
 }
@@ -345,7 +345,7 @@ mod tests {
     use crate::request::{Flags, Operation, Request};
     use crate::units::{ByteRange, Nanos};
 
-    const ALL: Keep = Keep { most: 20, first_only: false, shown: Shown::All };
+    const ALL: Bounds = Bounds { most: 20, first_only: false, shown: Scope::All };
 
     fn epoch(number: u64) -> Place {
         Place { device: Some(DeviceId(0)), base_epoch: Some(number), new_epoch: Some(number) }
@@ -456,7 +456,7 @@ mod tests {
 
     #[test]
     fn at_most_so_many_differences_are_kept_and_all_are_counted() {
-        let mut gatherer = Gatherer::new(Keep { most: 2, ..ALL });
+        let mut gatherer = Gatherer::new(Bounds { most: 2, ..ALL });
         for id in 0..5 {
             assert!(gatherer.difference(changed(epoch(0), id)).is_continue());
         }
@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn the_first_difference_ends_it_if_that_was_asked() {
-        let mut gatherer = Gatherer::new(Keep { first_only: true, ..ALL });
+        let mut gatherer = Gatherer::new(Bounds { first_only: true, ..ALL });
         gatherer.same(epoch(0), 1, 0);
         assert!(gatherer.difference(changed(epoch(1), 1)).is_break());
         let report = gatherer.finish();
@@ -479,12 +479,12 @@ mod tests {
     #[test]
     fn one_epoch_or_one_request_can_be_shown_alone_and_all_are_counted() {
         for (shown, runs) in [
-            (Shown::Epoch(2), vec![(2, 2, 1, 1)]),
-            (Shown::Epoch(1), vec![(1, 1, 1, 0)]),
-            (Shown::Request(RequestId(103)), vec![(3, 3, 1, 1)]),
-            (Shown::Request(RequestId(9)), vec![]),
+            (Scope::Epoch(2), vec![(2, 2, 1, 1)]),
+            (Scope::Epoch(1), vec![(1, 1, 1, 0)]),
+            (Scope::Request(RequestId(103)), vec![(3, 3, 1, 1)]),
+            (Scope::Request(RequestId(9)), vec![]),
         ] {
-            let mut gatherer = Gatherer::new(Keep { shown, ..ALL });
+            let mut gatherer = Gatherer::new(Bounds { shown, ..ALL });
             for number in 0..4 {
                 gatherer.same(epoch(number), 1, 0);
                 if number > 1 {

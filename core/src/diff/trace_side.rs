@@ -16,7 +16,7 @@ use super::joiner::Joiner;
 use super::pairing::Pairing;
 use super::rule::Barrier;
 use super::side::{EpochSums, Part, Requests, Side};
-use crate::event::Payload;
+use crate::event::{Payload, PayloadId};
 use crate::format::{ChunkEntry, ReadError, Reader, State, Target};
 use crate::limits::{EPOCHS_LISTED_MAX, OPEN_LISTED_MAX, REQUEST_DATA_BYTES_MAX};
 use crate::request::{DeviceId, RequestId};
@@ -378,15 +378,21 @@ impl<R: Read + Seek + Send> Side for TraceSide<R> {
             }
             Payload::Stored(_, id) => {
                 let mut reader = self.take()?;
-                // There it knows where all payloads lie.
-                let data = reader.seek(&Target::End).and_then(|_| reader.payload(id));
-                let data = data.map_err(|error| self.wrong(error))?;
+                let data = data(&mut reader, id).map_err(|error| self.wrong(error))?;
                 self.give(reader);
                 Ok(Some(data))
             }
             Payload::Absent | Payload::Digest(_) => Ok(None),
         }
     }
+}
+
+/// Data of a trace, wherever they lie.
+fn data<R: Read + Seek>(reader: &mut Reader<R>, id: PayloadId) -> Result<Bytes, ReadError> {
+    reader.seek(&Target::End)?;
+    // It stands at the last chunk of events now, and those of data may lie between it and the end.
+    while reader.next_event()?.is_some() {}
+    reader.payload(id)
 }
 
 /// What the summaries say; `None` if one of them does not, or not all requests are in the sums.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{OpenTraceError, trace};
 use crate::diff::{
-    DiffError, Fact, Gatherer, Keep, Pairing, Report, Rule, Shown, TraceSide, Which, align,
+    self, Bounds, DiffError, Fact, Gatherer, Pairing, Report, Rule, Scope, TraceSide, Which,
 };
 use crate::format::{Loss, PayloadPolicy, ReadError, Survey};
 
@@ -21,7 +21,7 @@ const CONTEXT: usize = 3;
 pub enum CompareError {
     /// One of them is no trace that can be read.
     #[error(transparent)]
-    Open(#[from] OpenTraceError),
+    Open(#[from] Box<OpenTraceError>),
     /// One of them cannot be read on.
     #[error("cannot read {} further", path.display())]
     Read {
@@ -70,8 +70,8 @@ pub fn compare(
         TraceSide::new(move || trace(&path).map_err(Into::into), which, &pairing).by(rule.barrier)
     };
     let (base, new) = (side(Which::Base), side(Which::New));
-    let mut gatherer = Gatherer::new(Keep { most: KEPT, first_only: false, shown: Shown::All });
-    align::compare(&base, &new, rule, &mut gatherer)?;
+    let mut gatherer = Gatherer::new(Bounds { most: KEPT, first_only: false, shown: Scope::All });
+    diff::compare(&base, &new, rule, &mut gatherer)?;
     let mut report = gatherer.finish();
     report.explain(&base, &new, CONTEXT)?;
     Ok(report)
@@ -80,8 +80,10 @@ pub fn compare(
 /// What a trace says of itself; refuses one of which not all is there that is to be compared.
 fn survey(path: &Path, rule: &Rule) -> Result<Survey, CompareError> {
     let path_buf = || path.to_owned();
-    let survey =
-        trace(path)?.survey().map_err(|source| CompareError::Read { path: path_buf(), source })?;
+    let survey = trace(path)
+        .map_err(Box::new)?
+        .survey()
+        .map_err(|source| CompareError::Read { path: path_buf(), source })?;
     if survey.header.payload == PayloadPolicy::None && rule.facts.has(Fact::Payload) {
         return Err(CompareError::NoPayloads { path: path_buf() });
     }

@@ -200,7 +200,8 @@ fn a_line_that_would_be_too_long_is_broken_before_what_differs() {
     for one in far.base.iter_mut().chain(&mut far.new) {
         one.request.range = ByteRange::new(1 << 42, 1 << 30);
     }
-    let told = text(&pair(|gatherer| drop(gatherer.difference(far))), Detail::Full);
+    let pair = pair(|gatherer| assert!(gatherer.difference(far).is_continue()));
+    let told = text(&pair, Detail::Full);
     assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");
     assert!(told.contains("\n         payload 71aa2067… → e01b22c4…\n"), "{told}");
 }
@@ -406,7 +407,8 @@ fn a_trace_that_only_one_folder_has_is_told_in_every_format() {
     let what = "different: boot.blkr is there, and run.blkr is not\n";
     assert_eq!(text(&only, Detail::Full), what);
     assert_eq!(json(&only)["verdict"], "different");
-    assert_eq!(github(&[only.clone()]), ["::error title=missing trace::run.blkr is not there"]);
-    assert!(junit(&[only.clone()]).contains(r#"type="missing""#));
-    assert!(html::document(&[only]).contains("only one of the two is there"));
+    let pairs = [only];
+    assert_eq!(github(&pairs), ["::error title=missing trace::run.blkr is not there"]);
+    assert!(junit(&pairs).contains(r#"type="missing""#));
+    assert!(html::document(&pairs).contains("only one of the two is there"));
 }
