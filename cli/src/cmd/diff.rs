@@ -3,13 +3,15 @@
 //! What is compared is core's, what is opened and where reports go is `diff`'s. Invariant: 0 is same, 1 is different, 2 is
 //! trouble, and every report that was asked for is written whichever it is.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::diff::{Align, Barrier, Keep, Rule, Shown};
-use blkreplay_core::limits::DIFF_AROUND_MAX;
+use blkreplay_core::diff::{Align, Barrier, Bounds, Learned, Rule, Scope};
+use blkreplay_core::limits::{DIFF_AROUND_MAX, LEARNED_MAX};
 use blkreplay_core::request::RequestId;
 
 use crate::clock;
+use crate::diff::learned;
 use crate::diff::pair::{self, Asked};
 use crate::diff::reports::{Ci, ReportArgs};
 use crate::diff::settle::{self, Given};
@@ -62,6 +64,10 @@ pub(crate) struct DiffArgs {
     /// Compare all files of two folders by their names; one that is missing is a difference
     #[arg(long)]
     suite: bool,
+
+    /// Propose rules that ignore what two recordings of the same run differ in, for blkreplay.toml
+    #[arg(long, conflicts_with_all = ["suite", "runs", "format"])]
+    learn: bool,
 
     #[command(flatten)]
     compare: CompareArgs,
@@ -209,6 +215,9 @@ impl DiffArgs {
         } else {
             vec![pair::compare(self.sides()?, &asked, printer)]
         };
+        if let [Pair { learned: Some(learned), devices, .. }] = pairs.as_slice() {
+            return tell_learned(learned, devices, printer);
+        }
         for pair in &pairs {
             tell_trouble(pair, printer);
         }
@@ -272,23 +281,40 @@ impl DiffArgs {
             [Vec::new(), Vec::new()]
         };
         let shown = match (self.shown.epoch, self.shown.at) {
-            (Some(epoch), _) => Shown::Epoch(epoch),
-            (_, Some(id)) => Shown::Request(id),
-            (None, None) => Shown::All,
+            (Some(epoch), _) => Scope::Epoch(epoch),
+            (_, Some(id)) => Scope::Request(id),
+            (None, None) => Scope::All,
         };
         let most = if self.shown.max == 0 { usize::MAX } else { self.shown.max };
         let damage = if self.judge.allow_truncated { Damage::Allowed } else { Damage::Refused };
         Asked {
             given,
+            learns: self.learn,
             rule: Rule::default(),
             today: clock::today(),
             runs,
-            keep: Keep { most, first_only: self.shown.first, shown },
+            keep: Bounds { most, first_only: self.shown.first, shown },
             context: usize::try_from(self.shown.context).unwrap_or(DIFF_AROUND_MAX),
             damage,
             expect: self.judge.expect,
         }
     }
+}
+
+/// Prints what was learned.
+fn tell_learned(
+    learned: &Learned,
+    devices: &[String],
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    if learned.overflow {
+        let what = format!("the traces differ at more than {LEARNED_MAX} places");
+        return Err(Failure::new(what).hint("are they two recordings of the same run?"));
+    }
+    let mut out = printer.output();
+    out.write_all(learned::toml(learned, devices).as_bytes()).map_err(Failure::output)?;
+    out.flush().map_err(Failure::output)?;
+    Ok(ExitCode::Done)
 }
 
 /// Trouble is told on standard error, whatever is reported.

@@ -3,6 +3,8 @@
 //! Paths as typed come in, pairs that were compared go out. Invariant: whatever cannot be compared is told as trouble in every
 //! report, and never as a difference.
 
+/// What `--learn` prints.
+pub(crate) mod learned;
 /// Two paths that are compared.
 pub(crate) mod pair;
 /// Where reports go, and in which format.

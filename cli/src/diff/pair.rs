@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blkreplay_core::diff::{
-    self, Beginning, Budgeted, Extent, Fact, Gatherer, Keep, Pairing, Report, Rule, Side,
-    TraceSide, Until, Warning, Which,
+    self, Beginning, Bounds, Budgeted, Extent, Fact, Gatherer, Learner, Pairing, Report, Rule,
+    Side, TraceSide, Until, Warning, Which,
 };
 use blkreplay_core::format::{Header, PayloadPolicy, Survey};
 use blkreplay_core::open::Found as Kind;
@@ -38,12 +38,14 @@ pub(crate) struct Asked {
     pub(crate) given: Given,
     /// By what, where there is no `blkreplay.toml`; of a pair that is compared, by what it is.
     pub(crate) rule: Rule,
+    /// Rules are to be proposed, instead of a report.
+    pub(crate) learns: bool,
     /// The day on which rules hold.
     pub(crate) today: Date,
     /// Runs of base and of new that budgets are judged by; none for the pair itself.
     pub(crate) runs: [Vec<PathBuf>; 2],
     /// How much is kept.
-    pub(crate) keep: Keep,
+    pub(crate) keep: Bounds,
     /// Requests that are shown around the first difference.
     pub(crate) context: usize,
     /// What a cut side means.
@@ -64,6 +66,7 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
         budgets: Vec::new(),
         warnings: Vec::new(),
         left_out: [0; 2],
+        learned: None,
         took: Duration::ZERO,
         expect: asked.expect,
     }
@@ -196,6 +199,12 @@ pub(super) fn sides(
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Report, diff::DiffError> {
+    if asked.learns {
+        let mut learner = Learner::new(base, new);
+        diff::compare(base, new, &asked.rule, &mut learner)?;
+        pair.learned = Some(learner.finish()?);
+        return Ok(Report::default());
+    }
     let progress = Progress::new(printer, "comparing", pair.base.requests);
     let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
     diff::compare(base, new, &asked.rule, &mut outcome)?;

@@ -172,7 +172,7 @@ impl fmt::Display for Report {
 /// Gathers a report.
 #[derive(Debug)]
 pub struct Gatherer {
-    bounds: Bounds,
+    keep: Bounds,
     report: Report,
     kept: usize,
     /// The run that is being put together.

@@ -189,3 +189,31 @@ fn budgets_on_times_take_several_runs_a_side() {
         "a budget is of all requests, whatever is looked at"
     );
 }
+
+#[test]
+fn what_two_recordings_of_the_same_run_differ_in_is_learned() {
+    let sandbox = differing();
+    record(
+        &sandbox,
+        "new.blkr",
+        &format!("{} -c 'write -q -P 5 2M 4k'", WORK.replace("-P 3 16k 4k", "-P 9 16k 4k")),
+    );
+    let learned = diff(&sandbox, "--learn").ends_with(0).stdout;
+    assert_eq!(
+        learned,
+        "# Proposed by blkreplay diff --learn. Say of each rule why, or leave it out.\n\
+         \n# 2 differences\n[[diff.ignore-rule]]\nname = \"bytes 0x4000..0x5000\"\nbytes = \"0x4000..0x5000\"\nreason = \"?\"\n\
+         \n# 1 difference\n[[diff.ignore-rule]]\nname = \"write 2097152+4096\"\n\
+         where = \"op == write && off == 2097152 && len == 4096\"\nreason = \"?\"\n"
+    );
+    sandbox.write("blkreplay.toml", learned.as_bytes());
+    let same = report(&sandbox, "", 0);
+    assert_eq!(warnings(&same), ["no-reason", "no-reason"]);
+    let nothing = diff(&sandbox, "--learn").ends_with(0).stdout;
+    assert_eq!(nothing, "# Nothing is proposed.\n", "what is ignored already is not learned again");
+    sandbox
+        .blkreplay("diff base.blkr none.blkr --learn")
+        .finish()
+        .ends_with(2)
+        .says(&["none.blkr"]);
+}

@@ -25,7 +25,7 @@ mod words;
 
 use std::time::Duration;
 
-use blkreplay_core::diff::{Budgeted, Report, Rule, Warning, Which};
+use blkreplay_core::diff::{Budgeted, Learned, Report, Rule, Warning, Which};
 
 use super::printable;
 use crate::words::shell_word;
@@ -93,6 +93,8 @@ pub(crate) struct Pair {
     pub(crate) warnings: Vec<Warning>,
     /// Requests of base and of new that rules left out.
     pub(crate) left_out: [u64; 2],
+    /// What was learned, if rules are to be proposed.
+    pub(crate) learned: Option<Learned>,
     /// How long it took.
     pub(crate) took: Duration,
     /// What was hoped for.

@@ -1,8 +1,8 @@
 //! Every format, about pairs that were made by hand.
 
 use blkreplay_core::diff::{
-    Budget, Budgeted, Compared, Difference, DifferingBytes, Evidence, Fact, Facts, Gatherer, Keep,
-    Kind, Outcome, Place, Shown, Unit, Warning, Which,
+    Bounds, Budget, Budgeted, Compared, Difference, DifferingBytes, Evidence, Fact, Facts,
+    Gatherer, Kind, Outcome, Place, Scope, Unit, Warning, Which,
 };
 use blkreplay_core::event::Payload;
 use blkreplay_core::request::{DeviceId, Digest, Flags, Operation, Request, RequestId};
@@ -53,7 +53,7 @@ fn added(id: u64) -> Difference {
 
 /// A pair of which this was found.
 fn pair(say: impl FnOnce(&mut Gatherer)) -> Pair {
-    let mut gatherer = Gatherer::new(Keep { most: 20, first_only: false, shown: Shown::All });
+    let mut gatherer = Gatherer::new(Bounds { most: 20, first_only: false, shown: Scope::All });
     say(&mut gatherer);
     let report = gatherer.finish();
     let side = |path: &str, requests, epochs| SideTold {
@@ -72,6 +72,7 @@ fn pair(say: impl FnOnce(&mut Gatherer)) -> Pair {
         budgets: Vec::new(),
         warnings: Vec::new(),
         left_out: [0; 2],
+        learned: None,
         took: Duration::from_millis(412),
         expect: Expect::Same,
     }
