@@ -26,8 +26,10 @@ pub(crate) fn print(
     left: &mut u64,
     out: &mut Output,
 ) -> Result<Option<Loss>, Stop> {
-    writeln!(out, "{}", canonical::FIRST_LINE)?;
     let devices = Devices::of(trace.header());
+    for line in canonical::head(&devices) {
+        writeln!(out, "{line}")?;
+    }
     let first = DeviceId(0);
     let (mut others, loss) =
         print_device(trace, Canonical::new(&devices, first), first, chosen, left, out)?;

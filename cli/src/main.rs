@@ -10,6 +10,7 @@ mod child;
 mod chosen;
 mod clock;
 mod cmd;
+mod config;
 mod control;
 mod diff;
 mod dry_run;

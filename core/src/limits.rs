@@ -181,6 +181,15 @@ pub const FINDINGS_RANGES_MAX: usize = 1 << 18;
 /// Failed requests that are kept in mind to find who asks again.
 pub const FINDINGS_ERRORS_MAX: usize = 256;
 
+/// Longest line of canonical text, in bytes: one has the names of all devices.
+pub const CANONICAL_LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Places at which two recordings of the same run differ that are kept in mind to propose rules.
+pub const LEARNED_MAX: usize = 1024;
+
+/// Runs of one side that budgets are judged by: all ways to choose 32 of 64 are gone through.
+pub const DIFF_RUNS_A_SIDE_MAX: usize = 32;
+
 /// Runs of places that a report of differences tells apart, about 200 bytes of memory each.
 pub const DIFF_RUNS_MAX: usize = 1 << 14;
 

@@ -28,6 +28,8 @@ mod findings;
 mod marks;
 /// The native fixtures, and the commands that read a trace.
 mod native;
+/// Masks of `diff`'s presets, against what mkfs and others write.
+mod presets;
 /// Logs of QEMU, real ones and hurt ones, against what others say is in them.
 mod qemu_logs;
 /// Replays on images: every option, and every way of getting it wrong.

@@ -3,14 +3,18 @@
 //! What is compared is core's, what is opened and where reports go is `diff`'s. Invariant: 0 is same, 1 is different, 2 is
 //! trouble, and every report that was asked for is written whichever it is.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::diff::{Align, Barrier, Bounds, Fact, Facts, Rule, Scope};
-use blkreplay_core::limits::DIFF_AROUND_MAX;
+use blkreplay_core::diff::{Align, Barrier, Bounds, Learned, Rule, Scope};
+use blkreplay_core::limits::{DIFF_AROUND_MAX, LEARNED_MAX};
 use blkreplay_core::request::RequestId;
 
+use crate::clock;
+use crate::diff::learned;
 use crate::diff::pair::{self, Asked};
 use crate::diff::reports::{Ci, ReportArgs};
+use crate::diff::settle::{self, Given};
 use crate::diff::suite;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -62,6 +66,10 @@ pub(crate) struct DiffArgs {
     #[arg(long)]
     suite: bool,
 
+    /// Propose rules that ignore what two recordings of the same run differ in, for blkreplay.toml
+    #[arg(long, conflicts_with_all = ["suite", "runs", "format"])]
+    learn: bool,
+
     #[command(flatten)]
     compare: CompareArgs,
 
@@ -87,7 +95,7 @@ struct CompareArgs {
     #[arg(conflicts_with_all = ["strict", "loose"])]
     align: Option<Align>,
 
-    /// The same as --align order
+    /// The same as --align order, and nothing of blkreplay.toml is ignored
     #[arg(long, conflicts_with = "loose")]
     strict: bool,
 
@@ -95,20 +103,47 @@ struct CompareArgs {
     #[arg(long)]
     loose: bool,
 
-    /// What ends an epoch: flush, flush,fua or none
-    #[arg(long, value_name = "WHAT", value_parser = barrier, default_value = "flush")]
-    barrier: Barrier,
+    /// Do not compare this: payload, result, flags, len or order; time, id, conn and queue never are
+    #[arg(long, value_name = "FIELD", value_parser = settle::ignorable, value_delimiter = ',')]
+    ignore: Vec<String>,
+
+    /// Leave out the requests that a filter means, on both sides
+    #[arg(long, value_name = "FILTER")]
+    ignore_where: Vec<String>,
+
+    /// Look only at the requests that a filter means; see blkreplay help filter
+    #[arg(short, long, value_name = "FILTER")]
+    filter: Vec<String>,
+
+    /// Do not compare these bytes of the disk, such as '0x42c..0x434@off == 0'
+    #[arg(long, value_name = "RANGE@FILTER")]
+    mask: Vec<String>,
+
+    /// Mask what is known to change: ext4-times, xfs-log-cycle, btrfs-generation or gpt-uuid
+    #[arg(long, value_name = "NAME", value_parser = settle::preset, value_delimiter = ',')]
+    preset: Vec<String>,
+
+    /// What ends an epoch: flush, flush,fua or none; without it, flush
+    #[arg(long, value_name = "WHAT", value_parser = barrier)]
+    barrier: Option<Barrier>,
 
     /// Look at so many requests of each side together; those further apart are not paired
-    #[arg(long, value_name = "N", default_value_t = Rule::default().window)]
-    #[arg(value_parser = window)]
-    window: usize,
+    #[arg(long, value_name = "N", value_parser = window)]
+    window: Option<usize>,
+
+    /// Read this file rather than the nearest blkreplay.toml
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 /// How it is judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judge")]
 struct JudgeArgs {
+    /// How much new may cost, such as 'count(flush) <= +5%' or 'p99(lat) <= +10% && +200us'
+    #[arg(long, value_name = "METRIC<=LIMIT")]
+    budget: Vec<String>,
+
     /// Compare traces that are cut or damaged, as far as both are whole
     #[arg(long)]
     allow_truncated: bool,
@@ -184,6 +219,9 @@ impl DiffArgs {
         } else {
             vec![pair::compare(self.sides()?, &asked, printer)]
         };
+        if let [Pair { learned: Some(learned), devices, .. }] = pairs.as_slice() {
+            return tell_learned(learned, devices, printer);
+        }
         for pair in &pairs {
             tell_trouble(pair, printer);
         }
@@ -226,13 +264,26 @@ impl DiffArgs {
     }
 
     fn asked(&self) -> Asked {
-        let CompareArgs { align, strict, loose, barrier, window } = self.compare;
-        let align = match (strict, loose) {
-            (true, _) => Some(Align::Order),
-            (_, true) => Some(Align::Key),
-            _ => align,
+        let compare = &self.compare;
+        let given = Given {
+            config: compare.config.clone(),
+            align: compare.align,
+            strict: compare.strict,
+            loose: compare.loose,
+            ignore: compare.ignore.clone(),
+            barrier: compare.barrier,
+            window: compare.window,
+            filters: compare.filter.clone(),
+            ignore_where: compare.ignore_where.clone(),
+            masks: compare.mask.clone(),
+            presets: compare.preset.clone(),
+            budgets: self.judge.budget.clone(),
         };
-        let facts = if loose { Facts::ALL.without(Fact::Payload) } else { Facts::ALL };
+        let runs = if self.runs {
+            [self.traces.clone(), self.runs_of_new.clone()]
+        } else {
+            [Vec::new(), Vec::new()]
+        };
         let shown = match (self.shown.epoch, self.shown.at) {
             (Some(epoch), _) => Scope::Epoch(epoch),
             (_, Some(id)) => Scope::Request(id),
@@ -241,15 +292,34 @@ impl DiffArgs {
         let most = if self.shown.max == 0 { usize::MAX } else { self.shown.max };
         let damage = if self.judge.allow_truncated { Damage::Allowed } else { Damage::Refused };
         Asked {
-            rule: Rule { align: align.unwrap_or_default(), facts, barrier, window },
-            align,
+            given,
             layout: self.layout,
+            learns: self.learn,
+            rule: Rule::default(),
+            today: clock::today(),
+            runs,
             keep: Bounds { most, first_only: self.shown.first, shown },
             context: usize::try_from(self.shown.context).unwrap_or(DIFF_AROUND_MAX),
             damage,
             expect: self.judge.expect,
         }
     }
+}
+
+/// Prints what was learned.
+fn tell_learned(
+    learned: &Learned,
+    devices: &[String],
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    if learned.overflow {
+        let what = format!("the traces differ at more than {LEARNED_MAX} places");
+        return Err(Failure::new(what).hint("are they two recordings of the same run?"));
+    }
+    let mut out = printer.output();
+    out.write_all(learned::toml(learned, devices).as_bytes()).map_err(Failure::output)?;
+    out.flush().map_err(Failure::output)?;
+    Ok(ExitCode::Done)
 }
 
 /// Trouble is told on standard error, whatever is reported.

@@ -3,6 +3,7 @@
 mod anonymize;
 mod check;
 mod compact;
+mod config;
 mod demo;
 mod diff;
 mod generate;
@@ -46,6 +47,7 @@ commands! {
     Info(info::InfoArgs),
     Stats(stats::StatsArgs),
     Diff(diff::DiffArgs),
+    Config(config::ConfigArgs),
     Check(check::CheckArgs),
     Recover(recover::RecoverArgs),
     Compact(compact::CompactArgs),

@@ -3,11 +3,17 @@
 //! Paths as typed come in, pairs that were compared go out. Invariant: whatever cannot be compared is told as trouble in every
 //! report, and never as a difference.
 
+/// What `--learn` prints.
+pub(crate) mod learned;
 mod logs;
 /// Two paths that are compared.
 pub(crate) mod pair;
 /// Where reports go, and in which format.
 pub(crate) mod reports;
+mod ruled;
+/// By what a pair is compared.
+pub(crate) mod settle;
 /// Two folders of traces.
 pub(crate) mod suite;
+mod texts;
 mod trouble;

@@ -7,13 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blkreplay_core::diff::{
-    self, Align, Beginning, Bounds, Extent, Fact, Gatherer, Pairing, Report, Rule, Scope, Side,
-    TraceSide, Until, Warning, Which,
+    self, Align, Beginning, Bounds, Budgeted, Extent, Fact, Gatherer, Learner, Pairing, Report,
+    Rule, Scope, Side, TraceSide, Until, Warning, Which,
 };
 use blkreplay_core::format::{Header, PayloadPolicy, Survey};
 use blkreplay_core::open::Found as Kind;
 
-use super::{logs, trouble};
+use jiff::civil::Date;
+
+use super::settle::{Given, Settled};
+use super::{logs, ruled, texts, trouble};
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{Expect, Found, Of, Pair, RuleTold, SideTold};
@@ -30,12 +33,18 @@ const PROGRESS_EVERY: u64 = 4096;
 /// What was asked of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
-    /// The alignment, if one was asked for.
-    pub(crate) align: Option<Align>,
+    /// What was typed of the rules.
+    pub(crate) given: Given,
     /// How logs are to be read.
     pub(crate) layout: LayoutArg,
-    /// By what.
+    /// By what, where there is no `blkreplay.toml`; of a pair that is compared, by what it is.
     pub(crate) rule: Rule,
+    /// Rules are to be proposed, instead of a report.
+    pub(crate) learns: bool,
+    /// The day on which rules hold.
+    pub(crate) today: Date,
+    /// Runs of base and of new that budgets are judged by; none for the pair itself.
+    pub(crate) runs: [Vec<PathBuf>; 2],
     /// How much is kept.
     pub(crate) keep: Bounds,
     /// Requests that are shown around the first difference.
@@ -57,6 +66,8 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
         found: Found::Only(only),
         budgets: Vec::new(),
         warnings: Vec::new(),
+        left_out: [0; 2],
+        learned: None,
         took: Duration::ZERO,
         expect: asked.expect,
     }
@@ -66,7 +77,19 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
 pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pair {
     let began = Instant::now();
     let mut pair = alone(paths, Which::Base, asked);
-    pair.found = match compared(paths, asked, &mut pair, printer) {
+    let settled = asked.given.settle(paths[0], asked.today);
+    let found = settled.and_then(|settled| {
+        let asked = Asked { rule: settled.rule.clone(), ..asked.clone() };
+        pair.rule = RuleTold {
+            rule: settled.rule.clone(),
+            rules: settled.rules.iter().map(|rule| rule.name.clone()).collect(),
+            config: settled.config.clone(),
+            of: Of::Requests,
+        };
+        pair.warnings.clone_from(&settled.warnings);
+        compared(paths, &asked, &settled, &mut pair, printer)
+    });
+    pair.found = match found {
         Ok(found) => found,
         Err(failure) => Found::Trouble(trouble::of(&failure)),
     };
@@ -77,6 +100,7 @@ pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pa
 fn compared(
     paths: [&Path; 2],
     asked: &Asked,
+    settled: &Settled,
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Found, Failure> {
@@ -84,13 +108,14 @@ fn compared(
         return Err(Failure::new("standard input can be one side only, and `-` is given twice")
             .coded("usage"));
     }
+    let requests = |report| Found::Report(Box::new(report));
+    if texts::is_text(paths[0])? || texts::is_text(paths[1])? {
+        return texts::compare(paths, asked, settled, pair, printer).map(requests);
+    }
     let kind = |path| asked.layout.look(path).map(|(_, kind)| kind);
     let kinds = [kind(paths[0])?, kind(paths[1])?];
     match kinds {
-        [Kind::Trace, Kind::Trace] => {
-            let report = traces(paths, asked, pair, printer)?;
-            Ok(Found::Report(Box::new(report)))
-        }
+        [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, printer).map(requests),
         [Kind::QemuLog, Kind::QemuLog] => {
             refuse_for_logs(asked)?;
             pair.rule.rule.align = Align::Order;
@@ -110,8 +135,14 @@ fn compared(
 
 /// Refuses what logs do not have.
 fn refuse_for_logs(asked: &Asked) -> Result<(), Failure> {
+    let given = &asked.given;
+    let rules = [&given.ignore, &given.filters, &given.ignore_where, &given.masks, &given.presets];
     let asks = [
-        (!matches!(asked.align, None | Some(Align::Order)), "another alignment than order"),
+        (given.loose, "--loose"),
+        (asked.learns, "--learn"),
+        (!given.budgets.is_empty(), "budget"),
+        (rules.iter().any(|rules| !rules.is_empty()), "rule about requests"),
+        (!matches!(given.align, None | Some(Align::Order)), "another alignment than order"),
         (asked.keep.shown != Scope::All, "--epoch or --at"),
     ];
     match asks.iter().find(|(asks, _)| *asks) {
@@ -126,6 +157,7 @@ fn refuse_for_logs(asked: &Asked) -> Result<(), Failure> {
 fn traces(
     paths: [&Path; 2],
     asked: &Asked,
+    settled: &Settled,
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Report, Failure> {
@@ -156,17 +188,48 @@ fn traces(
         }
     };
     let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until));
-    sides(&base, &new, asked, pair, printer).map_err(wrong)
+    let rows = |which: Which| {
+        let path = paths[usize::from(which == Which::New)];
+        ruled::rows(path, asked.damage).map_err(|error| wrong(error.of(which)))
+    };
+    let (base_rows, new_rows) = (rows(Which::Base)?, rows(Which::New)?);
+    let report = ruled::under(
+        [&base, &new],
+        [base_rows.as_ref(), new_rows.as_ref()],
+        settled,
+        pair,
+        |base, new, pair| sides(base, new, asked, pair, printer),
+    );
+    let report = report.map_err(wrong)?;
+    pair.budgets = judged(paths, asked, settled)?;
+    Ok(report)
+}
+
+/// How budgets came out, by the runs that were given, or by the pair alone.
+pub(super) fn judged(
+    paths: [&Path; 2],
+    asked: &Asked,
+    settled: &Settled,
+) -> Result<Vec<Budgeted>, Failure> {
+    let alone = paths.map(|path| vec![path.to_owned()]);
+    let runs = if asked.runs.iter().all(Vec::is_empty) { &alone } else { &asked.runs };
+    ruled::judge(settled, [&runs[0], &runs[1]], asked.damage)
 }
 
 /// Compares two sides, whatever they are.
-fn sides(
+pub(super) fn sides(
     base: &dyn Side,
     new: &dyn Side,
     asked: &Asked,
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Report, diff::DiffError> {
+    if asked.learns {
+        let mut learner = Learner::new(base, new);
+        diff::compare(base, new, &asked.rule, &mut learner)?;
+        pair.learned = Some(learner.finish()?);
+        return Ok(Report::default());
+    }
     let progress = Progress::new(printer, "comparing", pair.base.requests);
     let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
     diff::compare(base, new, &asked.rule, &mut outcome)?;
@@ -217,7 +280,7 @@ impl diff::Outcome for Watched {
 }
 
 /// Opens a trace again and again.
-fn opener(
+pub(super) fn opener(
     path: PathBuf,
 ) -> impl Fn() -> Result<trace::Trace, Box<dyn std::error::Error + Send + Sync>> {
     move || {
@@ -226,13 +289,13 @@ fn opener(
     }
 }
 
-fn survey(path: &Path) -> Result<Survey, Failure> {
+pub(super) fn survey(path: &Path) -> Result<Survey, Failure> {
     let trace = trace::open(path)?;
     let what = || format!("cannot read {} further", input::name(path).display());
     trace.survey().map_err(|error| Failure::because(what(), error))
 }
 
-fn describe(survey: &Survey, side: &mut SideTold) {
+pub(super) fn describe(survey: &Survey, side: &mut SideTold) {
     side.requests = Some(survey.facts.operations.total().issues);
     side.complete = Some(survey.loss.is_none());
     let at = facts::recorded_at(survey.header.wall_clock_ns);
@@ -240,7 +303,7 @@ fn describe(survey: &Survey, side: &mut SideTold) {
 }
 
 /// Refuses a trace of which not all is there that is to be compared.
-fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
+pub(super) fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
     let name = input::name(path).display().to_string();
     let Header { payload, .. } = survey.header;
     if payload == PayloadPolicy::None && asked.rule.facts.has(Fact::Payload) {

@@ -51,6 +51,20 @@ pub(super) fn of_comparison(error: DiffError, paths: [&std::path::Path; 2]) -> F
     );
     match error {
         DiffError::Loss(loss) => not_whole(path, &name, &loss),
+        DiffError::Text(error) => {
+            let what = format!("{name} is not canonical text");
+            Failure::because(what, error).coded("not-canonical")
+        }
+        DiffError::Rule(error) => {
+            let what = error.shown().unwrap_or_else(|| error.to_string());
+            let failure = Failure::new(format!("{name}: {what}")).coded("rule");
+            error.hint().into_iter().fold(failure, Failure::hint)
+        }
+        DiffError::Budget(error) => {
+            let what = error.shown().unwrap_or_else(|| error.to_string());
+            let failure = Failure::new(format!("{name}: {what}")).coded("budget");
+            error.hint().into_iter().fold(failure, Failure::hint)
+        }
         error => Failure::because(format!("cannot compare {name}"), error),
     }
 }

@@ -35,6 +35,15 @@ pub enum DiffError {
     /// A side is not whole, and that was not allowed.
     #[error("it is not whole: {0}")]
     Loss(Loss),
+    /// A rule cannot be used.
+    #[error(transparent)]
+    Rule(#[from] super::ignore::RuleError),
+    /// A text cannot be compared.
+    #[error(transparent)]
+    Text(#[from] super::text_side::TextError),
+    /// A budget cannot be judged.
+    #[error(transparent)]
+    Budget(Box<super::budget::BudgetError>),
     /// A request of a device that the header of its trace does not have.
     #[error("request {id} is of device {}, which the header does not have", device.0)]
     Device {
@@ -71,5 +80,11 @@ impl DiffError {
             said @ DiffError::Side { .. } => said,
             error => DiffError::Side { which, source: Box::new(error) },
         }
+    }
+}
+
+impl From<super::budget::BudgetError> for DiffError {
+    fn from(error: super::budget::BudgetError) -> DiffError {
+        DiffError::Budget(Box::new(error))
     }
 }

@@ -85,7 +85,9 @@ fn less_is_said_of_logs_on_demand() {
     assert!(told.stdout.contains("stopped at the first difference"), "{told}");
     let told = diff(&sandbox, "--stat").ends_with(1);
     assert!(!told.stdout.contains("block"), "{told}");
-    for words in ["--epoch 1", "--at 3", "--align epoch", "--align state", "--loose"] {
+    for words in
+        ["--epoch 1", "--at 3", "--align epoch", "--align state", "--loose", "-f read", "--learn"]
+    {
         diff(&sandbox, words).ends_with(2).says(&["for logs of QEMU, which have only events"]);
     }
     diff(&sandbox, "--strict").ends_with(1);

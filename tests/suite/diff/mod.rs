@@ -13,6 +13,10 @@ mod logs;
 mod real;
 /// The recipe for `cargo test`.
 mod recipe;
+/// Rules, budgets and the file that has them.
+mod rules;
+/// Canonical text on either side.
+mod texts;
 /// What cannot be compared.
 mod troubles;
 

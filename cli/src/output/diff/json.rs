@@ -114,7 +114,7 @@ fn summary(pair: &Pair) -> Value {
         object.insert(name.to_owned(), counts.of(kind).into());
     }
     object.insert("masked".to_owned(), counts.masked.into());
-    object.insert("ignored".to_owned(), 0.into());
+    object.insert("ignored".to_owned(), pair.left_out.iter().sum::<u64>().into());
     object.insert("over_budget".to_owned(), pair.over().into());
     Value::Object(object)
 }

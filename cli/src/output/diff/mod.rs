@@ -28,7 +28,7 @@ mod words;
 
 use std::time::Duration;
 
-use blkreplay_core::diff::{Budgeted, Counts, EventReport, Report, Rule, Warning, Which};
+use blkreplay_core::diff::{Budgeted, Counts, EventReport, Learned, Report, Rule, Warning, Which};
 use blkreplay_core::qemu::Layout;
 
 use super::printable;
@@ -120,6 +120,10 @@ pub(crate) struct Pair {
     pub(crate) found: Found,
     pub(crate) budgets: Vec<Budgeted>,
     pub(crate) warnings: Vec<Warning>,
+    /// Requests of base and of new that rules left out.
+    pub(crate) left_out: [u64; 2],
+    /// What was learned, if rules are to be proposed.
+    pub(crate) learned: Option<Learned>,
     /// How long it took.
     pub(crate) took: Duration,
     /// What was hoped for.

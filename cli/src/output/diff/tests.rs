@@ -71,6 +71,8 @@ fn pair(say: impl FnOnce(&mut Gatherer)) -> Pair {
         found: Found::Report(Box::new(report)),
         budgets: Vec::new(),
         warnings: Vec::new(),
+        left_out: [0; 2],
+        learned: None,
         took: Duration::from_millis(412),
         expect: Expect::Same,
     }
