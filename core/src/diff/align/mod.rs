@@ -4,6 +4,7 @@
 //! epoch ── sums of epochs ── `runs` (which are equal) ── `slots` (which belong together else) ── `cancel` ──▶ `pool` ──▶ outcome
 //!                                                   └── `bag` (epochs that do not fit the window) ──────────▲
 //! key ── `bag` (all of a side) ─────────────────────────────────────────────────────────────────────────────┘
+//! order ── `sequence` (windows over both) ──▶ outcome
 //! ```
 //!
 //! Two sides and a rule in, an outcome is told. Invariant: every request of both sides is told of once.
@@ -13,6 +14,7 @@ mod cancel;
 mod epoch;
 mod key;
 mod nearest;
+mod order;
 mod pool;
 mod runs;
 mod slots;
@@ -34,6 +36,7 @@ pub fn compare(
     match rule.align {
         Align::Epoch => epoch::compare(base, new, rule, outcome),
         Align::Key => key::compare(base, new, rule, outcome),
-        Align::Order | Align::Conflict | Align::State => epoch::compare(base, new, rule, outcome),
+        Align::Order => order::compare(base, new, rule, outcome),
+        Align::Conflict | Align::State => epoch::compare(base, new, rule, outcome),
     }
 }
