@@ -4,13 +4,15 @@
 //! epoch ── sums of epochs ── `runs` (which are equal) ── `slots` (which belong together else) ── `cancel` ──▶ `pool` ──▶ outcome
 //!                                                   └── `bag` (epochs that do not fit the window) ──────────▲
 //! key ── `bag` (all of a side) ─────────────────────────────────────────────────────────────────────────────┘
-//! order ── `sequence` (windows over both) ──▶ outcome
+//! order ── `sequence` (windows over both) ──┬──▶ outcome
+//! conflict ── by device ────────────────────┴── `kept` (what commutes, and what does not) ──▶ outcome
 //! ```
 //!
 //! Two sides and a rule in, an outcome is told. Invariant: every request of both sides is told of once.
 
 mod bag;
 mod cancel;
+mod conflict;
 mod epoch;
 mod key;
 mod nearest;
@@ -37,6 +39,7 @@ pub fn compare(
         Align::Epoch => epoch::compare(base, new, rule, outcome),
         Align::Key => key::compare(base, new, rule, outcome),
         Align::Order => order::compare(base, new, rule, outcome),
-        Align::Conflict | Align::State => epoch::compare(base, new, rule, outcome),
+        Align::Conflict => conflict::compare(base, new, rule, outcome),
+        Align::State => epoch::compare(base, new, rule, outcome),
     }
 }
