@@ -66,7 +66,7 @@ pub(crate) struct DiffArgs {
     suite: bool,
 
     /// Propose rules that ignore what two recordings of the same run differ in, for blkreplay.toml
-    #[arg(long, conflicts_with_all = ["suite", "runs", "format"])]
+    #[arg(long, conflicts_with_all = ["suite", "runs", "formats"])]
     learn: bool,
 
     #[command(flatten)]
@@ -318,7 +318,7 @@ fn tell_learned(
 }
 
 /// Trouble is told on standard error, whatever is reported.
-fn tell_trouble(pair: &Pair, printer: &Printer) {
+pub(super) fn tell_trouble(pair: &Pair, printer: &Printer) {
     if let Found::Trouble(trouble) = &pair.found {
         let failure = Failure::new(trouble.message.as_str());
         printer.error(&trouble.hints.iter().fold(failure, Failure::hint));
