@@ -323,7 +323,7 @@ fn tell_learned(
 }
 
 /// Trouble is told on standard error, whatever is reported.
-fn tell_trouble(pair: &Pair, printer: &Printer) {
+pub(super) fn tell_trouble(pair: &Pair, printer: &Printer) {
     if let Found::Trouble(trouble) = &pair.found {
         let failure = Failure::new(trouble.message.as_str());
         printer.error(&trouble.hints.iter().fold(failure, Failure::hint));

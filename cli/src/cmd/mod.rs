@@ -1,6 +1,7 @@
 //! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
 
 mod anonymize;
+mod bless;
 mod check;
 mod compact;
 mod config;
@@ -15,8 +16,10 @@ mod print;
 mod record;
 mod recover;
 mod replay;
+mod review;
 mod slice;
 mod stats;
+mod test;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -47,6 +50,9 @@ commands! {
     Info(info::InfoArgs),
     Stats(stats::StatsArgs),
     Diff(diff::DiffArgs),
+    Test(test::TestArgs),
+    Review(review::ReviewArgs),
+    Bless(bless::BlessArgs),
     Config(config::ConfigArgs),
     Check(check::CheckArgs),
     Recover(recover::RecoverArgs),

@@ -102,7 +102,7 @@ pub(crate) const BUDGET: [Key; 9] = [
 pub(crate) const SUITE: [Key; 1] = [needed(
     "new",
     Takes::Text,
-    "where the new trace of a baseline is; `{name}` is its name without its last extension",
+    "where the new trace of a baseline is; `{name}` is what the `*` in the last part of GLOB stands for",
 )];
 
 impl Takes {

@@ -328,12 +328,18 @@ impl Reader<'_> {
             };
             let known = self.known(inner, value.span(), &keys::SUITE, &[]);
             let Some((new, place)) = known.text("new") else { continue };
+            let stars = glob.get_ref().rsplit('/').next().unwrap_or_default().matches('*').count();
             if !new.contains("{name}") && glob.get_ref().contains(['*', '?']) {
                 self.is_wrong(
                     "all baselines have the same new trace",
                     place,
                     "`{name}` is missing",
                 );
+                continue;
+            }
+            if new.contains("{name}") && stars != 1 {
+                let what = "`{name}` is what the `*` of the last part stands for";
+                self.is_wrong(what, glob.span(), "there is to be one in the last part");
                 continue;
             }
             self.config.suites.push(SuiteRule {

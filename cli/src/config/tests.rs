@@ -73,9 +73,9 @@ fn every_key_is_read_with_its_line() {
     let [flushes, tail] = &config.budgets[..] else { panic!("{:?}", config.budgets) };
     assert_eq!((flushes.limit(), flushes.runs), ("100, +5%".to_owned(), 5));
     assert_eq!((tail.limit(), tail.runs), ("+10% && +200us".to_owned(), 6));
-    assert_eq!(tail.at.as_deref(), Some("a.toml:27"));
+    assert_eq!(tail.at.as_deref(), Some("a.toml:28"));
     let suite = &config.suites[0];
-    assert_eq!((suite.glob.as_str(), suite.at.as_str()), ("tests/traces/*.blkr", "a.toml:34"));
+    assert_eq!((suite.glob.as_str(), suite.at.as_str()), ("tests/traces/*.blkr", "a.toml:35"));
     assert!(super::Config::default().rules.is_empty());
 }
 
@@ -160,6 +160,10 @@ fn what_is_wrong_is_told_whatever_it_is() {
             "`runs` takes a number from 5",
         ),
         ("[suite.\"a/*.blkr\"]\nnew = \"b.blkr\"\n".to_owned(), "`{name}` is missing"),
+        (
+            "[suite.\"a/*-*.blkr\"]\nnew = \"{name}\"\n".to_owned(),
+            "there is to be one in the last part",
+        ),
         ("[suite]\na = 3\n".to_owned(), "a table with `new` is expected"),
         ("[suite.a]\n".to_owned(), "`new` is missing"),
     ] {

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use blkreplay_core::diff::{Ignores, Learned, Proposal};
+use blkreplay_core::diff::{Does, Ignores, Learned, MaskError, Proposal};
 use serde_json::Value;
 
 use crate::config::NO_REASON;
@@ -34,12 +34,34 @@ pub(crate) fn toml(learned: &Learned, devices: &[String]) -> String {
         let _ = writeln!(text, "\n[diff]\npreset = {}", Value::from(names));
     }
     for proposal in &learned.proposals {
-        text.push_str(&rule(proposal, devices));
+        text.push_str(&rule(proposal, devices, NO_REASON));
     }
     text
 }
 
-fn rule(proposal: &Proposal, devices: &[String]) -> String {
+/// The same as rules alone, with a reason, to be added to a file: masks of presets stand for themselves.
+pub(crate) fn rules(
+    learned: &Learned,
+    devices: &[String],
+    reason: &str,
+) -> Result<String, MaskError> {
+    let mut text = String::new();
+    for (preset, _) in &learned.presets {
+        for rule in preset.rules(None)? {
+            let bytes = match &rule.does {
+                Does::Mask(mask) => Some(mask.to_string()),
+                Does::LookOnly | Does::LeaveOut => None,
+            };
+            text.push_str(&written(&rule.name, rule.filter, bytes, reason));
+        }
+    }
+    for proposal in &learned.proposals {
+        text.push_str(&rule(proposal, devices, reason));
+    }
+    Ok(text)
+}
+
+fn rule(proposal: &Proposal, devices: &[String], reason: &str) -> String {
     let device = devices.get(usize::from(proposal.device.0)).filter(|_| devices.len() > 1);
     let device = device.map(|name| format!("dev == {}", Value::from(name.as_str())));
     let (name, filter, bytes) = match &proposal.ignores {
@@ -56,13 +78,20 @@ fn rule(proposal: &Proposal, devices: &[String]) -> String {
         }
     };
     let count = counted(proposal.count, "difference");
-    let mut text = format!("\n# {count}\n[[diff.ignore-rule]]\nname = {}\n", Value::from(name));
-    for (key, value) in [("where", filter), ("bytes", bytes)] {
+    let rule = written(&name, filter, bytes, reason);
+    rule.replacen("\n[[", &format!("\n# {count}\n[["), 1)
+}
+
+/// A rule as a file has it.
+fn written(name: &str, filter: Option<String>, bytes: Option<String>, reason: &str) -> String {
+    let mut text = "\n[[diff.ignore-rule]]\n".to_owned();
+    let keys = [("name", Some(name.to_owned())), ("where", filter), ("bytes", bytes)];
+    for (key, value) in keys.into_iter().chain([("reason", Some(reason.to_owned()))]) {
         if let Some(value) = value {
+            // A string of JSON is one of TOML. Writing to a string cannot fail.
             let _ = writeln!(text, "{key} = {}", Value::from(value));
         }
     }
-    let _ = writeln!(text, "reason = \"{NO_REASON}\"");
     text
 }
 

@@ -3,6 +3,10 @@
 //! Paths as typed come in, pairs that were compared go out. Invariant: whatever cannot be compared is told as trouble in every
 //! report, and never as a difference.
 
+/// Taking a new trace for a baseline.
+pub(crate) mod accept;
+/// Baselines and their new traces.
+pub(crate) mod baselines;
 /// What `--learn` prints.
 pub(crate) mod learned;
 mod logs;

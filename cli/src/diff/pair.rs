@@ -30,6 +30,12 @@ use crate::words::counted;
 /// Requests between two looks at the progress.
 const PROGRESS_EVERY: u64 = 4096;
 
+/// Differences that are shown in full, where nobody says how many.
+pub(crate) const MOST: usize = 20;
+
+/// Requests that are shown around the first difference.
+pub(crate) const CONTEXT: usize = 3;
+
 /// What was asked of a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
@@ -53,6 +59,24 @@ pub(crate) struct Asked {
     pub(crate) damage: Damage,
     /// What is hoped for.
     pub(crate) expect: Expect,
+}
+
+impl Asked {
+    /// What is asked where nobody says more.
+    pub(crate) fn of(given: Given, today: Date) -> Asked {
+        Asked {
+            layout: LayoutArg { forced: None },
+            given,
+            rule: Rule::default(),
+            learns: false,
+            today,
+            runs: [Vec::new(), Vec::new()],
+            keep: Bounds { most: MOST, first_only: false, shown: Scope::All },
+            context: CONTEXT,
+            damage: Damage::Refused,
+            expect: Expect::Same,
+        }
+    }
 }
 
 /// A pair of which only one is there.

@@ -110,7 +110,7 @@ pub struct TextSurvey {
 /// Looks at all of a text.
 pub fn survey(input: impl BufRead + Send) -> Result<TextSurvey, TextError> {
     let mut lines = Lines::begin(input)?;
-    let mut survey = TextSurvey { devices: lines.devices.clone(), ..TextSurvey::default() };
+    let mut survey = TextSurvey::default();
     while let Some((number, _, line)) = lines.next()? {
         survey.requests += 1;
         let lacks = line.payload == Payload::Absent
@@ -120,6 +120,7 @@ pub fn survey(input: impl BufRead + Send) -> Result<TextSurvey, TextError> {
             survey.without_payload.get_or_insert(number);
         }
     }
+    survey.devices = lines.devices;
     Ok(survey)
 }
 
@@ -270,13 +271,15 @@ impl Requests for TextRequests<'_> {
             let Some((number, own, line)) = next else { return Ok(None) };
             let place = self.place;
             self.place += 1;
-            let Some(device) = self.side.pairing.compared(which, DeviceId(own)) else { continue };
+            let (id, device) = (RequestId(number), DeviceId(own));
+            let unknown = || DiffError::Device { id, device }.of(which);
+            let device = self.side.pairing.compared(which, device).ok_or_else(unknown)?;
             let meant = self.part.device.is_none_or(|wanted| wanted == device)
                 && self.part.epochs.contains(&line.epoch);
             if meant {
                 return Ok(Some(Compared {
                     place,
-                    id: RequestId(number),
+                    id,
                     device,
                     epoch: line.epoch,
                     straddling: false,

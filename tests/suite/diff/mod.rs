@@ -1,6 +1,8 @@
 //! `diff`: two recordings of the same work are the same, of other work different, and what cannot be compared is trouble. Every
 //! report is read by a reader of somebody else.
 
+/// `bless`, `test` and `review`.
+mod accepting;
 /// What a CI server sees: annotations, summaries, the action.
 mod ci;
 /// Two folders of traces.

@@ -125,7 +125,7 @@ fn config_checks_and_shows_the_file() {
     let shown = run("show --origin").succeeds().stdout;
     let lines: Vec<Vec<&str>> = shown
         .lines()
-        .map(|line| line.split("  ").filter(|word| !word.is_empty()).collect())
+        .map(|line| line.split("  ").map(str::trim).filter(|word| !word.is_empty()).collect())
         .collect();
     assert_eq!(lines[0], ["diff.align = \"epoch\"", "default"]);
     assert_eq!(
@@ -193,6 +193,7 @@ fn budgets_on_times_take_several_runs_a_side() {
 #[test]
 fn what_two_recordings_of_the_same_run_differ_in_is_learned() {
     let sandbox = differing();
+    sandbox.remove("new.blkr");
     record(
         &sandbox,
         "new.blkr",
