@@ -20,6 +20,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::output::diff::{Expect, Found, Pair};
 use crate::printer::Printer;
+use crate::qemu_log::LayoutArg;
 use crate::trace::Damage;
 
 const DIFF_HELP: &str = "\
@@ -79,6 +80,9 @@ pub(crate) struct DiffArgs {
     shown: ShownArgs,
 
     #[command(flatten)]
+    layout: LayoutArg,
+
+    #[command(flatten)]
     report: ReportArgs,
 }
 
@@ -86,7 +90,7 @@ pub(crate) struct DiffArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Compare")]
 struct CompareArgs {
-    /// How requests are paired: order, epoch, conflict, key or state, see below; without it, epoch
+    /// How requests are paired: order, epoch (unless you say otherwise), conflict, key or state
     #[arg(long, value_name = "ALIGNMENT", value_parser = align)]
     #[arg(conflicts_with_all = ["strict", "loose"])]
     align: Option<Align>,
@@ -155,7 +159,7 @@ struct JudgeArgs {
 #[command(next_help_heading = "Report")]
 struct ShownArgs {
     /// Show at most N differences in full; 0 shows all
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = pair::MOST)]
     max: usize,
 
     /// Stop at the first difference
@@ -289,6 +293,7 @@ impl DiffArgs {
         let damage = if self.judge.allow_truncated { Damage::Allowed } else { Damage::Refused };
         Asked {
             given,
+            layout: self.layout,
             learns: self.learn,
             rule: Rule::default(),
             today: clock::today(),

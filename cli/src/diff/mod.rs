@@ -9,6 +9,7 @@ pub(crate) mod accept;
 pub(crate) mod baselines;
 /// What `--learn` prints.
 pub(crate) mod learned;
+mod logs;
 /// Two paths that are compared.
 pub(crate) mod pair;
 /// Where reports go, and in which format.

@@ -7,20 +7,19 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blkreplay_core::diff::{
-    self, Beginning, Bounds, Budgeted, Extent, Fact, Gatherer, Learner, Pairing, Report, Rule,
-    Scope, Side, TraceSide, Until, Warning, Which,
+    self, Align, Beginning, Bounds, Budgeted, Extent, Fact, Gatherer, Learner, Pairing, Report,
+    Rule, Scope, Side, TraceSide, Until, Warning, Which,
 };
 use blkreplay_core::format::{Header, PayloadPolicy, Survey};
 use blkreplay_core::open::Found as Kind;
 
-use super::ruled;
-use super::settle::{Given, Settled};
-use super::{texts, trouble};
 use jiff::civil::Date;
 
+use super::settle::{Given, Settled};
+use super::{logs, ruled, texts, trouble};
 use crate::failure::Failure;
 use crate::input::{self, Input};
-use crate::output::diff::{Expect, Found, Pair, RuleTold, SideTold};
+use crate::output::diff::{Expect, Found, Of, Pair, RuleTold, SideTold};
 use crate::output::facts;
 use crate::printer::Printer;
 use crate::progress::Progress;
@@ -42,6 +41,8 @@ pub(crate) const CONTEXT: usize = 3;
 pub(crate) struct Asked {
     /// What was typed of the rules.
     pub(crate) given: Given,
+    /// How logs are to be read.
+    pub(crate) layout: LayoutArg,
     /// By what, where there is no `blkreplay.toml`; of a pair that is compared, by what it is.
     pub(crate) rule: Rule,
     /// Rules are to be proposed, instead of a report.
@@ -65,6 +66,7 @@ impl Asked {
     pub(crate) fn of(given: Given, today: Date) -> Asked {
         Asked {
             given,
+            layout: LayoutArg { forced: None },
             rule: Rule::default(),
             learns: false,
             today,
@@ -106,12 +108,13 @@ pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pa
             rule: settled.rule.clone(),
             rules: settled.rules.iter().map(|rule| rule.name.clone()).collect(),
             config: settled.config.clone(),
+            of: Of::Requests,
         };
         pair.warnings.clone_from(&settled.warnings);
         compared(paths, &asked, &settled, &mut pair, printer)
     });
     pair.found = match found {
-        Ok(report) => Found::Report(Box::new(report)),
+        Ok(found) => found,
         Err(failure) => Found::Trouble(trouble::of(&failure)),
     };
     pair.took = began.elapsed();
@@ -124,19 +127,24 @@ fn compared(
     settled: &Settled,
     pair: &mut Pair,
     printer: &Printer,
-) -> Result<Report, Failure> {
+) -> Result<Found, Failure> {
     if paths.iter().all(|path| input::is_stdin(path)) {
         return Err(Failure::new("standard input can be one side only, and `-` is given twice")
             .coded("usage"));
     }
+    let requests = |report| Found::Report(Box::new(report));
     if texts::is_text(paths[0])? || texts::is_text(paths[1])? {
-        return texts::compare(paths, asked, settled, pair, printer);
+        return texts::compare(paths, asked, settled, pair, printer).map(requests);
     }
+    let kind = |path| asked.layout.look(path).map(|(_, kind)| kind);
     let kinds = [kind(paths[0])?, kind(paths[1])?];
     match kinds {
-        [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, printer),
+        [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, printer).map(requests),
         [Kind::QemuLog, Kind::QemuLog] => {
-            Err(Failure::new("logs of QEMU's record/replay cannot be compared yet").coded("kinds"))
+            refuse_for_logs(asked)?;
+            pair.rule.rule.align = Align::Order;
+            pair.rule.of = Of::Events;
+            Ok(Found::Logs(Box::new(logs::compare(paths, asked, pair)?)))
         }
         [base, _] => {
             let (log, other) = if base == Kind::QemuLog { (0, 1) } else { (1, 0) };
@@ -149,8 +157,25 @@ fn compared(
     }
 }
 
-fn kind(path: &Path) -> Result<Kind, Failure> {
-    LayoutArg { forced: None }.look(path).map(|(_, kind)| kind)
+/// Refuses what logs do not have.
+fn refuse_for_logs(asked: &Asked) -> Result<(), Failure> {
+    let given = &asked.given;
+    let rules = [&given.ignore, &given.filters, &given.ignore_where, &given.masks, &given.presets];
+    let asks = [
+        (given.loose, "--loose"),
+        (asked.learns, "--learn"),
+        (!given.budgets.is_empty(), "budget"),
+        (rules.iter().any(|rules| !rules.is_empty()), "rule about requests"),
+        (!matches!(given.align, None | Some(Align::Order)), "another alignment than order"),
+        (asked.keep.shown != Scope::All, "--epoch or --at"),
+    ];
+    match asks.iter().find(|(asks, _)| *asks) {
+        None => Ok(()),
+        Some((_, what)) => Err(Failure::new(format!(
+            "there is no {what} for logs of QEMU, which have only events"
+        ))
+        .coded("usage")),
+    }
 }
 
 fn traces(
@@ -181,6 +206,7 @@ fn traces(
         Damage::Allowed => {
             let extents = [base.extent().map_err(wrong)?, new.extent().map_err(wrong)?];
             let until = Until::both(&extents[0], &extents[1], asked.rule.align);
+            refuse_nothing(&until)?;
             pair.warnings.extend(cut(&extents, &until, paths));
             until
         }
@@ -233,6 +259,10 @@ pub(super) fn sides(
     diff::compare(base, new, &asked.rule, &mut outcome)?;
     let mut report = outcome.gatherer.finish();
     report.explain(base, new, asked.context)?;
+    if report.counts.same == 0 && report.is_same() {
+        let message = "nothing was compared: there is no request on either side".to_owned();
+        pair.warnings.push(Warning { code: "nothing-compared", message, at: None });
+    }
     if report.gave_up > 0 {
         let window = counted(asked.rule.window as u64, "request");
         let message = format!(
@@ -318,6 +348,23 @@ pub(super) fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), 
             .coded("events-dropped")
             .hint("--allow-truncated  compares what there is")),
     }
+}
+
+/// Refuses to compare nothing: it would be the same.
+fn refuse_nothing(until: &Until) -> Result<(), Failure> {
+    let (is_nothing, what) = match until {
+        Until::End => (false, ""),
+        Until::Place(place) => (*place == 0, "request"),
+        Until::Epochs(epochs) => (epochs.iter().all(|epochs| *epochs == 0), "epoch"),
+    };
+    if is_nothing {
+        return Err(Failure::new(format!(
+            "no {what} is whole on both sides: nothing can be compared"
+        ))
+        .coded("truncated")
+        .hint("--align order  compares requests up to the first that is not whole"));
+    }
+    Ok(())
 }
 
 /// What is left out of a comparison of sides that are not whole.

@@ -37,7 +37,6 @@ rule  align epoch; compare op off len flags payload result; ignore time id conn
 ~ epoch 1  1 changed, 2 same
     ~ write 16384+4096  #3 | #3  payload a8c3fcd2… → 8a3bb8e1…
          bytes 0x0..0x1000 (4,096 of 4,096)  03 03 03 03 … → 09 09 09 09 …
-         last writer there: none (what was on the disk before)
          around it in base                  in new
            #0 write 0+4096                    #0 write 0+4096
            #1 write 8192+4096                 #1 write 8192+4096

@@ -9,6 +9,8 @@ mod ci;
 mod folders;
 /// Text, JSON, JUnit, HTML: what stands in them.
 mod forms;
+/// Logs of QEMU.
+mod logs;
 /// Recordings of real clients, with and without something changed.
 mod real;
 /// The recipe for `cargo test`.

@@ -13,7 +13,7 @@ const SIDE: usize = 33;
 /// What lies around `first`: who wrote there last, and the requests before and behind it.
 pub(super) fn lines(first: &Kept, pair: &Pair) -> Vec<String> {
     let evidence = &first.evidence;
-    let mut lines: Vec<String> = writers(evidence).into_iter().collect();
+    let mut lines: Vec<String> = writers(first).into_iter().collect();
     let own = [&first.difference.base, &first.difference.new].map(|side| side.first());
     let sides = [(&evidence.base, own[0]), (&evidence.new, own[1])];
     if sides.iter().all(|(around, _)| around.as_ref().is_none_or(is_alone)) {
@@ -21,21 +21,26 @@ pub(super) fn lines(first: &Kept, pair: &Pair) -> Vec<String> {
     }
     let sign = sign(first.difference.kind);
     let [base, new] = sides.map(|(around, own)| column(around.as_ref(), own, sign, pair));
-    lines.push(row("around it in base", "in new"));
     let above = base.above.len().max(new.above.len());
-    let mut rows = Vec::new();
+    let mut cells = Vec::new();
     for place in 0..above {
         // What is nearest stands in the last line.
         let from_end = above - place;
-        rows.push((from_end_of(&base.above, from_end), from_end_of(&new.above, from_end)));
+        cells.push((from_end_of(&base.above, from_end), from_end_of(&new.above, from_end)));
     }
-    rows.push((Some(&base.own), Some(&new.own)));
+    cells.push((Some(&base.own), Some(&new.own)));
     for place in 0..base.below.len().max(new.below.len()) {
-        rows.push((base.below.get(place), new.below.get(place)));
+        cells.push((base.below.get(place), new.below.get(place)));
     }
     let word = |cell: Option<&String>| cell.cloned().unwrap_or_default();
-    lines.extend(rows.into_iter().map(|(base, new)| row(&word(base), &word(new))));
+    lines.extend(rows(cells.into_iter().map(|(base, new)| (word(base), word(new)))));
     lines
+}
+
+/// Base and new side by side, under a heading.
+pub(super) fn rows(cells: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let heading = row("around it in base", "in new");
+    std::iter::once(heading).chain(cells.map(|(base, new)| row(&base, &new))).collect()
 }
 
 /// One side.

@@ -6,9 +6,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use blkreplay_core::diff::{Fact, Kept, Which};
+use blkreplay_core::diff::Which;
 
-use super::words::Words;
+use super::sections::{self, Item};
 use super::{Found, Pair, budgets};
 
 /// Errors that are written: one less than GitHub shows.
@@ -61,10 +61,10 @@ fn of(pair: &Pair) -> (Vec<Annotation>, u64) {
             };
             (vec![plain("missing trace", format!("{path} is not there"))], 1)
         }
-        Found::Report(report) if report.is_same() && pair.over() == 0 => {
+        _ if pair.counts().differences() == 0 && pair.over() == 0 => {
             (vec![plain("same", format!("{} was to be different", pair.new.path))], 1)
         }
-        Found::Report(report) => {
+        Found::Report(_) | Found::Logs(_) => {
             let over = pair.budgets.iter().filter(|budget| budget.is_over());
             let over = over.map(|budget| {
                 let (file, line) = split_place(budget.at.as_deref());
@@ -76,25 +76,22 @@ fn of(pair: &Pair) -> (Vec<Annotation>, u64) {
                     message: format!("{figures} ({change}, limit {})", budget.limit),
                 }
             });
-            let kept = report.runs.iter().flat_map(|run| &run.kept);
-            let kept = kept.map(|difference| of_difference(difference, pair));
-            let count = report.counts.differences() + pair.over() as u64;
-            (over.chain(kept).take(ANNOTATIONS).collect(), count)
+            let sections = sections::of(pair);
+            let told = sections.iter().flat_map(|section| &section.items);
+            let told = told.map(|item| of_item(item, pair));
+            let count = pair.counts().differences() + pair.over() as u64;
+            (over.chain(told).take(ANNOTATIONS).collect(), count)
         }
     }
 }
 
-fn of_difference(kept: &Kept, pair: &Pair) -> Annotation {
-    let words = Words::of(kept, pair);
-    let difference = &kept.difference;
-    // Of a text, ids are lines.
-    let lined = if pair.base.is_text { difference.base.first() } else { None };
-    let fields: Vec<&str> = difference.facts.iter().map(Fact::name).collect();
+fn of_item(item: &Item, pair: &Pair) -> Annotation {
+    let title = format!("{} {}", item.fields.join(" "), item.kind.name());
     Annotation {
-        file: lined.map(|_| pair.base.path.clone()),
-        line: lined.map(|one| one.id.0),
-        title: format!("{} {}", fields.join(" "), difference.kind.name()).trim().to_owned(),
-        message: words.line(),
+        file: item.line.map(|_| pair.base.path.clone()),
+        line: item.line,
+        title: title.trim().to_owned(),
+        message: item.words.line(),
     }
 }
 

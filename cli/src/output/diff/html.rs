@@ -4,9 +4,7 @@
 
 use std::fmt::Write as _;
 
-use blkreplay_core::diff::Run;
-
-use super::words::Words;
+use super::sections::{self, Section};
 use super::{Found, Pair, Verdict, budgets, places, rule, text};
 use crate::output::printable;
 use crate::words::counted;
@@ -67,7 +65,7 @@ fn section(number: usize, pair: &Pair, html: &mut String) {
     let words = match &pair.found {
         Found::Trouble(trouble) => trouble.message.clone(),
         Found::Only(_) => "only one of the two is there".to_owned(),
-        Found::Report(report) => text::verdict_words(pair, report),
+        Found::Report(_) | Found::Logs(_) => text::verdict_words(pair),
     };
     let words = escaped(&words);
     let _ = writeln!(html, "<p><span class=\"verdict {verdict}\">{verdict}</span>: {words}</p>");
@@ -78,11 +76,13 @@ fn section(number: usize, pair: &Pair, html: &mut String) {
             }
         }
         Found::Only(_) => {}
-        Found::Report(report) => {
+        Found::Report(_) | Found::Logs(_) => {
             let rule = escaped(&rule::words(&pair.rule));
             let _ = writeln!(html, "<p class=\"quiet\">rule: {rule}</p>");
             budget_table(pair, html);
-            report.runs.iter().for_each(|run| of_run(run, pair, html));
+            for section in sections::of(pair) {
+                of_section(&section, html);
+            }
         }
     }
     for warning in &pair.warnings {
@@ -114,29 +114,27 @@ fn budget_table(pair: &Pair, html: &mut String) {
     html.push_str("</table>\n");
 }
 
-fn of_run(run: &Run, pair: &Pair, html: &mut String) {
-    let place = match places::place(run, pair) {
-        place if place.is_empty() => String::new(),
-        place => format!("{}: ", escaped(&place)),
+fn of_section(section: &Section, html: &mut String) {
+    let place = match section.place.as_str() {
+        "" => String::new(),
+        place => format!("{}: ", escaped(place)),
     };
-    let counts = places::counts(&run.counts);
-    if run.is_same() {
+    let counts = places::counts(&section.counts);
+    if section.is_same() {
         let _ = writeln!(html, "<p class=\"quiet rows\">{place}{counts}</p>");
         return;
     }
     let _ =
         writeln!(html, "<details open><summary class=\"rows\">{place}{counts}</summary>\n<pre>");
-    for difference in &run.kept {
-        let class = difference.difference.kind.name();
-        for (number, line) in Words::of(difference, pair).lines().iter().enumerate() {
-            let class = if number == 0 { class } else { "quiet" };
+    for item in &section.items {
+        for (number, line) in item.words.lines().iter().enumerate() {
+            let class = if number == 0 { item.kind.name() } else { "quiet" };
             let _ = writeln!(html, "<span class=\"{class}\">{}</span>", escaped(line));
         }
     }
-    let left = run.counts.differences() - run.kept.len() as u64;
-    if left > 0 {
-        let _ =
-            writeln!(html, "<span class=\"quiet\">… {}</span>", counted(left, "more difference"));
+    if section.left() > 0 {
+        let left = counted(section.left(), "more difference");
+        let _ = writeln!(html, "<span class=\"quiet\">… {left}</span>");
     }
     html.push_str("</pre></details>\n");
 }

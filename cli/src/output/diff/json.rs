@@ -11,7 +11,7 @@ use blkreplay_core::diff::{
 use blkreplay_core::event::Payload;
 use serde_json::{Map, Value, json};
 
-use super::{Found, Pair, SideTold, places, rule, words};
+use super::{Found, Pair, SideTold, log_json, places, rule, words};
 use crate::words::hex;
 
 /// The schema of a pair.
@@ -48,10 +48,17 @@ pub(super) fn object(pair: &Pair, items: Items) -> Value {
     put("base", side(&pair.base));
     put("new", side(&pair.new));
     put("summary", summary(pair));
-    let first = pair.report().and_then(|report| report.first.as_ref());
-    put("first_difference", first.map_or(Value::Null, |first| first_item(first, pair)));
-    let runs = pair.report().map_or(&[][..], |report| &report.runs);
-    put("groups", runs.iter().flat_map(|run| groups(run, pair, items)).collect());
+    let (first, groups) = match &pair.found {
+        Found::Report(report) => {
+            let first = report.first.as_ref().map(|first| first_item(first, pair));
+            let groups = report.runs.iter().flat_map(|run| groups(run, pair, items));
+            (first.unwrap_or(Value::Null), groups.collect())
+        }
+        Found::Logs(logs) => (log_json::first(logs), log_json::groups(logs, items)),
+        Found::Only(_) | Found::Trouble(_) => (Value::Null, Value::Array(Vec::new())),
+    };
+    put("first_difference", first);
+    put("groups", groups);
     put("budgets", pair.budgets.iter().map(budget).collect());
     let warnings = pair.warnings.iter().map(|warning| {
         let mut object = json!({"code": warning.code, "message": warning.message});
@@ -78,8 +85,8 @@ fn rule_json(pair: &Pair) -> Value {
     let told = &pair.rule;
     let mut object = json!({
         "align": told.rule.align.name(),
-        "compare": rule::compared(&told.rule),
-        "ignore": rule::ignored(&told.rule),
+        "compare": rule::compared(told),
+        "ignore": rule::ignored(told),
         "rules": told.rules,
     });
     if let Some(config) = &told.config {
@@ -91,7 +98,7 @@ fn rule_json(pair: &Pair) -> Value {
 fn side(side: &SideTold) -> Value {
     let mut object = Map::new();
     object.insert("path".to_owned(), side.path.as_str().into());
-    let numbers = [("requests", side.requests), ("epochs", side.epochs)];
+    let numbers = [("requests", side.requests), ("events", side.events), ("epochs", side.epochs)];
     for (name, number) in numbers {
         number.map(|number| object.insert(name.to_owned(), number.into()));
     }
@@ -100,7 +107,7 @@ fn side(side: &SideTold) -> Value {
 }
 
 fn summary(pair: &Pair) -> Value {
-    let counts = pair.report().map(|report| report.counts).unwrap_or_default();
+    let counts = pair.counts();
     let mut object = Map::new();
     object.insert("same".to_owned(), counts.same.into());
     for (kind, name) in Kind::NAMES {

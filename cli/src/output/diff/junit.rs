@@ -7,10 +7,10 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use blkreplay_core::diff::{Budgeted, Report, Run};
+use blkreplay_core::diff::Budgeted;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
-use super::words::Words;
+use super::sections::{self, Section};
 use super::{Expect, Found, Pair, budgets, places};
 use crate::words::counted;
 
@@ -44,9 +44,11 @@ fn cases(pair: &Pair) -> Vec<TestCase> {
             let body = format!("only one of {} and {} is there", pair.base.path, pair.new.path);
             vec![case_of(pair, "compare", "missing", &body, &body)]
         }
-        Found::Report(report) => {
+        Found::Report(_) | Found::Logs(_) => {
+            let sections = sections::of(pair);
+            let is_alone = sections.len() == 1;
             let mut cases: Vec<TestCase> =
-                report.runs.iter().map(|run| of_run(run, report, pair)).collect();
+                sections.iter().map(|section| of_section(section, is_alone, pair)).collect();
             cases.extend(pair.budgets.iter().map(|budget| of_budget(budget, pair)));
             if cases.is_empty() {
                 cases.push(passing("requests", "nothing to compare"));
@@ -73,29 +75,27 @@ fn case_of(pair: &Pair, name: &str, kind: &str, message: &str, body: &str) -> Te
     }
 }
 
-fn of_run(run: &Run, report: &Report, pair: &Pair) -> TestCase {
-    let place = places::place(run, pair);
-    let name = match place.as_str() {
-        "" => places::counts(&run.counts),
+fn of_section(section: &Section, is_alone: bool, pair: &Pair) -> TestCase {
+    let counts = places::counts(&section.counts);
+    let name = match section.place.as_str() {
+        "" => counts.clone(),
         place => place.replace('–', "-"),
     };
-    if run.is_same() {
+    if section.is_same() {
         return passing("requests", &name);
     }
-    let kinds = places::kinds(&run.counts).map(|(kind, _)| kind.name());
+    let kinds = places::kinds(&section.counts).map(|(kind, _)| kind.name());
     let kinds = kinds.collect::<Vec<_>>().join(" ");
-    let mut lines: Vec<String> =
-        run.kept.iter().flat_map(|one| Words::of(one, pair).lines()).collect();
-    let left = run.counts.differences() - run.kept.len() as u64;
-    if left > 0 {
-        lines.push(format!("… {}", counted(left, "more difference")));
+    let mut lines: Vec<String> = section.lines().collect();
+    if section.left() > 0 {
+        lines.push(format!("… {}", counted(section.left(), "more difference")));
     }
     let mut reproduce = pair.command();
-    if let Some(epoch) = places::epoch(run.first).filter(|_| report.runs.len() > 1) {
+    if let Some(epoch) = section.epoch.filter(|_| !is_alone) {
         reproduce = format!("{reproduce} --epoch {epoch}");
     }
     lines.push(format!("reproduce: {reproduce}"));
-    case_of(pair, &name, &kinds, &places::counts(&run.counts), &lines.join("\n"))
+    case_of(pair, &name, &kinds, &counts, &lines.join("\n"))
 }
 
 fn of_budget(budget: &Budgeted, pair: &Pair) -> TestCase {

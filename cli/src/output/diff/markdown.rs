@@ -5,9 +5,7 @@
 
 use std::fmt::Write as _;
 
-use blkreplay_core::diff::Run;
-
-use super::words::Words;
+use super::sections::{self, Section};
 use super::{Found, Pair, Verdict, budgets, places, rule, text};
 use crate::words::counted;
 
@@ -51,7 +49,7 @@ fn verdict(pair: &Pair) -> String {
     let words = match &pair.found {
         Found::Trouble(trouble) => trouble.message.clone(),
         Found::Only(_) => "only one of the two is there".to_owned(),
-        Found::Report(report) => text::verdict_words(pair, report),
+        Found::Report(_) | Found::Logs(_) => text::verdict_words(pair),
     };
     let (base, new) = (code(&pair.base.path), code(&pair.new.path));
     format!("### {sign} {}: {base} | {new}\n\n{}\n\n", pair.verdict().name(), escaped(&words))
@@ -66,10 +64,10 @@ fn sections(pair: &Pair) -> Vec<String> {
             sections.push(format!("{}\n", hints.concat()));
         }
         Found::Trouble(_) | Found::Only(_) => {}
-        Found::Report(report) => {
+        Found::Report(_) | Found::Logs(_) => {
             sections.extend(budget_table(pair));
-            let differing = report.runs.iter().filter(|run| !run.is_same());
-            sections.extend(differing.map(|run| details(run, pair)));
+            let found = sections::of(pair);
+            sections.extend(found.iter().filter(|one| !one.is_same()).map(details));
         }
     }
     if pair.verdict() == Verdict::Different {
@@ -105,21 +103,16 @@ fn budget_table(pair: &Pair) -> Option<String> {
 }
 
 /// A run that differs, folded away.
-fn details(run: &Run, pair: &Pair) -> String {
-    let mut lines: Vec<String> =
-        run.kept.iter().flat_map(|one| Words::of(one, pair).lines()).collect();
-    let left = run.counts.differences() - run.kept.len() as u64;
-    if left > 0 {
-        lines.push(format!("… {}", counted(left, "more difference")));
+fn details(section: &Section) -> String {
+    let mut lines: Vec<String> = section.lines().collect();
+    if section.left() > 0 {
+        lines.push(format!("… {}", counted(section.left(), "more difference")));
     }
-    let place = match places::place(run, pair) {
-        place if place.is_empty() => "requests".to_owned(),
-        place => place,
-    };
-    let counts = places::counts(&run.counts);
+    let place = if section.place.is_empty() { "differences" } else { section.place.as_str() };
+    let counts = places::counts(&section.counts);
     format!(
         "<details><summary>{}: {counts}</summary>\n\n{}\n</details>\n\n",
-        html_escaped(&place),
+        html_escaped(place),
         fenced(&lines.join("\n"))
     )
 }

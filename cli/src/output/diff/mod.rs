@@ -15,17 +15,21 @@ pub(crate) mod json;
 pub(crate) mod jsonl;
 /// Test cases for a CI server.
 pub(crate) mod junit;
+mod log_json;
+mod log_words;
 /// A summary for a page of a CI server.
 pub(crate) mod markdown;
 mod places;
 mod rule;
+mod sections;
 /// For people at a terminal.
 pub(crate) mod text;
 mod words;
 
 use std::time::Duration;
 
-use blkreplay_core::diff::{Budgeted, Learned, Report, Rule, Warning, Which};
+use blkreplay_core::diff::{Budgeted, Counts, EventReport, Learned, Report, Rule, Warning, Which};
+use blkreplay_core::qemu::Layout;
 
 use super::printable;
 use crate::words::shell_word;
@@ -37,6 +41,8 @@ pub(crate) struct SideTold {
     pub(crate) path: String,
     /// How many requests it has, if that is known.
     pub(crate) requests: Option<u64>,
+    /// How many events a log has.
+    pub(crate) events: Option<u64>,
     /// How many epochs, of all devices together.
     pub(crate) epochs: Option<u64>,
     /// The day it was recorded.
@@ -47,9 +53,21 @@ pub(crate) struct SideTold {
     pub(crate) is_text: bool,
 }
 
+/// What was compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Of {
+    /// Requests of traces.
+    #[default]
+    Requests,
+    /// Events of logs of QEMU.
+    Events,
+}
+
 /// By what two traces were compared.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RuleTold {
+    /// Of what.
+    pub(crate) of: Of,
     /// The alignment and what is compared.
     pub(crate) rule: Rule,
     /// Rules that leave requests out, or mask bytes, by name.
@@ -69,11 +87,22 @@ pub(crate) struct Trouble {
     pub(crate) hints: Vec<String>,
 }
 
+/// Two logs of QEMU that were compared.
+#[derive(Debug, Clone)]
+pub(crate) struct LogsTold {
+    /// What was found.
+    pub(crate) report: EventReport,
+    /// The layouts of base and of new.
+    pub(crate) layouts: [&'static Layout; 2],
+}
+
 /// What became of a pair.
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
     /// It was compared.
     Report(Box<Report>),
+    /// They are logs of QEMU, and their events were compared.
+    Logs(Box<LogsTold>),
     /// Only this side of it is there.
     Only(Which),
     /// It could not be compared.
@@ -131,8 +160,9 @@ impl Pair {
     pub(crate) fn verdict(&self) -> Verdict {
         match &self.found {
             Found::Trouble(_) => Verdict::Trouble,
-            Found::Report(report) if report.is_same() && self.over() == 0 => Verdict::Same,
-            Found::Only(_) | Found::Report(_) => Verdict::Different,
+            Found::Only(_) => Verdict::Different,
+            _ if self.counts().differences() == 0 && self.over() == 0 => Verdict::Same,
+            _ => Verdict::Different,
         }
     }
 
@@ -158,11 +188,29 @@ impl Pair {
         self.budgets.iter().filter(|budget| budget.is_over()).count()
     }
 
-    /// What was found, if it could be compared.
+    /// How many are the same, and how many differ.
+    fn counts(&self) -> Counts {
+        match &self.found {
+            Found::Report(report) => report.counts,
+            Found::Logs(logs) => sections::counts_of(&logs.report),
+            Found::Only(_) | Found::Trouble(_) => Counts::default(),
+        }
+    }
+
+    /// Whether it ended at the first difference.
+    fn stopped(&self) -> bool {
+        match &self.found {
+            Found::Report(report) => report.stopped,
+            Found::Logs(logs) => logs.report.stopped,
+            Found::Only(_) | Found::Trouble(_) => false,
+        }
+    }
+
+    /// What was found of requests.
     pub(crate) fn report(&self) -> Option<&Report> {
         match &self.found {
             Found::Report(report) => Some(report),
-            Found::Only(_) | Found::Trouble(_) => None,
+            Found::Logs(_) | Found::Only(_) | Found::Trouble(_) => None,
         }
     }
 

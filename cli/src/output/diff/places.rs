@@ -34,9 +34,9 @@ fn span(first: Option<u64>, last: Option<u64>) -> Option<String> {
     }
 }
 
-/// The sign of a run: that of its differences if they are of one kind.
-pub(super) fn sign(run: &Run) -> char {
-    let mut kinds = kinds(&run.counts).map(|(kind, _)| kind);
+/// The sign of counts: that of the differences if they are of one kind.
+pub(super) fn sign(counts: &Counts) -> char {
+    let mut kinds = kinds(counts).map(|(kind, _)| kind);
     match (kinds.next(), kinds.next()) {
         (None, _) => ' ',
         (Some(kind), None) => super::words::sign(kind),

@@ -6,8 +6,9 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use blkreplay_core::diff::{Counts, Difference, Report, Run, Which};
+use blkreplay_core::diff::{Compared, Counts, Shown as ShownEvent, Which};
 
+use super::sections::{self, Section};
 use super::words::Words;
 use super::{Found, Pair, SideTold, Verdict, budgets, places, rule};
 use crate::output::printable;
@@ -51,7 +52,7 @@ impl Text {
         match &pair.found {
             Found::Trouble(_) => Ok(()),
             Found::Only(which) => self.only(pair, *which, out),
-            Found::Report(report) => self.compared(pair, report, out),
+            Found::Report(_) | Found::Logs(_) => self.compared(pair, out),
         }
     }
 
@@ -65,15 +66,12 @@ impl Text {
         writeln!(out, "{style}different{style:#}: {there} is there, and {missing} is not")
     }
 
-    fn compared(&self, pair: &Pair, report: &Report, out: &mut impl Write) -> io::Result<()> {
+    fn compared(&self, pair: &Pair, out: &mut impl Write) -> io::Result<()> {
         let verdict = pair.verdict();
         let is_short = verdict == Verdict::Same && self.detail == Detail::Full;
         if !is_short || !pair.budgets.is_empty() {
             self.head(pair, out)?;
-            if !report.runs.is_empty() {
-                writeln!(out)?;
-                self.runs(pair, report, out)?;
-            }
+            self.sections(&sections::of(pair), out)?;
             self.budgets(pair, out)?;
             writeln!(out)?;
         }
@@ -83,7 +81,7 @@ impl Text {
             let message = printable(&warning.message);
             writeln!(out, "{warned}warning{warned:#}: {message}{}", printable(&at))?;
         }
-        self.verdict(pair, report, out)
+        self.verdict(pair, out)
     }
 
     fn head(&self, pair: &Pair, out: &mut impl Write) -> io::Result<()> {
@@ -99,62 +97,64 @@ impl Text {
         writeln!(out, "{bold}rule{bold:#}  {}", printable(&words))
     }
 
-    fn runs(&self, pair: &Pair, report: &Report, out: &mut impl Write) -> io::Result<()> {
-        let shown = self.shown(report);
-        let heads: Vec<String> = shown.iter().map(|run| places::place(run, pair)).collect();
-        let width = heads.iter().map(|head| head.chars().count()).max().unwrap_or(0);
-        for (run, head) in shown.iter().zip(&heads) {
-            let sign = places::sign(run);
+    fn sections(&self, all: &[Section], out: &mut impl Write) -> io::Result<()> {
+        if !all.is_empty() {
+            writeln!(out)?;
+        }
+        let shown = self.shown(all);
+        let width = shown.iter().map(|one| one.place.chars().count()).max().unwrap_or(0);
+        for section in shown {
+            let Section { place, counts, .. } = section;
+            let sign = places::sign(counts);
             let style = self.sign_style(sign);
-            let counts = places::counts(&run.counts);
+            let words = places::counts(counts);
             let gap = if width == 0 { "" } else { "  " };
-            let mut line = format!("{head:<width$}{gap}{counts}");
-            if run.counts.masked > 0 {
-                line = format!("{line:<60}  {} masked", Count(run.counts.masked));
+            let mut line = format!("{place:<width$}{gap}{words}");
+            if counts.masked > 0 {
+                line = format!("{line:<60}  {} masked", Count(counts.masked));
             }
             writeln!(out, "{style}{sign} {}{style:#}", line.trim_end())?;
             if self.detail == Detail::Full {
-                self.differences(pair, run, out)?;
+                self.items(section, out)?;
             }
         }
-        let left: Vec<&Run> =
-            report.runs[shown.len()..].iter().filter(|run| !run.is_same()).collect();
-        if !left.is_empty() {
-            let mut counts = Counts::default();
-            for run in &left {
-                counts += run.counts;
-            }
-            counts.same = 0;
-            let places = if left[0].first.has_epochs() { "more epoch" } else { "more place" };
-            let (places, counts) = (counted(left.len() as u64, places), places::counts(&counts));
-            writeln!(out, "  … {places} with differences: {counts} (-n 0 for all)")?;
+        let left = all[shown.len()..].iter().filter(|one| !one.is_same());
+        let (mut number, mut counts) = (0, Counts::default());
+        for section in left {
+            number += 1;
+            counts += Counts { same: 0, masked: 0, ..section.counts };
         }
-        Ok(())
+        if number == 0 {
+            return Ok(());
+        }
+        let has_epochs = all.last().is_some_and(|one| one.epoch.is_some());
+        let places = counted(number, if has_epochs { "more epoch" } else { "more place" });
+        let counts = places::counts(&counts);
+        writeln!(out, "  … {places} with differences: {counts} (-n 0 for all)")
     }
 
-    /// The runs that are shown: with differences in full, no more than up to the last of which something is kept.
-    fn shown<'report>(&self, report: &'report Report) -> &'report [Run] {
-        let last = report.runs.iter().rposition(|run| !run.kept.is_empty());
+    /// The sections that are shown: with differences in full, no more than up to the last of which something is told.
+    fn shown<'all>(&self, all: &'all [Section]) -> &'all [Section] {
+        let last = all.iter().rposition(|section| !section.items.is_empty());
         match (self.detail, last) {
             (Detail::Full, Some(last)) => {
                 // What is the same behind the last difference belongs to the picture.
-                let next = report.runs.get(last + 1).filter(|run| run.is_same());
-                &report.runs[..last + 1 + usize::from(next.is_some())]
+                let next = all.get(last + 1).filter(|section| section.is_same());
+                &all[..last + 1 + usize::from(next.is_some())]
             }
-            _ => &report.runs,
+            _ => all,
         }
     }
 
-    fn differences(&self, pair: &Pair, run: &Run, out: &mut impl Write) -> io::Result<()> {
-        let words: Vec<Words> = run.kept.iter().map(|one| Words::of(one, pair)).collect();
-        let asked = words.iter().map(|one| one.request.chars().count()).max().unwrap_or(0);
-        let ids = words.iter().map(|one| one.ids.chars().count()).max().unwrap_or(0);
-        for one in &words {
+    fn items(&self, section: &Section, out: &mut impl Write) -> io::Result<()> {
+        let words = || section.items.iter().map(|item| &item.words);
+        let asked = words().map(|one| one.request.chars().count()).max().unwrap_or(0);
+        let ids = words().map(|one| one.ids.chars().count()).max().unwrap_or(0);
+        for one in words() {
             self.difference(one, (asked, ids), out)?;
         }
-        let left = run.counts.differences() - run.kept.len() as u64;
-        if left > 0 && !run.kept.is_empty() {
-            writeln!(out, "    … {} more here, -n 0 for all", Count(left))?;
+        if section.left() > 0 && !section.items.is_empty() {
+            writeln!(out, "    … {} more here, -n 0 for all", Count(section.left()))?;
         }
         Ok(())
     }
@@ -195,15 +195,13 @@ impl Text {
         Ok(())
     }
 
-    fn verdict(&self, pair: &Pair, report: &Report, out: &mut impl Write) -> io::Result<()> {
+    fn verdict(&self, pair: &Pair, out: &mut impl Write) -> io::Result<()> {
         let verdict = pair.verdict();
         let style = self.style(verdict);
-        let words = verdict_words(pair, report);
+        let words = verdict_words(pair);
         writeln!(out, "{style}{}{style:#}: {words}", verdict.name())?;
         let hinted = if self.colored { AnsiColor::Cyan.on_default() } else { Style::new() };
-        hints(pair, report)
-            .iter()
-            .try_for_each(|hint| writeln!(out, "  {hinted}hint{hinted:#}: {hint}"))
+        hints(pair).iter().try_for_each(|hint| writeln!(out, "  {hinted}hint{hinted:#}: {hint}"))
     }
 
     fn style(&self, verdict: Verdict) -> Style {
@@ -234,16 +232,17 @@ impl Text {
 }
 
 /// The verdict without its word.
-pub(super) fn verdict_words(pair: &Pair, report: &Report) -> String {
-    let counts = &report.counts;
-    if report.stopped {
+pub(super) fn verdict_words(pair: &Pair) -> String {
+    let counts = &pair.counts();
+    if pair.stopped() {
         let same = Count(counts.same);
         return format!("stopped at the first difference, {same} same before it");
     }
     if pair.verdict() == Verdict::Different {
         return places::totals(counts, pair.over());
     }
-    let mut words = counted(counts.same, "request");
+    let thing = if matches!(pair.found, Found::Logs(_)) { "event" } else { "request" };
+    let mut words = counted(counts.same, thing);
     if let Some(epochs) = pair.base.epochs {
         words = format!("{words} in {}", counted(epochs, "epoch"));
     }
@@ -253,23 +252,34 @@ pub(super) fn verdict_words(pair: &Pair, report: &Report) -> String {
 }
 
 /// What to do next about a difference.
-fn hints(pair: &Pair, report: &Report) -> Vec<String> {
-    let Some(first) = &report.first else { return Vec::new() };
-    let Difference { base, new, .. } = &first.difference;
-    let sides = [(&pair.new, new.first()), (&pair.base, base.first())];
-    let found = sides.into_iter().find_map(|(side, one)| Some((side, one?)));
-    let Some((side, one)) = found.filter(|(side, _)| !side.is_text && side.path != "-") else {
+fn hints(pair: &Pair) -> Vec<String> {
+    let [base, new] = match &pair.found {
+        Found::Report(report) => {
+            let Some(first) = &report.first else { return Vec::new() };
+            let id = |side: &[Compared]| side.first().map(|one| format!("'{}'", one.id));
+            [id(&first.difference.base), id(&first.difference.new)]
+        }
+        Found::Logs(logs) => {
+            let Some(first) = logs.report.differences.first() else { return Vec::new() };
+            let index = |event: &ShownEvent| format!("event:{}", event.index);
+            [&first.base, &first.new].map(|side| side.as_ref().map(index))
+        }
+        Found::Only(_) | Found::Trouble(_) => return Vec::new(),
+    };
+    let found = new.map(|at| (&pair.new, at)).or(base.map(|at| (&pair.base, at)));
+    let Some((side, at)) = found.filter(|(side, _)| !side.is_text && side.path != "-") else {
         return Vec::new();
     };
-    let (path, id) = (shell_word(&side.path), one.id);
-    vec![format!("look at it: blkreplay print {path} --at '{id}'")]
+    let path = shell_word(&side.path);
+    vec![printable(&format!("look at it: blkreplay print {path} --at {at}")).into_owned()]
 }
 
 fn side_words(side: &SideTold) -> String {
     let requests = side.requests.map(|requests| counted(requests, "request"));
+    let events = side.events.map(|events| counted(events, "event"));
     let epochs = side.epochs.map(|epochs| counted(epochs, "epoch"));
     let recorded = side.recorded.as_ref().map(|day| format!("recorded {day}"));
     let cut = (side.complete == Some(false)).then(|| "CUT".to_owned());
-    let words = [requests, epochs, recorded, cut];
+    let words = [requests, events, epochs, recorded, cut];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }

@@ -5,10 +5,10 @@
 use std::fmt::Write as _;
 
 use blkreplay_core::diff::{
-    Compared, Difference, DifferingBytes, Evidence, Fact, Kept, Kind, Writer,
+    Around, Compared, Difference, DifferingBytes, Fact, Kept, Kind, Writer,
 };
 use blkreplay_core::event::Payload;
-use blkreplay_core::request::Request;
+use blkreplay_core::request::{Operation, Request};
 
 use super::{Pair, around};
 use crate::output::printable;
@@ -128,16 +128,20 @@ fn bytes(bytes: &DifferingBytes) -> String {
     format!("{words} ({} of {})  {base} → {new}", Count(*count), Count(*of))
 }
 
-/// Who wrote there last, in base and in new; `None` if that is not known.
-pub(super) fn writers(evidence: &Evidence) -> Option<String> {
-    let writer = |around: &Option<blkreplay_core::diff::Around>| match around.as_ref()?.writer? {
-        Writer::Request(id) => Some(id.to_string()),
-        Writer::Before => Some("none (what was on the disk before)".to_owned()),
+/// Who wrote there last, in base and in new; `None` if that is not known, or does not matter: what a write is written over.
+pub(super) fn writers(kept: &Kept) -> Option<String> {
+    let Kept { difference, evidence } = kept;
+    let own = difference.base.first().or(difference.new.first())?;
+    let is_read = own.request.operation == Operation::Read;
+    let writer = |around: &Option<Around>| match around.as_ref()?.writer? {
+        Writer::Request(id) => Some(format!("by {id}")),
+        Writer::Before if is_read => Some("before the recording".to_owned()),
+        Writer::Before => None,
     };
     match (writer(&evidence.base), writer(&evidence.new)) {
-        (Some(base), Some(new)) if base == new => Some(format!("last writer there: {base}")),
-        (Some(base), Some(new)) => Some(format!("last writer there: {base} | {new}")),
-        (Some(one), None) | (None, Some(one)) => Some(format!("last writer there: {one}")),
+        (Some(base), Some(new)) if base == new => Some(format!("last written {base}")),
+        (Some(base), Some(new)) => Some(format!("last written {base} | {new}")),
+        (Some(one), None) | (None, Some(one)) => Some(format!("last written {one}")),
         (None, None) => None,
     }
 }
