@@ -21,3 +21,4 @@ pub(crate) mod settle;
 pub(crate) mod suite;
 mod texts;
 mod trouble;
+mod whole;

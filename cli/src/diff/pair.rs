@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blkreplay_core::diff::{
-    self, Align, Beginning, Bounds, Budgeted, Extent, Fact, Gatherer, Learner, Pairing, Report,
-    Rule, Scope, Side, TraceSide, Until, Warning, Which,
+    self, Align, Beginning, Bounds, Budgeted, Gatherer, Learner, Pairing, Report, Rule, Scope,
+    Side, TraceSide, Until, Warning, Which,
 };
-use blkreplay_core::format::{Header, PayloadPolicy, Survey};
+use blkreplay_core::format::Survey;
 use blkreplay_core::open::Found as Kind;
 
 use jiff::civil::Date;
 
 use super::settle::{Given, Settled};
-use super::{logs, ruled, texts, trouble};
+use super::{logs, ruled, texts, trouble, whole};
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{Expect, Found, Of, Pair, RuleTold, SideTold};
@@ -65,8 +65,8 @@ impl Asked {
     /// What is asked where nobody says more.
     pub(crate) fn of(given: Given, today: Date) -> Asked {
         Asked {
-            given,
             layout: LayoutArg { forced: None },
+            given,
             rule: Rule::default(),
             learns: false,
             today,
@@ -191,7 +191,7 @@ fn traces(
     }
     pair.devices = surveys[0].header.devices.iter().map(|device| device.name.clone()).collect();
     for (survey, path) in surveys.iter().zip(paths) {
-        refuse(survey, path, asked)?;
+        whole::refuse(survey, path, asked)?;
     }
     let pairing = Pairing::of(&surveys[0].header, &surveys[1].header);
     let side = |which: Which| {
@@ -206,8 +206,8 @@ fn traces(
         Damage::Allowed => {
             let extents = [base.extent().map_err(wrong)?, new.extent().map_err(wrong)?];
             let until = Until::both(&extents[0], &extents[1], asked.rule.align);
-            refuse_nothing(&until)?;
-            pair.warnings.extend(cut(&extents, &until, paths));
+            whole::refuse_nothing(&until)?;
+            pair.warnings.extend(whole::cut(&extents, &until, paths));
             until
         }
     };
@@ -324,74 +324,4 @@ pub(super) fn describe(survey: &Survey, side: &mut SideTold) {
     side.complete = Some(survey.loss.is_none());
     let at = facts::recorded_at(survey.header.wall_clock_ns);
     side.recorded = at.map(|at| at.split('T').next().unwrap_or_default().to_owned());
-}
-
-/// Refuses a trace of which not all is there that is to be compared.
-pub(super) fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
-    let name = input::name(path).display().to_string();
-    let Header { payload, .. } = survey.header;
-    if payload == PayloadPolicy::None && asked.rule.facts.has(Fact::Payload) {
-        return Err(Failure::new(format!("{name} says nothing of what was read and written"))
-            .coded("no-payloads")
-            .hint("--ignore payload  compares all but that")
-            .hint("record with --payload hash, or more, to compare it"));
-    }
-    if asked.damage == Damage::Allowed {
-        return Ok(());
-    }
-    if let Some(loss) = &survey.loss {
-        return Err(trouble::not_whole(Some(path), &name, loss));
-    }
-    match survey.facts.lost {
-        0 => Ok(()),
-        lost => Err(Failure::new(format!("{} are missing in {name}", counted(lost, "event")))
-            .coded("events-dropped")
-            .hint("--allow-truncated  compares what there is")),
-    }
-}
-
-/// Refuses to compare nothing: it would be the same.
-fn refuse_nothing(until: &Until) -> Result<(), Failure> {
-    let (is_nothing, what) = match until {
-        Until::End => (false, ""),
-        Until::Place(place) => (*place == 0, "request"),
-        Until::Epochs(epochs) => (epochs.iter().all(|epochs| *epochs == 0), "epoch"),
-    };
-    if is_nothing {
-        return Err(Failure::new(format!(
-            "no {what} is whole on both sides: nothing can be compared"
-        ))
-        .coded("truncated")
-        .hint("--align order  compares requests up to the first that is not whole"));
-    }
-    Ok(())
-}
-
-/// What is left out of a comparison of sides that are not whole.
-fn cut(extents: &[Extent; 2], until: &Until, paths: [&Path; 2]) -> Vec<Warning> {
-    let mut warnings = Vec::new();
-    let mut warn = |message| warnings.push(Warning { code: "truncated", message, at: None });
-    for (extent, path) in extents.iter().zip(paths) {
-        if let Some(loss) = &extent.loss {
-            warn(format!("{} is not whole: {loss}", input::name(path).display()));
-        }
-        if extent.dropped > 0 {
-            let events = counted(extent.dropped, "event");
-            warn(format!("{events} are missing in {}", input::name(path).display()));
-        }
-    }
-    match until {
-        Until::End => {}
-        Until::Place(place) => {
-            warn(format!(
-                "only the first {} of each side are compared",
-                counted(*place, "request")
-            ));
-        }
-        Until::Epochs(epochs) => {
-            let epochs = counted(epochs.iter().sum(), "epoch");
-            warn(format!("only {epochs} are compared, which are whole on both sides"));
-        }
-    }
-    warnings
 }

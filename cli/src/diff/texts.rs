@@ -12,8 +12,9 @@ use blkreplay_core::diff::{
     Which,
 };
 
-use super::pair::{Asked, describe, judged, opener, refuse, sides, survey};
+use super::pair::{Asked, describe, judged, opener, sides, survey};
 use super::settle::Settled;
+use super::whole::refuse;
 use super::{ruled, trouble};
 use crate::failure::Failure;
 use crate::input::{self, Input};

@@ -69,6 +69,12 @@ impl Facts {
         Facts(self.0 & !(1 << fact as u8))
     }
 
+    /// Those of the set that are in `others` too.
+    #[must_use]
+    pub fn among(self, others: Facts) -> Facts {
+        Facts(self.0 & others.0)
+    }
+
     /// Those of the set, in the order of their table.
     pub fn iter(self) -> impl Iterator<Item = Fact> {
         Fact::NAMES.into_iter().map(|(fact, _)| fact).filter(move |fact| self.has(*fact))

@@ -4,15 +4,19 @@
 //! epoch ── sums of epochs ── `runs` (which are equal) ── `slots` (which belong together else) ── `cancel` ──▶ `pool` ──▶ outcome
 //!                                                   └── `bag` (epochs that do not fit the window) ──────────▲
 //! key ── `bag` (all of a side) ─────────────────────────────────────────────────────────────────────────────┘
+//! order ── `sequence` (windows over both) ──┬──▶ outcome
+//! conflict ── by device ────────────────────┴── `kept` (what commutes, and what does not) ──▶ outcome
 //! ```
 //!
 //! Two sides and a rule in, an outcome is told. Invariant: every request of both sides is told of once.
 
 mod bag;
 mod cancel;
+mod conflict;
 mod epoch;
 mod key;
 mod nearest;
+mod order;
 mod pool;
 mod runs;
 mod slots;
@@ -34,6 +38,8 @@ pub fn compare(
     match rule.align {
         Align::Epoch => epoch::compare(base, new, rule, outcome),
         Align::Key => key::compare(base, new, rule, outcome),
-        Align::Order | Align::Conflict | Align::State => epoch::compare(base, new, rule, outcome),
+        Align::Order => order::compare(base, new, rule, outcome),
+        Align::Conflict => conflict::compare(base, new, rule, outcome),
+        Align::State => epoch::compare(base, new, rule, outcome),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A [`One`] is a request as a test writes it down; a [`VecSide`] numbers them and counts their epochs in the obvious way.
 
+mod random;
+
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
@@ -13,6 +15,8 @@ use super::side::{EpochSums, Part, Requests, Side};
 use crate::event::{Payload, PayloadId};
 use crate::request::{DeviceId, Digest, Errno, Flags, Operation, Request, RequestId};
 use crate::units::{ByteRange, Nanos};
+
+pub(in crate::diff) use random::{any_list, any_one, unheard};
 
 /// A request as a test writes it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
