@@ -62,6 +62,15 @@ pub enum DiffError {
         /// How many requests it is said to have.
         said: u64,
     },
+    /// What a request wrote is not known, and is compared.
+    #[error("the data of write {id} are not there")]
+    NoData {
+        /// The request.
+        id: RequestId,
+    },
+    /// A file for what is compared, which has no name, cannot be used.
+    #[error("cannot use a temporary file")]
+    Scratch(#[from] std::io::Error),
     /// The same, and on which side.
     #[error("{which}: {source}")]
     Side {

@@ -52,4 +52,9 @@ pub trait Side: Sync {
 
     /// The data of one of its requests, unmasked; `None` if it does not have them.
     fn data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError>;
+
+    /// The same data as they are compared: bytes that are masked are zero.
+    fn compared_data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
+        self.data(of)
+    }
 }

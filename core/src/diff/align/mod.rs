@@ -20,6 +20,7 @@ mod order;
 mod pool;
 mod runs;
 mod slots;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -40,6 +41,6 @@ pub fn compare(
         Align::Key => key::compare(base, new, rule, outcome),
         Align::Order => order::compare(base, new, rule, outcome),
         Align::Conflict => conflict::compare(base, new, rule, outcome),
-        Align::State => epoch::compare(base, new, rule, outcome),
+        Align::State => state::compare(base, new, rule, outcome),
     }
 }
