@@ -159,7 +159,7 @@ struct JudgeArgs {
 #[command(next_help_heading = "Report")]
 struct ShownArgs {
     /// Show at most N differences in full; 0 shows all
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = pair::MOST)]
     max: usize,
 
     /// Stop at the first difference

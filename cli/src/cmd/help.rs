@@ -23,6 +23,7 @@ Topics:
   diff-json   what diff --format json prints
   positions   #123, 1.5s, flush:3, mark:NAME: places in a trace
   json        what --json prints
+  rules       blkreplay.toml: masks, budgets, suites of diff and test
   exit-codes  what a status means
   format      the trace file, byte by byte
   nbd         what of NBD is served
@@ -44,7 +45,7 @@ pub(crate) struct HelpArgs {
 }
 
 /// The topics: pages of the book.
-pub(crate) const TOPICS: [(&str, &str); 12] = [
+pub(crate) const TOPICS: [(&str, &str); 13] = [
     ("filter", include_str!("../../../book/src/reference/filter.md")),
     ("findings", include_str!("../../../book/src/findings.md")),
     ("comparing", include_str!("../../../book/src/comparing.md")),
@@ -53,6 +54,7 @@ pub(crate) const TOPICS: [(&str, &str); 12] = [
     ("diff-json", include_str!("../../../book/src/reference/diff-json.md")),
     ("positions", include_str!("../../../book/src/marks.md")),
     ("json", include_str!("../../../book/src/reference/json.md")),
+    ("rules", include_str!("../../../book/src/reference/blkreplay-toml.md")),
     ("exit-codes", include_str!("../../../book/src/reference/exit-codes.md")),
     ("format", include_str!("../../../book/src/reference/format.md")),
     ("nbd", include_str!("../../../book/src/reference/nbd-support.md")),

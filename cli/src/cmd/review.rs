@@ -72,7 +72,7 @@ impl ReviewArgs {
         for (number, case) in waiting.iter().enumerate() {
             let place = format!("{} of {}", number + 1, waiting.len());
             printer.title(&format!("{} ({place})", case.baseline.display()));
-            match self.case(case, &config, printer)? {
+            match look(case, &config, printer)? {
                 Key::Quit => break,
                 Key::Skip => {}
                 _ => left -= 1,
@@ -84,47 +84,47 @@ impl ReviewArgs {
         }
         Ok(ExitCode::Different)
     }
+}
 
-    /// Shows one case, and does what is said. An ignore that does not explain everything asks again.
-    fn case(&self, case: &Case, config: &Config, printer: &Printer) -> Result<Key, Failure> {
-        loop {
-            let asked = super::test::asked(config);
-            if case.only == Some(Which::New) {
-                printer.say("new", "there is no baseline yet");
-            } else {
-                let pair = pair::compare([&case.baseline, &case.new], &asked, printer);
-                super::diff::tell_trouble(&pair, printer);
-                let mut out = printer.output();
-                let text = Text { detail: Detail::Full, colored: out.is_colored() };
-                text.write_all(std::slice::from_ref(&pair), &mut out).map_err(Failure::output)?;
-                out.finish()?;
-                if pair.verdict() == Verdict::Same {
-                    accept::forget(&case.new)?;
-                    return Ok(Key::Ignore);
-                }
+/// Shows one case, and does what is said. An ignore that does not explain everything asks again.
+fn look(case: &Case, config: &Config, printer: &Printer) -> Result<Key, Failure> {
+    loop {
+        let asked = super::test::asked(config);
+        if case.only == Some(Which::New) {
+            printer.say("new", "there is no baseline yet");
+        } else {
+            let pair = pair::compare([&case.baseline, &case.new], &asked, printer);
+            super::diff::tell_trouble(&pair, printer);
+            let mut out = printer.output();
+            let text = Text { detail: Detail::Full, colored: out.is_colored() };
+            text.write_all(std::slice::from_ref(&pair), &mut out).map_err(Failure::output)?;
+            out.finish()?;
+            if pair.verdict() == Verdict::Same {
+                accept::forget(&case.new)?;
+                return Ok(Key::Ignore);
             }
-            let Some(key) = ask("accept, reject, skip, ignore, quit [a r s i q]? ", printer, key)?
-            else {
-                return Ok(Key::Quit);
-            };
-            match key {
-                Key::Accept => {
-                    accept::put(&case.baseline, &case.new, &case.baseline)?;
-                    accept::forget(&case.new)?;
-                    return Ok(key);
-                }
-                Key::Reject => {
-                    accept::forget(&case.new)?;
-                    return Ok(key);
-                }
-                Key::Skip | Key::Quit => return Ok(key),
-                Key::Ignore if case.only.is_some() => {
-                    printer.warn("there is no baseline that it could be the same as");
-                }
-                Key::Ignore => {
-                    if ignore(case, config, &asked, printer)? == Ignored::Nothing {
-                        printer.warn("no rule can be proposed for what differs");
-                    }
+        }
+        let Some(key) = ask("accept, reject, skip, ignore, quit [a r s i q]? ", printer, key)?
+        else {
+            return Ok(Key::Quit);
+        };
+        match key {
+            Key::Accept => {
+                accept::put(&case.baseline, &case.new, &case.baseline)?;
+                accept::forget(&case.new)?;
+                return Ok(key);
+            }
+            Key::Reject => {
+                accept::forget(&case.new)?;
+                return Ok(key);
+            }
+            Key::Skip | Key::Quit => return Ok(key),
+            Key::Ignore if case.only.is_some() => {
+                printer.warn("there is no baseline that it could be the same as");
+            }
+            Key::Ignore => {
+                if ignore(case, config, &asked, printer)? == Ignored::Nothing {
+                    printer.warn("no rule can be proposed for what differs");
                 }
             }
         }

@@ -49,7 +49,7 @@ pub(super) fn config(given: Option<&Path>) -> Result<Config, Failure> {
     let file = given.map(Path::to_owned).or_else(|| config::find(Path::new(FILE_NAME)));
     let file = file.ok_or_else(|| {
         Failure::new(format!("there is no {FILE_NAME} here or above"))
-            .hint("blkreplay help config  has a sample")
+            .hint("blkreplay help rules  has a sample")
     })?;
     let config = Config::at(&file)?;
     if config.suites.is_empty() {
