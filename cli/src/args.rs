@@ -22,6 +22,7 @@ blkreplay records what any client does to a disk, shows it, and makes it happen 
   blkreplay info t.blkr                                 what the trace is and holds
   blkreplay stats t.blkr                                sizes, latencies, throughput, flushes
   blkreplay replay t.blkr disk.img                      do the same again, and check each read
+  blkreplay diff base.blkr new.blkr                     what is not the same, for tests and CI
 
 New here? Try: blkreplay demo
 All commands and options: blkreplay --help

@@ -14,7 +14,6 @@ use crate::chosen::Chosen;
 use crate::lines::Stop;
 use crate::output::Devices;
 use crate::output::canonical::{self, Canonical};
-use crate::printer::Output;
 use crate::trace::{self, Trace};
 
 /// Prints device after device, each from the beginning of the trace: so the lines of one do not depend on
@@ -24,10 +23,12 @@ pub(crate) fn print(
     trace: Trace,
     chosen: Option<&Chosen>,
     left: &mut u64,
-    out: &mut Output,
+    out: &mut dyn Write,
 ) -> Result<Option<Loss>, Stop> {
-    writeln!(out, "{}", canonical::FIRST_LINE)?;
     let devices = Devices::of(trace.header());
+    for line in canonical::head(&devices) {
+        writeln!(out, "{line}")?;
+    }
     let first = DeviceId(0);
     let (mut others, loss) =
         print_device(trace, Canonical::new(&devices, first), first, chosen, left, out)?;
@@ -45,7 +46,7 @@ fn print_device(
     device: DeviceId,
     chosen: Option<&Chosen>,
     left: &mut u64,
-    out: &mut Output,
+    out: &mut dyn Write,
 ) -> Result<(BTreeSet<DeviceId>, Option<Loss>), Stop> {
     let mut others = BTreeSet::new();
     let joiner = chosen.map_or_else(Joiner::new, Chosen::joiner);

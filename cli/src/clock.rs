@@ -5,6 +5,9 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use blkreplay_core::units::{Clock, Nanos};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Time since it was made, on the system's monotonic clock.
 #[derive(Debug)]
@@ -24,6 +27,11 @@ impl MonotonicClock {
         let since_1970 = self.wall_clock.duration_since(UNIX_EPOCH).unwrap_or_default();
         Nanos::from(since_1970).0
     }
+}
+
+/// The day it is, in UTC.
+pub(crate) fn today() -> Date {
+    TimeZone::UTC.to_datetime(Timestamp::now()).date()
 }
 
 impl Clock for MonotonicClock {

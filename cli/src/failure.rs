@@ -13,12 +13,13 @@ pub(crate) struct Failure {
     why: Option<Box<dyn Error + Send + Sync>>,
     hints: Vec<String>,
     reader_gone: bool,
+    code: Option<&'static str>,
 }
 
 impl Failure {
     /// A failure that needs no further reason: `what` says it all.
     pub(crate) fn new(what: impl Into<String>) -> Failure {
-        Failure { what: what.into(), why: None, hints: Vec::new(), reader_gone: false }
+        Failure { what: what.into(), why: None, hints: Vec::new(), reader_gone: false, code: None }
     }
 
     /// `what` could not be done because of `why` (and of what is behind it).
@@ -43,6 +44,22 @@ impl Failure {
     /// Whether nothing is wrong but that whoever read our output has seen enough.
     pub(crate) fn is_reader_gone(&self) -> bool {
         self.reader_gone
+    }
+
+    /// Says which failure it is, for programs.
+    #[must_use]
+    pub(crate) fn coded(self, code: &'static str) -> Failure {
+        Failure { code: Some(code), ..self }
+    }
+
+    /// Which failure it is, if somebody said so.
+    pub(crate) fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+
+    /// The error behind it.
+    pub(crate) fn reason(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.why.as_deref()
     }
 
     /// Adds something to try, with a command to run where there is one.

@@ -63,6 +63,11 @@ impl Printer {
         Printer { color: color.into(), verbosity, bars: MultiProgress::new() }
     }
 
+    /// Whether only errors and warnings are wanted.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
+    }
+
     /// Standard output, locked and buffered. What is left in the buffer is written by [`Output::finish`].
     pub(crate) fn output(&self) -> Output {
         let stdout = BufWriter::with_capacity(STDOUT_BUFFER_BYTES, io::stdout().lock());

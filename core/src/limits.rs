@@ -184,6 +184,33 @@ pub const FINDINGS_ERRORS_MAX: usize = 256;
 /// The slowest requests of each operation that are kept in mind until those that are usual are known. Up to twice as many are for a while.
 pub const FINDINGS_SLOW_MAX: usize = 1 << 10;
 
+/// Longest line of canonical text, in bytes: one has the names of all devices.
+pub const CANONICAL_LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Places at which two recordings of the same run differ that are kept in mind to propose rules.
+pub const LEARNED_MAX: usize = 1024;
+
+/// Runs of one side that budgets are judged by: all ways to choose 32 of 64 are gone through.
+pub const DIFF_RUNS_A_SIDE_MAX: usize = 32;
+
+/// Runs of places that a report of differences tells apart, about 200 bytes of memory each.
+pub const DIFF_RUNS_MAX: usize = 1 << 14;
+
+/// Differences that a report keeps in full, about 500 bytes of memory each.
+pub const DIFF_KEPT_MAX: usize = 1 << 17;
+
+/// Ranges of bytes that are told of two data that differ.
+pub const DIFF_RANGES_MAX: usize = 16;
+
+/// Requests around a difference that are told, before it and behind it.
+pub const DIFF_AROUND_MAX: usize = 100;
+
+/// Differences of which bytes are compared for a report.
+pub const DIFF_EXPLAINED_MAX: usize = 1000;
+
+/// Epochs of a device whose sums a comparison keeps, 32 bytes each; a device with more is compared part by part.
+pub const EPOCHS_LISTED_MAX: usize = 1 << 20;
+
 const _: () = assert!(ASYNC_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(TRACK_BYTES_MAX > 2 * EVENT_BYTES_MAX as u64);
 const _: () = assert!(REPLAY_REQUESTS_MAX >= CONNECTIONS_MAX * CONNECTION_REQUESTS_MAX);

@@ -3,12 +3,14 @@
 //! Path in, reader out. Knows every reader there is, and none of what they give. Invariant: whatever is not
 //! a trace is refused for what it is, with something to try next.
 
+mod compared;
 mod spool;
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
+pub use compared::{CompareError, compare};
 pub use spool::Spool;
 
 use crate::format::{MAGIC, Origin, PreambleError, ReadError, Reader};

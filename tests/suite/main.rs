@@ -14,6 +14,8 @@ mod command_line;
 mod compact;
 /// Traces of later versions: what is skipped, and what is refused by name.
 mod compat;
+/// `diff`: two traces, what differs between them, and what is said of it.
+mod diff;
 /// README and book: what they show is run, where they link to is looked up.
 mod docs;
 /// `slice`, `merge` and `anonymize`: traces made of traces.
@@ -26,6 +28,8 @@ mod findings;
 mod marks;
 /// The native fixtures, and the commands that read a trace.
 mod native;
+/// Masks of `diff`'s presets, against what mkfs and others write.
+mod presets;
 /// Logs of QEMU, real ones and hurt ones, against what others say is in them.
 mod qemu_logs;
 /// Replays on images: every option, and every way of getting it wrong.

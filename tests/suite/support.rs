@@ -199,6 +199,12 @@ impl Invocation {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub(crate) fn finish(self) -> Finished {

@@ -17,8 +17,13 @@ const HELP_HELP: &str = "\
 Topics:
   filter      which requests are meant: -f of print and others
   findings    what check --findings looks for, and what to do
+  comparing   what diff compares, and its alignments, with pictures
+  unlike      what to do when two recordings of one run differ
+  ci          diff in GitHub, GitLab, a shell, cargo test
+  diff-json   what diff --format json prints
   positions   #123, 1.5s, flush:3, mark:NAME: places in a trace
   json        what --json prints
+  rules       blkreplay.toml: masks, budgets, suites of diff and test
   exit-codes  what a status means
   format      the trace file, byte by byte
   nbd         what of NBD is served
@@ -40,11 +45,16 @@ pub(crate) struct HelpArgs {
 }
 
 /// The topics: pages of the book.
-pub(crate) const TOPICS: [(&str, &str); 8] = [
+pub(crate) const TOPICS: [(&str, &str); 13] = [
     ("filter", include_str!("../../../book/src/reference/filter.md")),
     ("findings", include_str!("../../../book/src/findings.md")),
+    ("comparing", include_str!("../../../book/src/comparing.md")),
+    ("unlike", include_str!("../../../book/src/unlike.md")),
+    ("ci", include_str!("../../../book/src/ci.md")),
+    ("diff-json", include_str!("../../../book/src/reference/diff-json.md")),
     ("positions", include_str!("../../../book/src/marks.md")),
     ("json", include_str!("../../../book/src/reference/json.md")),
+    ("rules", include_str!("../../../book/src/reference/blkreplay-toml.md")),
     ("exit-codes", include_str!("../../../book/src/reference/exit-codes.md")),
     ("format", include_str!("../../../book/src/reference/format.md")),
     ("nbd", include_str!("../../../book/src/reference/nbd-support.md")),

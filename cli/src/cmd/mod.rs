@@ -1,9 +1,12 @@
 //! The list of commands. Each lives in a module of its own, with its options, its help and its `run`.
 
 mod anonymize;
+mod bless;
 mod check;
 mod compact;
+mod config;
 mod demo;
+mod diff;
 mod generate;
 mod help;
 mod info;
@@ -13,8 +16,10 @@ mod print;
 mod record;
 mod recover;
 mod replay;
+mod review;
 mod slice;
 mod stats;
+mod test;
 
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -44,6 +49,11 @@ commands! {
     Print(print::PrintArgs),
     Info(info::InfoArgs),
     Stats(stats::StatsArgs),
+    Diff(diff::DiffArgs),
+    Test(test::TestArgs),
+    Review(review::ReviewArgs),
+    Bless(bless::BlessArgs),
+    Config(config::ConfigArgs),
     Check(check::CheckArgs),
     Recover(recover::RecoverArgs),
     Compact(compact::CompactArgs),

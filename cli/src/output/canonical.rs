@@ -1,19 +1,22 @@
 //! Requests without what changes from run to run: for files that are committed and compared.
 //!
 //! Rows come in, sorted lines go out, one epoch of one device at a time. There are no times, ids or
-//! connections in a line. Invariant: two runs that ask for the same in each epoch, in whatever order, give
+//! connections in a line. What a line is, core says. Invariant: two runs that ask for the same in each epoch, in whatever order, give
 //! the same lines; memory holds one epoch.
 
-use std::fmt::Write as _;
 use std::mem;
 
+use blkreplay_core::diff::canonical;
 use blkreplay_core::request::DeviceId;
 use blkreplay_core::rows::Row;
 
-use super::{Devices, has_range, known, row_flags, row_outcome};
+use super::Devices;
 
-/// The first line: what follows, and by which rules.
-pub(crate) const FIRST_LINE: &str = "# blkreplay canonical 1";
+/// The lines before those of requests.
+pub(crate) fn head(devices: &Devices) -> Vec<String> {
+    let first = canonical::FIRST_LINE.to_owned();
+    std::iter::once(first).chain(canonical::devices_line(&devices.names)).collect()
+}
 
 /// Gathers the lines of one device.
 #[derive(Debug)]
@@ -48,28 +51,7 @@ impl<'devices> Canonical<'devices> {
     }
 
     fn line(&self, row: &Row) -> String {
-        let mut line = String::new();
-        // Writing to a string cannot fail.
-        if self.devices.are_several() {
-            let _ = write!(line, "{} ", self.devices.printed(self.device));
-        }
-        let _ = write!(line, "e{:03} {}", row.epoch, row.request.operation);
-        if has_range(&row.request) {
-            let _ = write!(line, " {}", row.request.range);
-        }
-        let flags = row_flags(row);
-        if !flags.is_empty() {
-            let _ = write!(line, " {}", flags.join(","));
-        }
-        if let Some(payload) = known(row.payload) {
-            let _ = write!(line, " {payload}");
-        }
-        match row_outcome(row) {
-            Some(outcome) => {
-                let _ = write!(line, " {outcome}");
-            }
-            None => line.push_str(" -"),
-        }
-        line
+        let name = self.devices.are_several().then(|| self.devices.name(self.device));
+        canonical::line(row, name.as_deref())
     }
 }

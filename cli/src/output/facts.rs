@@ -182,7 +182,7 @@ fn bytes_per_request(survey: &Survey) -> Option<f64> {
 }
 
 /// The wall clock at time 0, in UTC and whole seconds; `None` if nobody knows it, or no calendar has it.
-fn recorded_at(wall_clock_ns: u64) -> Option<String> {
+pub(crate) fn recorded_at(wall_clock_ns: u64) -> Option<String> {
     if wall_clock_ns == 0 {
         return None;
     }

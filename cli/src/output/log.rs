@@ -71,7 +71,7 @@ pub(crate) fn canonical(folded: &Folded, layout: &Layout, out: &mut impl Write) 
     writeln!(out, "{}", format!("{} {}", kind.name(), words(kind, layout).join(" ")).trim_end())
 }
 
-fn words(kind: &EventKind, layout: &Layout) -> Vec<String> {
+pub(super) fn words(kind: &EventKind, layout: &Layout) -> Vec<String> {
     match kind {
         EventKind::Checkpoint(checkpoint) => vec![checkpoint.name().to_owned()],
         kind => guest::words(kind, Some(layout)),

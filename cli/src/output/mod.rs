@@ -7,6 +7,8 @@
 pub(crate) mod canonical;
 /// The fields that were asked for.
 pub(crate) mod columns;
+/// Traces that were compared.
+pub(crate) mod diff;
 /// What a trace is and holds.
 pub(crate) mod expert;
 pub(crate) mod facts;

@@ -69,6 +69,12 @@ impl Facts {
         Facts(self.0 & !(1 << fact as u8))
     }
 
+    /// Those of the set that are in `others` too.
+    #[must_use]
+    pub fn among(self, others: Facts) -> Facts {
+        Facts(self.0 & others.0)
+    }
+
     /// Those of the set, in the order of their table.
     pub fn iter(self) -> impl Iterator<Item = Fact> {
         Fact::NAMES.into_iter().map(|(fact, _)| fact).filter(move |fact| self.has(*fact))
@@ -86,7 +92,8 @@ pub struct Compared {
     pub device: DeviceId,
     /// Barriers of its device that had been released when it was issued.
     pub epoch: u64,
-    /// It modifies, and was issued while a barrier of its device was in flight: it may belong to the epoch before or behind it.
+    /// It was in flight together with a barrier of its device, which does not cover it: it may belong to the epoch before or
+    /// behind it.
     pub straddling: bool,
     /// When it arrived. 0 of a text.
     pub time: Nanos,

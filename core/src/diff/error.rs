@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::format::{Loss, ReadError};
+use crate::request::{DeviceId, RequestId};
 
 /// One of the two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,4 +35,65 @@ pub enum DiffError {
     /// A side is not whole, and that was not allowed.
     #[error("it is not whole: {0}")]
     Loss(Loss),
+    /// A rule cannot be used.
+    #[error(transparent)]
+    Rule(#[from] super::ignore::RuleError),
+    /// A text cannot be compared.
+    #[error(transparent)]
+    Text(#[from] super::text_side::TextError),
+    /// A budget cannot be judged.
+    #[error(transparent)]
+    Budget(Box<super::budget::BudgetError>),
+    /// A request of a device that the header of its trace does not have.
+    #[error("request {id} is of device {}, which the header does not have", device.0)]
+    Device {
+        /// The request.
+        id: RequestId,
+        /// The device, by the number in its trace.
+        device: DeviceId,
+    },
+    /// Summaries and events do not say the same, or the side is another than before.
+    #[error("epoch {epoch} of device {} is said to have {said} requests and has not", device.0)]
+    Sums {
+        /// The device, by its number on the base side.
+        device: DeviceId,
+        /// The epoch.
+        epoch: u64,
+        /// How many requests it is said to have.
+        said: u64,
+    },
+    /// What a request wrote is not known, and is compared.
+    #[error("the data of write {id} are not there")]
+    NoData {
+        /// The request.
+        id: RequestId,
+    },
+    /// A file for what is compared, which has no name, cannot be used.
+    #[error("cannot use a temporary file")]
+    Scratch(#[from] std::io::Error),
+    /// The same, and on which side.
+    #[error("{which}: {source}")]
+    Side {
+        /// Which side.
+        which: Which,
+        /// What is wrong there.
+        source: Box<DiffError>,
+    },
+}
+
+impl DiffError {
+    /// The same, said of a side.
+    #[must_use]
+    pub fn of(self, which: Which) -> DiffError {
+        match self {
+            said @ DiffError::Side { .. } => said,
+            error => DiffError::Side { which, source: Box::new(error) },
+        }
+    }
+}
+
+impl From<super::budget::BudgetError> for DiffError {
+    fn from(error: super::budget::BudgetError) -> DiffError {
+        DiffError::Budget(Box::new(error))
+    }
 }

@@ -10,14 +10,57 @@
 //! alignment says which request of one side is held against which of the other. Invariants: nothing is the same that could not
 //! be compared; memory is bounded by the rule's window, not by the sides; trouble is an error, never a difference.
 
+mod ahead;
+mod align;
+mod budget;
+pub mod canonical;
 mod compared;
 mod difference;
 mod error;
+mod events;
+mod evidence;
+mod extent;
+mod ignore;
+mod joiner;
+mod judged;
+mod lcs;
+mod learn;
+mod mask;
+mod pairing;
+mod preset;
+mod report;
+mod rows;
 mod rule;
+mod ruled_side;
+mod sequence;
 mod side;
+mod significance;
+mod sums;
+mod text_side;
+mod trace_side;
 
+pub use align::compare;
+pub use budget::{BudgetError, BudgetRule, RUNS_DEFAULT, RUNS_MIN, SIGNIFICANT, measure};
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
-pub use rule::{Align, Rule};
+pub use events::{EventDifference, EventReport, Keep, Logged, Shown, compare_events};
+pub use evidence::{Around, DifferingBytes, Evidence, Writer};
+pub use extent::{Beginning, Extent, Until};
+pub use ignore::{Does, GetData, IgnoreRule, Left, Meant, RuleError, SideRules};
+pub use judged::{Budget, Budgeted, Unit, Warning};
+pub use learn::{Ignores, Learned, Learner, Proposal};
+pub use mask::{Mask, MaskError};
+pub use pairing::Pairing;
+pub use preset::{PRESETS, Preset};
+pub use report::{Bounds, Counts, Gatherer, Kept, Report, Run, Scope};
+pub use rows::{RowSource, SideRows, TraceRows};
+pub use rule::{Align, Barrier, Rule};
+pub use ruled_side::RuledSide;
 pub use side::{EpochSums, Part, Requests, Side};
+pub use significance::{rank_sum, sign};
+pub use text_side::{TextError, TextSide, TextSurvey, survey as survey_text};
+pub use trace_side::TraceSide;
+
+#[cfg(test)]
+mod tests;

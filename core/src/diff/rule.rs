@@ -1,6 +1,7 @@
 //! By which rule two traces are the same.
 
 use super::compared::{Fact, Facts};
+use crate::request::{Flags, Operation, Request};
 
 /// Which request of one side is held against which of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +35,40 @@ impl Align {
     }
 }
 
+/// What ends an epoch, once it is released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Barrier {
+    /// A flush.
+    #[default]
+    Flush,
+    /// A flush, and a request with FUA.
+    FlushFua,
+    /// Nothing: all of a trace is one epoch.
+    None,
+}
+
+impl Barrier {
+    /// All of them with their names.
+    pub const NAMES: [(Barrier, &'static str); 3] =
+        [(Barrier::Flush, "flush"), (Barrier::FlushFua, "flush,fua"), (Barrier::None, "none")];
+
+    /// The name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+
+    /// Whether `request` is one.
+    pub fn is(self, request: &Request) -> bool {
+        match self {
+            Barrier::Flush => request.operation == Operation::Flush,
+            Barrier::FlushFua => {
+                request.operation == Operation::Flush || request.flags.contains(Flags::FUA)
+            }
+            Barrier::None => false,
+        }
+    }
+}
+
 /// By which rule two traces are the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -41,13 +76,15 @@ pub struct Rule {
     pub align: Align,
     /// What of them is compared.
     pub facts: Facts,
+    /// What ends an epoch.
+    pub barrier: Barrier,
     /// Requests of each side that are looked at together: an alignment gives up beyond.
     pub window: usize,
 }
 
 impl Default for Rule {
     fn default() -> Rule {
-        Rule { align: Align::Epoch, facts: Facts::ALL, window: 1 << 16 }
+        Rule { align: Align::Epoch, facts: Facts::ALL, barrier: Barrier::Flush, window: 1 << 16 }
     }
 }
 

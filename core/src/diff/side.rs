@@ -38,8 +38,8 @@ pub struct EpochSums {
     pub epochs: Vec<(u64, u128)>,
 }
 
-/// One of the two sides.
-pub trait Side {
+/// One of the two sides. Both are gone over at once, by a thread each.
+pub trait Side: Sync {
     /// How many devices are compared; those that only one side has count.
     fn devices(&self) -> u16;
 
@@ -52,4 +52,9 @@ pub trait Side {
 
     /// The data of one of its requests, unmasked; `None` if it does not have them.
     fn data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError>;
+
+    /// The same data as they are compared: bytes that are masked are zero.
+    fn compared_data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
+        self.data(of)
+    }
 }

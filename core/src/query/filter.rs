@@ -10,6 +10,7 @@ use super::check::{Checker, Surroundings};
 use super::content::{Content, Like};
 use super::error::QueryError;
 use super::field::{Get, Value};
+use super::lex::words;
 use super::parse::parse;
 use super::totals::{Aggregate, Totals};
 use super::tree::{Node, Operator, Relation, What};
@@ -103,6 +104,13 @@ impl Filter {
         Filter::checked(text, &Surroundings { devices: &devices, wall_clock_ns })
     }
 
+    /// The filter that `text` says wherever devices have the names that are in it: to know whether it is one, before there is
+    /// a trace.
+    pub fn anywhere(text: &str) -> Result<Filter, QueryError> {
+        let devices = words(text)?;
+        Filter::checked(text, &Surroundings { devices: &devices, wall_clock_ns: Some(0) })
+    }
+
     fn checked(text: &str, surroundings: &Surroundings<'_>) -> Result<Filter, QueryError> {
         let node = parse(text)?;
         let checker = Checker::new(surroundings);
@@ -113,7 +121,17 @@ impl Filter {
         let term = |part: &Node| Ok((checker.test(part)?, part.place.clone()));
         let terms = parts.iter().map(term).collect::<Result<_, QueryError>>()?;
         let (aggregates, marks) = checker.gathered();
-        Ok(Filter { text: text.to_owned(), terms, aggregates, marks })
+        Ok(Filter::made(text, terms, aggregates, marks))
+    }
+
+    /// What was checked already.
+    pub(super) fn made(
+        text: &str,
+        terms: Vec<(Test, Range<usize>)>,
+        aggregates: Vec<Aggregate>,
+        marks: Vec<(MarkName, Range<usize>)>,
+    ) -> Filter {
+        Filter { text: text.to_owned(), terms, aggregates, marks }
     }
 
     /// What it takes beside rows to say which of them are meant.

@@ -6,7 +6,7 @@ use super::asked::Asked;
 use super::content::Content;
 use super::field::{Get, Value, get};
 use super::filter::{Bounds, Needs, Number, Test};
-use super::tree::{Operator, Part, Relation};
+use super::tree::{Operator, Part};
 
 impl Test {
     pub(super) fn holds(&self, asked: &Asked<'_>) -> bool {
@@ -17,14 +17,7 @@ impl Test {
             Test::Has(field) => get(*field, asked.row).is_some(),
             Test::Compare(relation, left, right) => {
                 let values = left.of(asked).zip(right.of(asked));
-                values.is_some_and(|(left, right)| match relation {
-                    Relation::Equal => left == right,
-                    Relation::NotEqual => left != right,
-                    Relation::Less => left < right,
-                    Relation::LessOrEqual => left <= right,
-                    Relation::Greater => left > right,
-                    Relation::GreaterOrEqual => left >= right,
-                })
+                values.is_some_and(|(left, right)| relation.holds(left, right))
             }
             Test::Same(field, wanted, not) => {
                 get(*field, asked.row).is_some_and(|found| (found == *wanted) != *not)
@@ -114,7 +107,7 @@ impl Bounds {
         }
     }
 
-    fn numbers(&self) -> impl Iterator<Item = &Number> {
+    pub(super) fn numbers(&self) -> impl Iterator<Item = &Number> {
         let (one, other) = match self {
             Bounds::Equal(number) => (Some(number), None),
             Bounds::Between(low, high, _) => (low.as_ref(), high.as_ref()),

@@ -66,6 +66,16 @@ pub(super) fn lex(text: &str) -> Result<Vec<(Token, Range<usize>)>, QueryError> 
     Ok(tokens)
 }
 
+/// All words and strings of a text: the names that devices can have in it.
+pub(super) fn words(text: &str) -> Result<Vec<String>, QueryError> {
+    let word = |(token, _)| match token {
+        Token::Word(word) => Some(word),
+        Token::Text(text) => String::from_utf8(text).ok(),
+        _ => None,
+    };
+    Ok(lex(text)?.into_iter().filter_map(word).collect())
+}
+
 /// The token that begins at `at` with the letter `first`, and its length. `before` are those before it.
 fn next(
     text: &str,

@@ -5,7 +5,7 @@
 //!                                  └ Display: text again             └ first pass: totals, times of marks
 //! ```
 //!
-//! `columns` asks it of a trace's columns, where they have all that it asks for.
+//! `metric` is a number of the language that all requests give together, and what it is held against. `columns` asks it of a trace's columns, where they have all that it asks for.
 //! `field` and `function` are the tables that the checker, the help and the book are made from.
 //!
 //! One language, wherever requests are chosen. A comparison with what a request does not have is false, whichever way it
@@ -27,6 +27,7 @@ mod lex;
 mod literal;
 #[cfg(test)]
 mod meaning;
+mod metric;
 mod names;
 mod numbers;
 mod parse;
@@ -36,6 +37,7 @@ mod reference;
 mod tests;
 mod totals;
 mod tree;
+mod uses;
 
 pub use asked::{Asked, Fetch};
 pub use columns::{ColumnFilter, Found, Search, SearchError};
@@ -43,8 +45,16 @@ pub use error::QueryError;
 pub use field::{FIELDS, Field, Kind, Value};
 pub use filter::{Filter, Needs};
 pub use function::{FUNCTIONS, Function};
+pub use metric::{Bound, Metric, Way, budget};
 pub use reference::{fields_table, functions_tables};
 pub use totals::Totals;
+
+/// The number of bytes that a text says, with units as in a filter: `512`, `0x42c`, `4k`, `1MB`. `None` if it is something else.
+pub fn size(text: &str) -> Option<u64> {
+    let tokens = lex::lex(text).ok()?;
+    let [(lex::Token::Number(number), _)] = &tokens[..] else { return None };
+    u64::try_from(*number).ok()
+}
 
 /// A filter, written again with all that may be left out: parentheses, unit names, signs. It means the same.
 pub fn rewritten(text: &str) -> Result<String, QueryError> {

@@ -20,15 +20,10 @@ pub(super) const RESERVED: [&str; 15] = [
 
 /// The tree of a text.
 pub(super) fn parse(text: &str) -> Result<Node, QueryError> {
-    let mut parser = Parser { tokens: lex(text)?, at: 0, end: text.len(), depth: 0 };
-    if parser.tokens.is_empty() {
-        return Err(QueryError::new("the filter is empty", 0..0, "an expression is expected"));
-    }
+    let mut parser = Parser::of(text, "the filter is empty")?;
     let node = parser.or()?;
-    match parser.peek() {
-        None => Ok(node),
-        Some(_) => Err(parser.unexpected("and, or, or the end")),
-    }
+    parser.finish("and, or, or the end")?;
+    Ok(node)
 }
 
 pub(super) struct Parser {
@@ -39,6 +34,20 @@ pub(super) struct Parser {
 }
 
 impl Parser {
+    /// A parser at the beginning of a text; `empty` is what is said if there is nothing in it.
+    pub(super) fn of(text: &str, empty: &str) -> Result<Parser, QueryError> {
+        let tokens = lex(text)?;
+        if tokens.is_empty() {
+            return Err(QueryError::new(empty, 0..0, "an expression is expected"));
+        }
+        Ok(Parser { tokens, at: 0, end: text.len(), depth: 0 })
+    }
+
+    /// Refuses what is left.
+    pub(super) fn finish(&self, expected: &str) -> Result<(), QueryError> {
+        self.peek().map_or(Ok(()), |_| Err(self.unexpected(expected)))
+    }
+
     pub(super) fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at).map(|(token, _)| token)
     }
@@ -227,7 +236,7 @@ impl Parser {
         Ok(Node { what, place: self.since(start) })
     }
 
-    fn relation(&mut self) -> Option<Relation> {
+    pub(super) fn relation(&mut self) -> Option<Relation> {
         let found = Relation::NAMES.iter().find(|(_, sign, word)| match self.peek() {
             Some(Token::Sign(found)) => found == sign,
             Some(Token::Word(found)) => found == word,
@@ -307,7 +316,7 @@ impl Parser {
         Ok(Limits { low, high, inclusive })
     }
 
-    fn sum(&mut self) -> Result<Node, QueryError> {
+    pub(super) fn sum(&mut self) -> Result<Node, QueryError> {
         self.arithmetic(&[Operator::Plus, Operator::Minus], Parser::term)
     }
 

@@ -4,8 +4,10 @@
 
 use std::io::Cursor;
 
+use blkreplay_core::diff::{EventReport, Keep, Kind, Logged, compare_events};
 use blkreplay_core::event::EventKind;
-use blkreplay_core::qemu::{self, LogReader};
+use blkreplay_core::qemu::{self, LogError, LogEvent, LogReader};
+use blkreplay_core::request::RequestId;
 use blkreplay_core::view::{Fold, Folded, Hidden};
 
 use super::log;
@@ -67,4 +69,62 @@ fn of_a_log_of_millions_hundreds_are_shown() {
     let (shown, events) = folded("q100-linux_a");
     assert_eq!((shown.len(), events), (216, 2_796_134));
     assert!(shown.iter().any(|(_, one)| one.hidden != Hidden::default()));
+}
+
+/// A log, whole.
+fn logged(name: &str) -> impl FnMut() -> Result<Option<Logged>, LogError> {
+    let log = log(&format!("qemu/logs/{name}.rr.zst"));
+    let (_, layout) = qemu::choose(Cursor::new(&log), None).unwrap();
+    let mut reader = LogReader::new(Cursor::new(log), layout).unwrap();
+    move || {
+        let next = reader.next_event()?;
+        Ok(next.map(|LogEvent { index, at, icount, event, .. }| Logged {
+            index,
+            at,
+            icount,
+            event,
+        }))
+    }
+}
+
+fn differences(base: &str, new: &str) -> EventReport {
+    let keep = Keep { differences: 20, context: 3, first_only: false };
+    compare_events(logged(base), logged(new), 1 << 16, keep).unwrap()
+}
+
+#[test]
+fn a_diff_of_two_recordings_of_one_run_finds_none_whatever_the_release() {
+    for (base, new) in [
+        ("q100-fix-a1", "q100-fix-a2"),
+        ("q100-fix-a1", "q72-boot_a"),
+        ("q100-fix-a1", "q111-boot_a"),
+    ] {
+        let report = differences(base, new);
+        assert!(report.is_same(), "{base} {new}: {report:?}");
+        assert_eq!((report.same, report.differences.len()), (106, 0));
+    }
+}
+
+#[test]
+fn a_diff_finds_the_extra_write_first_and_says_where_it_is() {
+    let report = differences("q100-fix-a1", "q100-fix-b1");
+    assert_eq!((report.same, report.changed, report.added, report.removed), (106, 0, 4, 0));
+    let first = &report.differences[0];
+    let shown = first.new.as_ref().unwrap();
+    assert_eq!((first.kind, &first.base), (Kind::Added, &None));
+    assert_eq!(shown.folded.event, EventKind::BlockId { id: RequestId(73) });
+    // Place, byte and instructions as that script says them, but for counting from 1.
+    assert_eq!((shown.folded.place, shown.index + 1), (101, 3400));
+    assert_eq!((shown.at, shown.icount), (10_683, 5_996_233));
+    let places: Vec<_> = report.before.iter().map(|(one, _)| one.folded.place).collect();
+    assert_eq!(places, [98, 99, 100]);
+    let (after, _) = &report.after[0];
+    assert!(matches!(after.folded.event, EventKind::CharWrite { result: 1, offset: 1 }));
+    assert_eq!((after.at, after.index + 1), (7507, 2340));
+    let shown = report.same + report.added;
+    assert_eq!(
+        report.hidden_new.total() + shown,
+        folded("q100-fix-b1").1,
+        "nothing goes uncounted"
+    );
 }

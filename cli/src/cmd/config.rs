@@ -1,0 +1,179 @@
+//! `config`: what `blkreplay.toml` says, and whether it is right. Paths come in, values with where they come from go out.
+//!
+//! What a file says is `config`'s. Invariant: what is shown is what `diff` goes by, unless its command line says otherwise.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use blkreplay_core::diff::Rule;
+use serde_json::Value;
+
+use crate::clock;
+use crate::config::{self, Config, FILE_NAME, Said, keys};
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::words::counted;
+
+const CONFIG_HELP: &str = "\
+Examples:
+  blkreplay config check                         is the nearest blkreplay.toml right?
+  blkreplay config show --origin tests/a.blkr    by what is this baseline compared, and who says so?
+  blkreplay config schema > blkreplay.schema.json
+                                                 for editors that know JSON Schema
+
+The nearest file is looked for in the folder of the baseline, or else in this one, and in those above it.
+
+Exit codes: 0 right, 2 trouble: a file that is wrong, or none.";
+
+/// Check and show blkreplay.toml
+#[derive(Debug, clap::Args)]
+#[command(after_help = CONFIG_HELP)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Tell all that is wrong with a file
+    Check {
+        /// The file; without it, the nearest one
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Show by what traces are compared
+    Show {
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+
+        /// Use this file rather than the nearest one
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+
+        /// A baseline, whose nearest file is shown
+        #[arg(value_name = "BASELINE", conflicts_with = "config")]
+        baseline: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the file
+    Schema,
+}
+
+impl ConfigArgs {
+    pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
+        match self.what {
+            What::Check { file } => check(file, printer),
+            What::Show { origin, config, baseline } => {
+                let config = match config {
+                    Some(file) => Config::at(&file)?,
+                    None => Config::near(baseline.as_deref().unwrap_or(Path::new(FILE_NAME)))?,
+                };
+                let lines = shown(&config);
+                let mut out = printer.output();
+                let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+                for (line, from) in lines {
+                    let told = if origin {
+                        writeln!(out, "{line:width$}  {from}")
+                    } else {
+                        writeln!(out, "{line}")
+                    };
+                    told.map_err(Failure::output)?;
+                }
+                out.flush().map_err(Failure::output)?;
+                Ok(ExitCode::Done)
+            }
+            What::Schema => {
+                let mut out = printer.output();
+                writeln!(out, "{:#}", keys::schema()).map_err(Failure::output)?;
+                out.flush().map_err(Failure::output)?;
+                Ok(ExitCode::Done)
+            }
+        }
+    }
+}
+
+fn check(file: Option<PathBuf>, printer: &Printer) -> Result<ExitCode, Failure> {
+    let file = file.or_else(|| config::find(Path::new(FILE_NAME))).ok_or_else(|| {
+        Failure::new(format!("there is no {FILE_NAME} here or above"))
+            .hint("blkreplay config check FILE")
+    })?;
+    let text = fs::read_to_string(&file)
+        .map_err(|error| Failure::because(format!("cannot read {}", file.display()), error))?;
+    let faults = Config::faults(&file, &text);
+    if !faults.is_empty() {
+        for fault in &faults {
+            printer.error(&Failure::new(fault.as_str()));
+        }
+        return Ok(ExitCode::Trouble);
+    }
+    let config = Config::at(&file)?;
+    let (_, warnings) = config.in_force(clock::today()).map_err(Failure::of)?;
+    for warning in warnings {
+        match warning.at {
+            Some(at) => printer.warn(format_args!("{at}: {}", warning.message)),
+            None => printer.warn(warning.message),
+        }
+    }
+    let mut out = printer.output();
+    let parts = [
+        counted(config.rules.len() as u64, "rule"),
+        counted(config.budgets.len() as u64, "budget"),
+        counted(config.suites.len() as u64, "suite"),
+    ];
+    writeln!(out, "{}: {}, all right", config.name, parts.join(", ")).map_err(Failure::output)?;
+    out.flush().map_err(Failure::output)?;
+    Ok(ExitCode::Done)
+}
+
+/// Lines of TOML, each with where its value comes from.
+fn shown(config: &Config) -> Vec<(String, String)> {
+    fn line<T, U: Into<Value>>(
+        name: &str,
+        said: Option<&Said<T>>,
+        text: impl Fn(&T) -> U,
+        otherwise: U,
+    ) -> (String, String) {
+        let (value, from) = match said {
+            Some(said) => (text(&said.value), said.at.clone()),
+            None => (otherwise, "default".to_owned()),
+        };
+        let value: Value = value.into();
+        (format!("diff.{name} = {value}"), from)
+    }
+    let rule = Rule::default();
+    let nothing = || Value::Array(Vec::new());
+    let mut lines = vec![
+        line("align", config.align.as_ref(), |align| align.name(), rule.align.name()),
+        line("ignore", config.ignore.as_ref(), |names| Value::from(names.clone()), nothing()),
+        line("barrier", config.barrier.as_ref(), |barrier| barrier.name(), rule.barrier.name()),
+        line("window", config.window.as_ref(), |window| *window, rule.window),
+        line(
+            "preset",
+            config.presets.as_ref(),
+            |presets| presets.iter().map(|preset| preset.name).collect::<Value>(),
+            nothing(),
+        ),
+    ];
+    let at = |at: Option<&String>| at.cloned().unwrap_or_default();
+    for rule in &config.rules {
+        let what = match &rule.rule.does {
+            blkreplay_core::diff::Does::Mask(mask) => format!("masks {mask}"),
+            _ => "leaves out".to_owned(),
+        };
+        let filter = rule.rule.filter.as_deref().unwrap_or("all requests");
+        let name = Value::from(rule.rule.name.as_str());
+        lines.push((format!("# rule {name} {what} of {filter}"), at(rule.rule.at.as_ref())));
+    }
+    for budget in &config.budgets {
+        let name = Value::from(budget.name.as_str());
+        let text = format!("# budget {name} {} {}", budget.metric, budget.limit());
+        lines.push((text, at(budget.at.as_ref())));
+    }
+    for suite in &config.suites {
+        let (glob, new) = (Value::from(suite.glob.as_str()), Value::from(suite.new.as_str()));
+        lines.push((format!("suite.{glob}.new = {new}"), suite.at.clone()));
+    }
+    lines
+}

@@ -1,0 +1,167 @@
+//! The keys of `blkreplay.toml`: names, what they take, what they are for.
+//!
+//! The only table of keys: the reader and its JSON Schema are made from it, and the book is held against it. Invariant: a key that is not here is an
+//! error.
+
+use blkreplay_core::diff::{Align, Barrier, PRESETS};
+use serde_json::{Map, Value, json};
+
+/// What a key takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Takes {
+    /// A string.
+    Text,
+    /// One of some words.
+    Word(fn() -> Vec<&'static str>),
+    /// A list of some words.
+    Words(fn() -> Vec<&'static str>),
+    /// A whole number, or one with a unit as a string.
+    Limit,
+    /// A whole number in this range.
+    Count(u64, u64),
+    /// A day.
+    Day,
+}
+
+/// A key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    pub(crate) name: &'static str,
+    pub(crate) takes: Takes,
+    pub(crate) needed: bool,
+    pub(crate) about: &'static str,
+}
+
+const fn key(name: &'static str, takes: Takes, about: &'static str) -> Key {
+    Key { name, takes, needed: false, about }
+}
+
+const fn needed(name: &'static str, takes: Takes, about: &'static str) -> Key {
+    Key { needed: true, ..key(name, takes, about) }
+}
+
+/// Largest window that is taken.
+pub(crate) const WINDOW_MAX: u64 = 1 << 24;
+
+/// What can be ignored: these four always are, the others take something out of the comparison.
+pub(crate) const IGNORABLE: [&str; 9] =
+    ["time", "id", "conn", "queue", "order", "payload", "result", "flags", "len"];
+
+fn aligns() -> Vec<&'static str> {
+    Align::NAMES.iter().map(|(_, name)| *name).collect()
+}
+
+fn barriers() -> Vec<&'static str> {
+    Barrier::NAMES.iter().map(|(_, name)| *name).collect()
+}
+
+fn ignorable() -> Vec<&'static str> {
+    IGNORABLE.to_vec()
+}
+
+fn presets() -> Vec<&'static str> {
+    PRESETS.iter().map(|preset| preset.name).collect()
+}
+
+/// `[diff]`.
+pub(crate) const DIFF: [Key; 5] = [
+    key("align", Takes::Word(aligns), "how requests are paired"),
+    key("ignore", Takes::Words(ignorable), "what of them is not compared"),
+    key("barrier", Takes::Word(barriers), "what ends an epoch"),
+    key("window", Takes::Count(1, WINDOW_MAX), "requests of each side that are looked at together"),
+    key("preset", Takes::Words(presets), "masks that come with the program"),
+];
+
+/// `[[diff.ignore-rule]]`.
+pub(crate) const IGNORE_RULE: [Key; 5] = [
+    needed("name", Takes::Text, "what it is called in reports"),
+    key("where", Takes::Text, "which requests are meant, as a filter; without it, all"),
+    key("bytes", Takes::Text, "which bytes are masked; without it, requests are left out"),
+    needed("reason", Takes::Text, "why they may differ; `?` is a reason that is still to be found"),
+    key("until", Takes::Day, "the last day of the rule; then it is off, with a warning"),
+];
+
+/// `[[diff.budget]]`.
+pub(crate) const BUDGET: [Key; 9] = [
+    needed("name", Takes::Text, "what it is called in reports"),
+    needed("metric", Takes::Text, "a number that all requests give together: `count(flush)`"),
+    key("max", Takes::Limit, "it is not above this"),
+    key("min", Takes::Limit, "it is not below this"),
+    key("max-increase", Takes::Text, "by how much it may rise, as a part of base: `5%`"),
+    key("max-increase-abs", Takes::Limit, "the same as a number; with both, both must be exceeded"),
+    key("max-decrease", Takes::Text, "by how much it may fall, as a part of base"),
+    key("max-decrease-abs", Takes::Limit, "the same as a number"),
+    key(
+        "runs",
+        Takes::Count(5, 32),
+        "runs a side that a budget on times takes; 5 if nothing is said",
+    ),
+];
+
+/// `[suite."GLOB"]`.
+pub(crate) const SUITE: [Key; 1] = [needed(
+    "new",
+    Takes::Text,
+    "where the new trace of a baseline is; `{name}` is what the `*` in the last part of GLOB stands for",
+)];
+
+impl Takes {
+    /// In words.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Takes::Text => "a string".to_owned(),
+            Takes::Word(words) => format!("one of {}", words().join(", ")),
+            Takes::Words(words) => format!("a list of {}", words().join(", ")),
+            Takes::Limit => "a number, or a string with a unit".to_owned(),
+            Takes::Count(least, most) => format!("a number from {least} to {most}"),
+            Takes::Day => "a day, as 2027-06-01".to_owned(),
+        }
+    }
+
+    fn schema(self) -> Value {
+        match self {
+            Takes::Text => json!({"type": "string", "minLength": 1}),
+            Takes::Word(words) => json!({"enum": words()}),
+            Takes::Words(words) => json!({"type": "array", "items": {"enum": words()}}),
+            Takes::Limit => json!({"type": ["integer", "string"]}),
+            Takes::Count(least, most) => {
+                json!({"type": "integer", "minimum": least, "maximum": most})
+            }
+            Takes::Day => json!({"type": "string", "format": "date"}),
+        }
+    }
+}
+
+fn table(keys: &[Key]) -> Value {
+    let property = |key: &Key| {
+        let mut schema = key.takes.schema();
+        schema["description"] = key.about.into();
+        (key.name.to_owned(), schema)
+    };
+    let properties: Map<String, Value> = keys.iter().map(property).collect();
+    let required: Vec<_> = keys.iter().filter(|key| key.needed).map(|key| key.name).collect();
+    let mut table =
+        json!({"type": "object", "additionalProperties": false, "properties": properties});
+    if !required.is_empty() {
+        table["required"] = required.into();
+    }
+    table
+}
+
+/// The JSON Schema of a file, for editors.
+pub(crate) fn schema() -> Value {
+    let mut diff = table(&DIFF);
+    for (name, keys) in [("ignore-rule", &IGNORE_RULE[..]), ("budget", &BUDGET[..])] {
+        diff["properties"][name] = json!({"type": "array", "items": table(keys)});
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "blkreplay.toml",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "diff": diff,
+            "suite": {"type": "object", "additionalProperties": table(&SUITE)},
+        },
+    })
+}

@@ -1,0 +1,327 @@
+//! Two paths that are compared: opens them, refuses what cannot be compared, and has core compare the rest. Paths and what was
+//! asked come in, a pair that was compared goes out.
+//!
+//! Invariant: it always says how it came out; what is not compared is trouble, with something to try.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use blkreplay_core::diff::{
+    self, Align, Beginning, Bounds, Budgeted, Gatherer, Learner, Pairing, Report, Rule, Scope,
+    Side, TraceSide, Until, Warning, Which,
+};
+use blkreplay_core::format::Survey;
+use blkreplay_core::open::Found as Kind;
+
+use jiff::civil::Date;
+
+use super::settle::{Given, Settled};
+use super::{logs, ruled, texts, trouble, whole};
+use crate::failure::Failure;
+use crate::input::{self, Input};
+use crate::output::diff::{Expect, Found, Of, Pair, RuleTold, SideTold};
+use crate::output::facts;
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::qemu_log::LayoutArg;
+use crate::trace::{self, Damage};
+use crate::words::counted;
+
+/// Requests between two looks at the progress.
+const PROGRESS_EVERY: u64 = 4096;
+
+/// Differences that are shown in full, where nobody says how many.
+pub(crate) const MOST: usize = 20;
+
+/// Requests that are shown around the first difference.
+pub(crate) const CONTEXT: usize = 3;
+
+/// What was asked of a comparison.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// What was typed of the rules.
+    pub(crate) given: Given,
+    /// How logs are to be read.
+    pub(crate) layout: LayoutArg,
+    /// By what, where there is no `blkreplay.toml`; of a pair that is compared, by what it is.
+    pub(crate) rule: Rule,
+    /// Rules are to be proposed, instead of a report.
+    pub(crate) learns: bool,
+    /// The day on which rules hold.
+    pub(crate) today: Date,
+    /// Runs of base and of new that budgets are judged by; none for the pair itself.
+    pub(crate) runs: [Vec<PathBuf>; 2],
+    /// How much is kept.
+    pub(crate) keep: Bounds,
+    /// Requests that are shown around the first difference.
+    pub(crate) context: usize,
+    /// What a cut side means.
+    pub(crate) damage: Damage,
+    /// What is hoped for.
+    pub(crate) expect: Expect,
+}
+
+impl Asked {
+    /// What is asked where nobody says more.
+    pub(crate) fn of(given: Given, today: Date) -> Asked {
+        Asked {
+            layout: LayoutArg { forced: None },
+            given,
+            rule: Rule::default(),
+            learns: false,
+            today,
+            runs: [Vec::new(), Vec::new()],
+            keep: Bounds { most: MOST, first_only: false, shown: Scope::All },
+            context: CONTEXT,
+            damage: Damage::Refused,
+            expect: Expect::Same,
+        }
+    }
+}
+
+/// A pair of which only one is there.
+pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
+    let told = |path: &Path| SideTold { path: path.display().to_string(), ..SideTold::default() };
+    Pair {
+        base: told(paths[0]),
+        new: told(paths[1]),
+        rule: RuleTold { rule: asked.rule.clone(), ..RuleTold::default() },
+        devices: Vec::new(),
+        found: Found::Only(only),
+        budgets: Vec::new(),
+        warnings: Vec::new(),
+        left_out: [0; 2],
+        learned: None,
+        took: Duration::ZERO,
+        expect: asked.expect,
+    }
+}
+
+/// Compares what is at two paths.
+pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pair {
+    let began = Instant::now();
+    let mut pair = alone(paths, Which::Base, asked);
+    let settled = asked.given.settle(paths[0], asked.today);
+    let found = settled.and_then(|settled| {
+        let asked = Asked { rule: settled.rule.clone(), ..asked.clone() };
+        pair.rule = RuleTold {
+            rule: settled.rule.clone(),
+            rules: settled.rules.iter().map(|rule| rule.name.clone()).collect(),
+            config: settled.config.clone(),
+            of: Of::Requests,
+        };
+        pair.warnings.clone_from(&settled.warnings);
+        compared(paths, &asked, &settled, &mut pair, printer)
+    });
+    pair.found = match found {
+        Ok(found) => found,
+        Err(failure) => Found::Trouble(trouble::of(&failure)),
+    };
+    pair.took = began.elapsed();
+    pair
+}
+
+fn compared(
+    paths: [&Path; 2],
+    asked: &Asked,
+    settled: &Settled,
+    pair: &mut Pair,
+    printer: &Printer,
+) -> Result<Found, Failure> {
+    if paths.iter().all(|path| input::is_stdin(path)) {
+        return Err(Failure::new("standard input can be one side only, and `-` is given twice")
+            .coded("usage"));
+    }
+    let requests = |report| Found::Report(Box::new(report));
+    if texts::is_text(paths[0])? || texts::is_text(paths[1])? {
+        return texts::compare(paths, asked, settled, pair, printer).map(requests);
+    }
+    let kind = |path| asked.layout.look(path).map(|(_, kind)| kind);
+    let kinds = [kind(paths[0])?, kind(paths[1])?];
+    match kinds {
+        [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, printer).map(requests),
+        [Kind::QemuLog, Kind::QemuLog] => {
+            refuse_for_logs(asked)?;
+            pair.rule.rule.align = Align::Order;
+            pair.rule.of = Of::Events;
+            Ok(Found::Logs(Box::new(logs::compare(paths, asked, pair)?)))
+        }
+        [base, _] => {
+            let (log, other) = if base == Kind::QemuLog { (0, 1) } else { (1, 0) };
+            let name = |place: usize| input::name(paths[place]).display().to_string();
+            let what = format!("{} is a QEMU log, and {} is not", name(log), name(other));
+            Err(Failure::new(format!("{what}: they have nothing to be compared by"))
+                .coded("kinds")
+                .hint("compare two traces, or two logs"))
+        }
+    }
+}
+
+/// Refuses what logs do not have.
+fn refuse_for_logs(asked: &Asked) -> Result<(), Failure> {
+    let given = &asked.given;
+    let rules = [&given.ignore, &given.filters, &given.ignore_where, &given.masks, &given.presets];
+    let asks = [
+        (given.loose, "--loose"),
+        (asked.learns, "--learn"),
+        (!given.budgets.is_empty(), "budget"),
+        (rules.iter().any(|rules| !rules.is_empty()), "rule about requests"),
+        (!matches!(given.align, None | Some(Align::Order)), "another alignment than order"),
+        (asked.keep.shown != Scope::All, "--epoch or --at"),
+    ];
+    match asks.iter().find(|(asks, _)| *asks) {
+        None => Ok(()),
+        Some((_, what)) => Err(Failure::new(format!(
+            "there is no {what} for logs of QEMU, which have only events"
+        ))
+        .coded("usage")),
+    }
+}
+
+fn traces(
+    paths: [&Path; 2],
+    asked: &Asked,
+    settled: &Settled,
+    pair: &mut Pair,
+    printer: &Printer,
+) -> Result<Report, Failure> {
+    let surveys = [survey(paths[0])?, survey(paths[1])?];
+    for (survey, side) in surveys.iter().zip([&mut pair.base, &mut pair.new]) {
+        describe(survey, side);
+    }
+    pair.devices = surveys[0].header.devices.iter().map(|device| device.name.clone()).collect();
+    for (survey, path) in surveys.iter().zip(paths) {
+        whole::refuse(survey, path, asked)?;
+    }
+    let pairing = Pairing::of(&surveys[0].header, &surveys[1].header);
+    let side = |which: Which| {
+        let path = paths[usize::from(which == Which::New)].to_owned();
+        let side = TraceSide::new(opener(path), which, &pairing).by(asked.rule.barrier);
+        if asked.damage == Damage::Allowed { side.allowing_loss() } else { side }
+    };
+    let (base, new) = (side(Which::Base), side(Which::New));
+    let wrong = |error| trouble::of_comparison(error, paths);
+    let until = match asked.damage {
+        Damage::Refused => Until::End,
+        Damage::Allowed => {
+            let extents = [base.extent().map_err(wrong)?, new.extent().map_err(wrong)?];
+            let until = Until::both(&extents[0], &extents[1], asked.rule.align);
+            whole::refuse_nothing(&until)?;
+            pair.warnings.extend(whole::cut(&extents, &until, paths));
+            until
+        }
+    };
+    let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until));
+    let rows = |which: Which| {
+        let path = paths[usize::from(which == Which::New)];
+        ruled::rows(path, asked.damage).map_err(|error| wrong(error.of(which)))
+    };
+    let (base_rows, new_rows) = (rows(Which::Base)?, rows(Which::New)?);
+    let report = ruled::under(
+        [&base, &new],
+        [base_rows.as_ref(), new_rows.as_ref()],
+        settled,
+        pair,
+        |base, new, pair| sides(base, new, asked, pair, printer),
+    );
+    let report = report.map_err(wrong)?;
+    pair.budgets = judged(paths, asked, settled)?;
+    Ok(report)
+}
+
+/// How budgets came out, by the runs that were given, or by the pair alone.
+pub(super) fn judged(
+    paths: [&Path; 2],
+    asked: &Asked,
+    settled: &Settled,
+) -> Result<Vec<Budgeted>, Failure> {
+    let alone = paths.map(|path| vec![path.to_owned()]);
+    let runs = if asked.runs.iter().all(Vec::is_empty) { &alone } else { &asked.runs };
+    ruled::judge(settled, [&runs[0], &runs[1]], asked.damage)
+}
+
+/// Compares two sides, whatever they are.
+pub(super) fn sides(
+    base: &dyn Side,
+    new: &dyn Side,
+    asked: &Asked,
+    pair: &mut Pair,
+    printer: &Printer,
+) -> Result<Report, diff::DiffError> {
+    if asked.learns {
+        let mut learner = Learner::new(base, new);
+        diff::compare(base, new, &asked.rule, &mut learner)?;
+        pair.learned = Some(learner.finish()?);
+        return Ok(Report::default());
+    }
+    let progress = Progress::new(printer, "comparing", pair.base.requests);
+    let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
+    diff::compare(base, new, &asked.rule, &mut outcome)?;
+    let mut report = outcome.gatherer.finish();
+    report.explain(base, new, asked.context)?;
+    if report.counts.same == 0 && report.is_same() {
+        let message = "nothing was compared: there is no request on either side".to_owned();
+        pair.warnings.push(Warning { code: "nothing-compared", message, at: None });
+    }
+    if report.gave_up > 0 {
+        let window = counted(asked.rule.window as u64, "request");
+        let message = format!(
+            "not all pairs were looked for: more than {window} differ in one place (--window)"
+        );
+        pair.warnings.push(Warning { code: "window", message, at: None });
+    }
+    [pair.base.epochs, pair.new.epochs] = report.epochs;
+    Ok(report)
+}
+
+/// Moves a bar.
+struct Watched {
+    gatherer: Gatherer,
+    progress: Progress,
+    seen: u64,
+}
+
+impl Watched {
+    fn see(&mut self, count: u64) {
+        let before = self.seen / PROGRESS_EVERY;
+        self.seen += count;
+        if self.seen / PROGRESS_EVERY != before {
+            self.progress.update(self.seen);
+        }
+    }
+}
+
+impl diff::Outcome for Watched {
+    fn same(&mut self, place: diff::Place, count: u64, masked: u64) {
+        self.see(count);
+        self.gatherer.same(place, count, masked);
+    }
+
+    fn difference(&mut self, difference: diff::Difference) -> std::ops::ControlFlow<()> {
+        self.see(1);
+        self.gatherer.difference(difference)
+    }
+}
+
+/// Opens a trace again and again.
+pub(super) fn opener(
+    path: PathBuf,
+) -> impl Fn() -> Result<trace::Trace, Box<dyn std::error::Error + Send + Sync>> {
+    move || {
+        let input = Input::open(&path).map_err(|failure| failure.to_string())?;
+        Ok(blkreplay_core::open::input(&input::name(&path), input)?)
+    }
+}
+
+pub(super) fn survey(path: &Path) -> Result<Survey, Failure> {
+    let trace = trace::open(path)?;
+    let what = || format!("cannot read {} further", input::name(path).display());
+    trace.survey().map_err(|error| Failure::because(what(), error))
+}
+
+pub(super) fn describe(survey: &Survey, side: &mut SideTold) {
+    side.requests = Some(survey.facts.operations.total().issues);
+    side.complete = Some(survey.loss.is_none());
+    let at = facts::recorded_at(survey.header.wall_clock_ns);
+    side.recorded = at.map(|at| at.split('T').next().unwrap_or_default().to_owned());
+}

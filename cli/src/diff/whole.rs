@@ -1,0 +1,84 @@
+//! Whether all is there that is to be compared: refuses traces of which something is missing, or says how far they are compared.
+//! Surveys and extents come in, failures and warnings go out.
+
+use std::path::Path;
+
+use blkreplay_core::diff::{Extent, Fact, Until, Warning};
+use blkreplay_core::format::{Header, PayloadPolicy, Survey};
+
+use super::pair::Asked;
+use super::trouble;
+use crate::failure::Failure;
+use crate::input;
+use crate::trace::Damage;
+use crate::words::counted;
+
+/// Refuses a trace of which not all is there that is to be compared.
+pub(super) fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
+    let name = input::name(path).display().to_string();
+    let Header { payload, .. } = survey.header;
+    if payload == PayloadPolicy::None && asked.rule.facts.has(Fact::Payload) {
+        return Err(Failure::new(format!("{name} says nothing of what was read and written"))
+            .coded("no-payloads")
+            .hint("--ignore payload  compares all but that")
+            .hint("record with --payload hash, or more, to compare it"));
+    }
+    if asked.damage == Damage::Allowed {
+        return Ok(());
+    }
+    if let Some(loss) = &survey.loss {
+        return Err(trouble::not_whole(Some(path), &name, loss));
+    }
+    match survey.facts.lost {
+        0 => Ok(()),
+        lost => Err(Failure::new(format!("{} are missing in {name}", counted(lost, "event")))
+            .coded("events-dropped")
+            .hint("--allow-truncated  compares what there is")),
+    }
+}
+
+/// Refuses to compare nothing: it would be the same.
+pub(super) fn refuse_nothing(until: &Until) -> Result<(), Failure> {
+    let (is_nothing, what) = match until {
+        Until::End => (false, ""),
+        Until::Place(place) => (*place == 0, "request"),
+        Until::Epochs(epochs) => (epochs.iter().all(|epochs| *epochs == 0), "epoch"),
+    };
+    if is_nothing {
+        return Err(Failure::new(format!(
+            "no {what} is whole on both sides: nothing can be compared"
+        ))
+        .coded("truncated")
+        .hint("--align order  compares requests up to the first that is not whole"));
+    }
+    Ok(())
+}
+
+/// What is left out of a comparison of sides that are not whole.
+pub(super) fn cut(extents: &[Extent; 2], until: &Until, paths: [&Path; 2]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let mut warn = |message| warnings.push(Warning { code: "truncated", message, at: None });
+    for (extent, path) in extents.iter().zip(paths) {
+        if let Some(loss) = &extent.loss {
+            warn(format!("{} is not whole: {loss}", input::name(path).display()));
+        }
+        if extent.dropped > 0 {
+            let events = counted(extent.dropped, "event");
+            warn(format!("{events} are missing in {}", input::name(path).display()));
+        }
+    }
+    match until {
+        Until::End => {}
+        Until::Place(place) => {
+            warn(format!(
+                "only the first {} of each side are compared",
+                counted(*place, "request")
+            ));
+        }
+        Until::Epochs(epochs) => {
+            let epochs = counted(epochs.iter().sum(), "epoch");
+            warn(format!("only {epochs} are compared, which are whole on both sides"));
+        }
+    }
+    warnings
+}

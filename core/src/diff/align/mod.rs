@@ -1,0 +1,46 @@
+//! Which request of one side is held against which of the other.
+//!
+//! ```text
+//! epoch ── sums of epochs ── `runs` (which are equal) ── `slots` (which belong together else) ── `cancel` ──▶ `pool` ──▶ outcome
+//!                                                   └── `bag` (epochs that do not fit the window) ──────────▲
+//! key ── `bag` (all of a side) ─────────────────────────────────────────────────────────────────────────────┘
+//! order ── `sequence` (windows over both) ──┬──▶ outcome
+//! conflict ── by device ────────────────────┴── `kept` (what commutes, and what does not) ──▶ outcome
+//! ```
+//!
+//! Two sides and a rule in, an outcome is told. Invariant: every request of both sides is told of once.
+
+mod bag;
+mod cancel;
+mod conflict;
+mod epoch;
+mod key;
+mod nearest;
+mod order;
+mod pool;
+mod runs;
+mod slots;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use super::difference::Outcome;
+use super::error::DiffError;
+use super::rule::{Align, Rule};
+use super::side::Side;
+
+/// Compares two sides, and tells `outcome`, which may break it off.
+pub fn compare(
+    base: &dyn Side,
+    new: &dyn Side,
+    rule: &Rule,
+    outcome: &mut dyn Outcome,
+) -> Result<(), DiffError> {
+    match rule.align {
+        Align::Epoch => epoch::compare(base, new, rule, outcome),
+        Align::Key => key::compare(base, new, rule, outcome),
+        Align::Order => order::compare(base, new, rule, outcome),
+        Align::Conflict => conflict::compare(base, new, rule, outcome),
+        Align::State => state::compare(base, new, rule, outcome),
+    }
+}

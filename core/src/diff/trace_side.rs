@@ -1,0 +1,438 @@
+//! A trace as a side of a comparison: it is opened again for each part, and gone to by its chunks.
+//!
+//! A closure that opens the trace in, requests as compared out. Invariants: a part is the same whether it was gone to or read up
+//! to; a trace that turns out not to be whole is trouble, unless that was allowed.
+
+use std::error::Error;
+use std::io::{Read, Seek};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::compared::Compared;
+use super::error::{DiffError, Which};
+use super::extent::Extent;
+use super::joiner::Joiner;
+use super::pairing::Pairing;
+use super::rule::Barrier;
+use super::side::{EpochSums, Part, Requests, Side};
+use crate::event::{Payload, PayloadId};
+use crate::format::{ChunkEntry, ReadError, Reader, State, Target};
+use crate::limits::{EPOCHS_LISTED_MAX, OPEN_LISTED_MAX, REQUEST_DATA_BYTES_MAX};
+use crate::request::{DeviceId, RequestId};
+
+/// Opens a trace once more.
+type Open<R> = Box<dyn Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + Sync>;
+
+/// Readers that are kept for the next part.
+const READERS: usize = 2;
+
+/// A trace that can be opened again and again.
+pub struct TraceSide<R> {
+    open: Open<R>,
+    which: Which,
+    pairing: Pairing,
+    barrier: Barrier,
+    allows_loss: bool,
+    readers: Mutex<Vec<Reader<R>>>,
+}
+
+impl<R: Read + Seek + Send> TraceSide<R> {
+    /// The trace that `open` opens, as one of two sides whose devices are paired.
+    pub fn new(
+        open: impl Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + Sync + 'static,
+        which: Which,
+        pairing: &Pairing,
+    ) -> TraceSide<R> {
+        TraceSide {
+            open: Box::new(open),
+            which,
+            pairing: pairing.clone(),
+            barrier: Barrier::default(),
+            allows_loss: false,
+            readers: Mutex::default(),
+        }
+    }
+
+    /// Counts epochs by another barrier.
+    #[must_use]
+    pub fn by(mut self, barrier: Barrier) -> TraceSide<R> {
+        self.barrier = barrier;
+        self
+    }
+
+    /// Takes a trace that is cut or damaged as one that ends there. How far it can be compared [`TraceSide::extent`] says.
+    #[must_use]
+    pub fn allowing_loss(mut self) -> TraceSide<R> {
+        self.allows_loss = true;
+        self
+    }
+
+    /// How far the trace goes. Its indexes say it, unless something is missing or loss is allowed: then it is read.
+    pub fn extent(&self) -> Result<Extent, DiffError> {
+        let said = if self.allows_loss { None } else { self.extent_said()? };
+        match said {
+            Some(extent) => Ok(extent),
+            None => self.extent_read(),
+        }
+    }
+
+    /// What indexes and summaries say; `None` if that is not all.
+    fn extent_said(&self) -> Result<Option<Extent>, DiffError> {
+        let survey = self.reader()?.survey().map_err(|error| self.wrong(error))?;
+        let mut extent = self.nothing();
+        extent.requests = survey.facts.operations.total().issues;
+        extent.whole_requests = u64::MAX;
+        extent.whole_epochs.fill(u64::MAX);
+        extent.dropped = survey.facts.lost;
+        if survey.loss.is_some() {
+            extent.loss = survey.loss;
+            return Ok(Some(extent));
+        }
+        if self.barrier == Barrier::None {
+            return Ok(Some(extent));
+        }
+        if self.barrier != Barrier::Flush {
+            return Ok(None);
+        }
+        let mut reader = self.take()?;
+        let last = match chunks(&mut reader) {
+            Ok(chunks) => chunks.last().map(|chunk| reader.summary(&chunk.entry)).transpose(),
+            Err(error) => Err(error),
+        };
+        let Some(last) = last.map_err(|error| self.wrong(error))? else { return Ok(Some(extent)) };
+        self.give(reader);
+        let Some(state) = last.state else { return Ok(None) };
+        for (own, released) in state.flushes {
+            if let Some(device) = self.pairing.compared(self.which, own) {
+                extent.released[usize::from(device.0)] = released;
+            }
+        }
+        Ok(Some(extent))
+    }
+
+    fn extent_read(&self) -> Result<Extent, DiffError> {
+        let mut extent = self.nothing();
+        let mut requests = self.go_over(&Part::ALL)?;
+        let mut first_open = None;
+        extent.whole_epochs.fill(u64::MAX);
+        while let Some(request) = requests.next()? {
+            extent.requests += 1;
+            if request.result.is_none() {
+                first_open.get_or_insert(request.place);
+                let whole = &mut extent.whole_epochs[usize::from(request.device.0)];
+                *whole = request.epoch.min(*whole);
+            }
+        }
+        for device in (0..self.devices()).map(DeviceId) {
+            let own = self.pairing.own(self.which, device);
+            let released = own.map_or(0, |own| requests.joiner.epoch(own));
+            extent.released[usize::from(device.0)] = released;
+        }
+        if let Some(reader) = requests.reader.take() {
+            extent.dropped = reader.facts().lost;
+            extent.loss = reader.into_loss();
+        }
+        if extent.loss.is_some() {
+            extent.whole_requests = first_open.unwrap_or(extent.requests);
+            let cut = extent.whole_epochs.iter_mut().zip(&extent.released);
+            cut.for_each(|(whole, released)| *whole = (*whole).min(*released));
+        } else {
+            extent.whole_requests = u64::MAX;
+            extent.whole_epochs.fill(u64::MAX);
+        }
+        Ok(extent)
+    }
+
+    fn nothing(&self) -> Extent {
+        let devices = usize::from(self.devices());
+        Extent { released: vec![0; devices], whole_epochs: vec![0; devices], ..Extent::default() }
+    }
+
+    fn wrong(&self, error: ReadError) -> DiffError {
+        DiffError::Read(error).of(self.which)
+    }
+
+    /// A reader of which nothing is known.
+    fn reader(&self) -> Result<Reader<R>, DiffError> {
+        (self.open)().map_err(|error| DiffError::Again(error).of(self.which))
+    }
+
+    fn take(&self) -> Result<Reader<R>, DiffError> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.map_or_else(|| self.reader(), Ok)
+    }
+
+    fn give(&self, reader: Reader<R>) {
+        let mut kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < READERS {
+            kept.push(reader);
+        }
+    }
+
+    fn go_over(&self, part: &Part) -> Result<TraceRequests<'_, R>, DiffError> {
+        let mut reader = self.take()?;
+        let only = match part.device {
+            None => None,
+            Some(device) => match self.pairing.own(self.which, device) {
+                Some(own) => Some(own),
+                None => return Ok(TraceRequests::none(self, part)),
+            },
+        };
+        let mut joiner = Joiner::new(self.barrier, only);
+        let start = match only {
+            Some(own) if self.barrier == Barrier::Flush && part.epochs.start > 0 => {
+                start(&mut reader, own, part.epochs.start).map_err(|error| self.wrong(error))?
+            }
+            _ => None,
+        };
+        let went = match start {
+            Some(start) => {
+                joiner.starting(start.place, &start.state.flushes);
+                reader.seek(&Target::Event(start.event))
+            }
+            None => reader.rewind(),
+        };
+        went.map_err(|error| self.wrong(error))?;
+        Ok(TraceRequests { side: self, reader: Some(reader), joiner, part: part.clone(), only })
+    }
+}
+
+/// A chunk of events, and how many requests were issued before it.
+struct Chunk {
+    entry: ChunkEntry,
+    place: u64,
+}
+
+fn chunks<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Vec<Chunk>, ReadError> {
+    let entries = reader.chunk_entries()?.iter().filter(|entry| entry.holds_events);
+    let mut place: u64 = 0;
+    Ok(entries
+        .map(|entry| {
+            let chunk = Chunk { entry: *entry, place };
+            place = place.saturating_add(entry.issues);
+            chunk
+        })
+        .collect())
+}
+
+/// Where to begin reading.
+struct Start {
+    event: u64,
+    place: u64,
+    state: State,
+}
+
+/// Where to begin to see all requests from an epoch of a device on, and all that are in flight with the first of them; `None` for
+/// the beginning.
+fn start<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    device: DeviceId,
+    epoch: u64,
+) -> Result<Option<Start>, ReadError> {
+    let chunks = chunks(reader)?;
+    let state = |reader: &mut Reader<R>, place: usize| match reader.summary(&chunks[place].entry) {
+        Ok(summary) => Ok(summary.state),
+        // The index does not say what is there.
+        Err(ReadError::ChunkLost { .. }) => Ok(None),
+        Err(error) => Err(error),
+    };
+    // The first chunk by whose end the epoch has begun.
+    let (mut low, mut high) = (0, chunks.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let Some(state) = state(reader, middle)? else { return Ok(None) };
+        if state.flushes_of(Some(device)) < epoch {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    let Some(before) = low.checked_sub(1) else { return Ok(None) };
+    let Some(open) = state(reader, before)? else { return Ok(None) };
+    let listed = open.open_ids.len() as u64 == open.open && open.open <= OPEN_LISTED_MAX as u64;
+    // What is in flight there may be a barrier; where it was issued is known by its id.
+    let from = chunks.iter().take(low).position(|chunk| issues_any(&chunk.entry, &open.open_ids));
+    let from = from.unwrap_or(low);
+    if !listed || from == 0 {
+        return Ok(None);
+    }
+    let Some(state) = state(reader, from - 1)? else { return Ok(None) };
+    // Behind the last chunk there is no such epoch, but there may be loss.
+    let Some(chunk) = chunks.get(from) else { return Ok(None) };
+    Ok(Some(Start { event: chunk.entry.first, place: chunk.place, state }))
+}
+
+/// Whether one of `ids`, which ascend, may have been issued in the chunk.
+fn issues_any(entry: &ChunkEntry, ids: &[RequestId]) -> bool {
+    entry.ids.is_some_and(|(first, last)| {
+        let next = ids.partition_point(|id| *id < first);
+        ids.get(next).is_some_and(|id| *id <= last)
+    })
+}
+
+/// A part of a trace that is being read.
+struct TraceRequests<'side, R: Read + Seek + Send> {
+    side: &'side TraceSide<R>,
+    /// `None` once there is nothing to read.
+    reader: Option<Reader<R>>,
+    joiner: Joiner,
+    part: Part,
+    /// The device, by its number in the trace.
+    only: Option<DeviceId>,
+}
+
+impl<'side, R: Read + Seek + Send> TraceRequests<'side, R> {
+    fn none(side: &'side TraceSide<R>, part: &Part) -> TraceRequests<'side, R> {
+        let mut joiner = Joiner::new(side.barrier, None);
+        joiner.finish();
+        TraceRequests { side, reader: None, joiner, part: part.clone(), only: None }
+    }
+
+    fn next(&mut self) -> Result<Option<Compared>, DiffError> {
+        loop {
+            if let Some(request) = self.joiner.pop() {
+                if !self.part.epochs.contains(&request.epoch) {
+                    continue;
+                }
+                return self.paired(request).map(Some);
+            }
+            if self.joiner.is_done() {
+                return Ok(None);
+            }
+            self.read()?;
+        }
+    }
+
+    /// The request with the number by which its device is compared.
+    fn paired(&self, request: Compared) -> Result<Compared, DiffError> {
+        let Compared { id, device, .. } = request;
+        match self.side.pairing.compared(self.side.which, device) {
+            Some(compared) => Ok(Compared { device: compared, ..request }),
+            None => Err(DiffError::Device { id, device }.of(self.side.which)),
+        }
+    }
+
+    fn read(&mut self) -> Result<(), DiffError> {
+        let Some(reader) = &mut self.reader else {
+            self.joiner.finish();
+            return Ok(());
+        };
+        if let Some((_, event)) = reader.next_event().map_err(|error| self.side.wrong(error))? {
+            self.joiner.push(&event);
+            if self.only.is_some_and(|only| self.joiner.epoch(only) >= self.part.epochs.end) {
+                self.joiner.close();
+            }
+            return Ok(());
+        }
+        self.joiner.finish();
+        if reader.loss().is_some() && !self.side.allows_loss {
+            let loss = self.reader.take().and_then(Reader::into_loss);
+            return loss.map_or(Ok(()), |loss| Err(DiffError::Loss(loss).of(self.side.which)));
+        }
+        Ok(())
+    }
+}
+
+impl<R: Read + Seek + Send> Requests for TraceRequests<'_, R> {
+    fn next_request(&mut self) -> Result<Option<Compared>, DiffError> {
+        self.next()
+    }
+}
+
+impl<R: Read + Seek + Send> Drop for TraceRequests<'_, R> {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            self.side.give(reader);
+        }
+    }
+}
+
+impl<R: Read + Seek + Send> Side for TraceSide<R> {
+    fn devices(&self) -> u16 {
+        self.pairing.devices()
+    }
+
+    fn requests(&self, part: &Part) -> Result<Box<dyn Requests + Send + '_>, DiffError> {
+        Ok(Box::new(self.go_over(part)?))
+    }
+
+    fn epoch_sums(&self, device: DeviceId) -> Result<Option<EpochSums>, DiffError> {
+        let Some(own) = self.pairing.own(self.which, device) else {
+            return Ok(Some(EpochSums::default()));
+        };
+        if self.barrier != Barrier::Flush || self.allows_loss {
+            return Ok(None);
+        }
+        let mut reader = self.take()?;
+        let sums = sums(&mut reader, own).map_err(|error| self.wrong(error))?;
+        self.give(reader);
+        Ok(sums)
+    }
+
+    fn data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
+        match of.payload {
+            Payload::Zeroes => {
+                let length = of.request.data_bytes().min(u64::from(REQUEST_DATA_BYTES_MAX));
+                Ok(Some(Bytes::from(vec![0; usize::try_from(length).unwrap_or(0)])))
+            }
+            Payload::Stored(_, id) => {
+                let mut reader = self.take()?;
+                let data = data(&mut reader, id).map_err(|error| self.wrong(error))?;
+                self.give(reader);
+                Ok(Some(data))
+            }
+            Payload::Absent | Payload::Digest(_) => Ok(None),
+        }
+    }
+}
+
+/// Data of a trace, wherever they lie.
+fn data<R: Read + Seek>(reader: &mut Reader<R>, id: PayloadId) -> Result<Bytes, ReadError> {
+    reader.seek(&Target::End)?;
+    // It stands at the last chunk of events now, and those of data may lie between it and the end.
+    while reader.next_event()?.is_some() {}
+    reader.payload(id)
+}
+
+/// What the summaries say; `None` if one of them does not, or not all requests are in the sums.
+fn sums<R: Read + Seek>(
+    reader: &mut Reader<R>,
+    device: DeviceId,
+) -> Result<Option<EpochSums>, ReadError> {
+    let chunks = chunks(reader)?;
+    let mut sums = EpochSums::default();
+    let mut state = State::default();
+    let (mut issued, mut summed): (u64, u64) = (0, 0);
+    for Chunk { entry, .. } in &chunks {
+        let summary = match reader.summary(entry) {
+            Ok(summary) => summary,
+            Err(ReadError::ChunkLost { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let (Some(epochs), Some(end)) = (summary.epochs, summary.state) else { return Ok(None) };
+        state = end;
+        issued = issued.saturating_add(entry.issues);
+        for sum in epochs {
+            summed = summed.saturating_add(sum.count);
+            let Ok(place) = usize::try_from(sum.epoch) else { return Ok(None) };
+            if sum.device != device {
+                continue;
+            }
+            if place >= EPOCHS_LISTED_MAX || sum.epoch > state.flushes_of(Some(device)) {
+                return Ok(None);
+            }
+            if sums.epochs.len() <= place {
+                sums.epochs.resize(place + 1, (0, 0));
+            }
+            let (count, total) = &mut sums.epochs[place];
+            *count = count.saturating_add(sum.count);
+            *total = total.wrapping_add(sum.sum);
+        }
+    }
+    let whole = state.open == 0 && issued == summed;
+    Ok(whole.then_some(sums))
+}
+
+#[cfg(test)]
+mod tests;
