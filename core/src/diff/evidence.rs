@@ -79,7 +79,9 @@ pub(super) fn bytes(
     if !difference.facts.has(Fact::Payload) {
         return Ok(None);
     }
-    let (Some(one), Some(other)) = (base.data(one)?, new.data(other)?) else { return Ok(None) };
+    let (Some(one), Some(other)) = (base.compared_data(one)?, new.compared_data(other)?) else {
+        return Ok(None);
+    };
     Ok(differing(&one, &other))
 }
 
