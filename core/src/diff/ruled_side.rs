@@ -24,6 +24,8 @@ pub struct RuledSide<'a> {
     meant: Meant,
     /// Rows that are read on where the next part lies behind the last.
     kept: Mutex<Option<Cursor<'a>>>,
+    /// The same for data that are asked for one by one.
+    kept_for_data: Mutex<Option<Cursor<'a>>>,
 }
 
 /// Rows up to a place.
@@ -42,7 +44,14 @@ impl<'a> RuledSide<'a> {
     ) -> Result<RuledSide<'a>, DiffError> {
         let rules = SideRules::of(rules, &|text| source.filter(text))?;
         let meant = rules.nothing_meant();
-        let mut side = RuledSide { inner, source, rules, meant, kept: Mutex::default() };
+        let mut side = RuledSide {
+            inner,
+            source,
+            rules,
+            meant,
+            kept: Mutex::default(),
+            kept_for_data: Mutex::default(),
+        };
         side.settle()?;
         side.meant = side.count()?;
         Ok(side)
@@ -175,6 +184,22 @@ impl Side for RuledSide<'_> {
 
     fn data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
         self.inner.data(of)
+    }
+
+    fn compared_data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
+        let whole = self.inner.data(of)?;
+        if !of.masked || whole.is_none() {
+            return Ok(whole);
+        }
+        let mut kept = self.kept_for_data.lock().unwrap_or_else(PoisonError::into_inner);
+        let usable = kept.take().filter(|cursor| cursor.next <= of.place);
+        let cursor = match usable {
+            Some(cursor) => cursor,
+            None => self.cursor()?,
+        };
+        let Some(row) = kept.insert(cursor).at(of.place)? else { return Ok(whole) };
+        let masked = self.rules.masked(&row, &|_| Ok(whole.clone()))?;
+        Ok(masked.or(whole))
     }
 }
 
@@ -473,6 +498,24 @@ mod tests {
             "the filter of rule \"one\" (blkreplay.toml:9): unknown field `of`"
         );
         assert!(error.shown().unwrap().contains("1 │ of == 3\n  │ ^^ did you mean `op`?"));
+    }
+
+    #[test]
+    fn data_as_they_are_compared_have_zeroes_where_they_are_masked() {
+        let world = three();
+        let side = RuledSide::new(&world, &world, &[mask("2..6", "")]).unwrap();
+        let mut requests = side.requests(&Part::ALL).unwrap();
+        let mut all = Vec::new();
+        while let Some(one) = requests.next_request().unwrap() {
+            all.push(one);
+        }
+        let expected: [&[u8]; 3] = [b"aa\0\0", b"\0\0bb", b"cccc"];
+        for place in [0, 1, 2, 1, 0] {
+            let data = side.compared_data(&all[place]).unwrap().unwrap();
+            assert_eq!(data, expected[place], "{place}");
+            let whole: [&[u8]; 3] = [b"aaaa", b"bbbb", b"cccc"];
+            assert_eq!(side.data(&all[place]).unwrap().unwrap(), whole[place]);
+        }
     }
 
     #[test]
