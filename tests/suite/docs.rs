@@ -191,6 +191,7 @@ fn the_page_about_qemu_logs_shows_what_is_in_real_ones() {
 fn the_pages_about_comparing_show_what_happens() {
     check("book/src/comparing.md");
     check("book/src/unlike.md");
+    check("book/src/ci.md");
 }
 
 #[test]

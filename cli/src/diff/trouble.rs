@@ -65,6 +65,13 @@ pub(super) fn of_comparison(error: DiffError, paths: [&std::path::Path; 2]) -> F
             let failure = Failure::new(format!("{name}: {what}")).coded("budget");
             error.hint().into_iter().fold(failure, Failure::hint)
         }
+        error @ DiffError::NoData { .. } => Failure::because(
+            format!("cannot compare {name}"),
+            error,
+        )
+        .coded("no-payloads")
+        .hint("record with --payload write, which is the default, to compare what the disk holds")
+        .hint("--ignore payload  compares only where it was written"),
         error => Failure::because(format!("cannot compare {name}"), error),
     }
 }

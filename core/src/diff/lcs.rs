@@ -10,8 +10,8 @@
 //! with the lists as `n log n`, however often keys repeat, so that in the worst case pairs are missed.
 //! Source of the search by edits: E. W. Myers, *An O(ND) Difference Algorithm and Its Variations*, 1986.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 /// Most edits that Myers' search tries, in lists of any length: it keeps half their square of numbers.
 const EDITS_MAX: usize = 256;
@@ -97,15 +97,12 @@ impl Common<'_> {
 fn by_edits(base: &[u128], new: &[u128], behind: Behind) -> Option<Vec<(usize, usize)>> {
     let total = base.len() + new.len();
     let most = (STEPS_MAX / total.max(1)).clamp(EDITS_MIN, EDITS_MAX).min(total);
-    let mut reached: Vec<Vec<usize>> = Vec::new();
+    // How far each row reached, one behind the other: row `edits` has `edits + 1` numbers.
+    let mut reached: Vec<usize> = Vec::new();
     for edits in 0..=most {
-        let mut row: Vec<usize> = Vec::with_capacity(edits + 1);
         let mut end: Option<(usize, usize)> = None;
         for turn in 0..=edits {
-            let mut i = match reached.last() {
-                None => 0,
-                Some(before) => step(before, turn).0,
-            };
+            let (mut i, _) = step(&reached, edits, turn);
             // `turn` of the edits are of base, so `i` is no less.
             let mut j = i + edits - 2 * turn;
             while i < base.len() && j < new.len() && base[i] == new[j] {
@@ -118,18 +115,24 @@ fn by_edits(base: &[u128], new: &[u128], behind: Behind) -> Option<Vec<(usize, u
             if done && i <= base.len() && j <= new.len() {
                 end = end.max(Some((i + j, turn)));
             }
-            row.push(i);
+            reached.push(i);
         }
-        reached.push(row);
         if let Some((_, turn)) = end {
-            return Some(way_back(&reached, turn));
+            return Some(way_back(&reached, edits, turn));
         }
     }
     None
 }
 
-/// Where one more edit leads on a diagonal, by the row of one edit less, and whether it is one of base.
-fn step(before: &[usize], turn: usize) -> (usize, bool) {
+/// Where a row begins.
+fn row(edits: usize) -> usize {
+    edits * (edits + 1) / 2
+}
+
+/// Where the last of so many edits, `turn` of which are of base, leads, and whether it is one of base.
+fn step(reached: &[usize], edits: usize, turn: usize) -> (usize, bool) {
+    let Some(less) = edits.checked_sub(1) else { return (0, false) };
+    let before = &reached[row(less)..row(edits)];
     let down = before.get(turn).copied();
     let right = turn.checked_sub(1).map(|turn| before[turn] + 1);
     match (right, down) {
@@ -139,15 +142,12 @@ fn step(before: &[usize], turn: usize) -> (usize, bool) {
     }
 }
 
-/// The pairs on the way to the end of diagonal `turn` of the last row.
-fn way_back(reached: &[Vec<usize>], mut turn: usize) -> Vec<(usize, usize)> {
+/// The pairs on the way to what `edits` reached, `turn` of which are of base.
+fn way_back(reached: &[usize], most: usize, mut turn: usize) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
-    for edits in (0..reached.len()).rev() {
-        let mut i = reached[edits][turn];
-        let (start, of_base) = match edits.checked_sub(1) {
-            None => (0, false),
-            Some(less) => step(&reached[less], turn),
-        };
+    for edits in (0..=most).rev() {
+        let mut i = reached[row(edits) + turn];
+        let (start, of_base) = step(reached, edits, turn);
         while i > start {
             i -= 1;
             pairs.push((i, i + edits - 2 * turn));
@@ -196,27 +196,68 @@ fn runs(keys: &[u128]) -> Vec<u128> {
     keys.windows(RUN).map(mixed).collect()
 }
 
+/// A key as both lists have it.
+#[derive(Default)]
+struct Often {
+    base: usize,
+    new: usize,
+    /// The first place in new that is not paired.
+    next: Option<usize>,
+}
+
+/// Keys that are digests already: they are folded, not hashed again.
+#[derive(Default)]
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0.rotate_left(8) ^ u64::from(*byte)).wrapping_mul(MIX);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        let mut halves = [0; 8];
+        let bytes = key.to_le_bytes();
+        halves.copy_from_slice(&bytes[..8]);
+        let low = u64::from_le_bytes(halves);
+        halves.copy_from_slice(&bytes[8..]);
+        self.0 = (low ^ u64::from_le_bytes(halves).rotate_left(32)).wrapping_mul(MIX);
+    }
+}
+
+/// An odd number without a pattern.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Places of equal keys: the first with the first, the second with the second. Of those keys only that both lists have as
 /// often, if `strictly`. By the place in `base`.
 fn equal_often(base: &[u128], new: &[u128], strictly: bool) -> Vec<(usize, usize)> {
-    let mut counts: HashMap<u128, (usize, usize)> = HashMap::with_capacity(base.len());
+    let mut often: HashMap<u128, Often, BuildHasherDefault<Folded>> = HashMap::default();
+    often.reserve(base.len());
     for key in base {
-        counts.entry(*key).or_default().0 += 1;
+        often.entry(*key).or_default().base += 1;
     }
-    for key in new {
-        if let Entry::Occupied(mut counts) = counts.entry(*key) {
-            counts.get_mut().1 += 1;
+    // Of each place in new, the next with its key.
+    let mut next = vec![None; new.len()];
+    for (place, key) in new.iter().enumerate().rev() {
+        if let Some(of_key) = often.get_mut(key) {
+            of_key.new += 1;
+            next[place] = of_key.next.replace(place);
         }
     }
-    counts.retain(|_, (one, two)| if strictly { one == two } else { *two > 0 });
-    let mut places: HashMap<u128, VecDeque<usize>> = HashMap::with_capacity(counts.len());
-    for (place, key) in new.iter().enumerate() {
-        if counts.contains_key(key) {
-            places.entry(*key).or_default().push_back(place);
+    let mut pairs = Vec::new();
+    for (place, key) in base.iter().enumerate() {
+        let Some(of_key) = often.get_mut(key) else { continue };
+        if let Some(in_new) = of_key.next.filter(|_| !strictly || of_key.base == of_key.new) {
+            of_key.next = next[in_new];
+            pairs.push((place, in_new));
         }
     }
-    let pair = |(place, key): (usize, &u128)| Some((place, places.get_mut(key)?.pop_front()?));
-    base.iter().enumerate().filter_map(pair).collect()
+    pairs
 }
 
 /// The most of these pairs whose second places rise too.

@@ -19,8 +19,8 @@ use super::lcs::{Behind, common};
 /// Items of the first window.
 const FIRST: usize = 64;
 /// How much larger the next one is.
-const GROWTH: usize = 4;
-/// After so many same items in a row, both agree again.
+const GROWTH: usize = 16;
+/// After so many same items with nothing but changed ones between them, both agree again.
 const AGREED: usize = 16;
 /// What items of one side that wait may hold themselves, in bytes.
 const HELD_BYTES_MAX: usize = 32 << 20;
@@ -166,11 +166,11 @@ impl<S: Sequences> Aligner<S> {
                 return Ok(());
             }
             let pairs = common(&base, &new, Behind::Unknown);
-            let agreed = in_a_row(&pairs, base.len(), new.len());
-            if agreed >= AGREED {
-                // From the last item that is sure, the heads are the same again.
-                let (i, j) = pairs[pairs.len() - agreed];
-                self.give(&pairs[..pairs.len() - agreed], i, j);
+            if agreed(&pairs, base.len(), new.len()) >= AGREED {
+                // The last few may belong elsewhere.
+                let sure = pairs.len() - AGREED / 2;
+                let (i, j) = pairs[sure];
+                self.give(&pairs[..sure], i, j);
                 return Ok(());
             }
             let fits = |ahead: &Ahead<_>| ahead.ended || !ahead.is_full(self.window);
@@ -224,14 +224,14 @@ impl<S: Sequences> Aligner<S> {
     }
 }
 
-/// How many pairs stand in a row, without a gap, up to where one of the lists ends.
-fn in_a_row(pairs: &[(usize, usize)], base_count: usize, new_count: usize) -> usize {
+/// How many pairs there are near the end of a list, between which as many items of both lists are left over.
+fn agreed(pairs: &[(usize, usize)], base_count: usize, new_count: usize) -> usize {
     let Some((i, j)) = pairs.last() else { return 0 };
-    if i + 1 < base_count && j + 1 < new_count {
+    if i + AGREED < base_count && j + AGREED < new_count {
         return 0;
     }
-    let row = pairs.windows(2).rev();
-    1 + row.take_while(|two| two[1] == (two[0].0 + 1, two[0].1 + 1)).count()
+    let as_far = |pair: &&(usize, usize)| pair.0 + j == pair.1 + i;
+    pairs.iter().rev().take_while(as_far).count()
 }
 
 /// Where to go on if no agreement is in sight: behind most of what was found, for more may be found of the rest.
