@@ -226,7 +226,11 @@ impl SideRules {
             }
         }
         if let (Left::In { payload, .. }, Some(erased)) = (&mut left, &erased) {
-            *payload = Payload::of(erased);
+            // Where the data lie stays known.
+            *payload = match (row.payload, Payload::of(erased)) {
+                (Payload::Stored(_, id), Payload::Digest(digest)) => Payload::Stored(digest, id),
+                (_, payload) => payload,
+            };
         }
         Ok((left, erased))
     }

@@ -4,7 +4,7 @@ use blkreplay_core::diff::{BudgetRule, Mask, canonical, survey_text};
 use blkreplay_core::units::ByteRange;
 
 /// A text is read or refused; a line that is read is written again as one that reads the same.
-pub fn text(data: &[u8]) {
+pub(crate) fn text(data: &[u8]) {
     let surveyed = survey_text(data);
     let Ok(text) = str::from_utf8(data) else { return };
     for line in text.lines() {
@@ -21,7 +21,7 @@ pub fn text(data: &[u8]) {
 }
 
 /// Texts, right and nearly right.
-pub fn text_seeds() -> Vec<Vec<u8>> {
+pub(crate) fn text_seeds() -> Vec<Vec<u8>> {
     let text = "# blkreplay canonical 1\n# devices disk da\\u{20}ta\n\
                 disk e000 write 0+512 fua,refused xxh3:000102030405060708090a0b0c0d0e0f ok\n\
                 disk e001 flush -\nda\\u{20}ta e000 read 512+4 zeroes EIO\n";
@@ -33,7 +33,7 @@ pub fn text_seeds() -> Vec<Vec<u8>> {
 }
 
 /// A mask is refused, or means the same when it is written again, and masks no byte outside of a request.
-pub fn mask(data: &[u8]) {
+pub(crate) fn mask(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let Ok(mask) = text.parse::<Mask>() else { return };
     assert_eq!(mask.to_string().parse(), Ok(mask.clone()), "{mask}");
@@ -49,14 +49,14 @@ pub fn mask(data: &[u8]) {
 }
 
 /// Masks of each form.
-pub fn mask_seeds() -> Vec<Vec<u8>> {
+pub(crate) fn mask_seeds() -> Vec<Vec<u8>> {
     ["0x42c..0x434", "+0..8, 16..=20 every 512", "0x2c..0x34, 1k..1025 in 4k"]
         .map(Into::into)
         .into()
 }
 
 /// A budget is refused at a place in its text, or judges.
-pub fn budget(data: &[u8]) {
+pub(crate) fn budget(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     match BudgetRule::parse(text) {
         Ok(budget) => {
@@ -72,7 +72,7 @@ pub fn budget(data: &[u8]) {
 }
 
 /// Budgets of each form.
-pub fn budget_seeds() -> Vec<Vec<u8>> {
+pub(crate) fn budget_seeds() -> Vec<Vec<u8>> {
     [
         "count(flush) <= +5%",
         "p99(lat where read) <= +10% && +200us",
