@@ -3,7 +3,7 @@
 //! Reads no files. Like `rows`, but it counts epochs by any barrier, and sees which requests straddle one. Invariant: no more than
 //! `ROWS_HELD_MAX` requests wait for how they ended; beyond that the oldest is given out without.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::compared::Compared;
 use super::rule::Barrier;
@@ -16,8 +16,27 @@ use crate::request::{DeviceId, Operation, RequestId};
 struct Device {
     /// Barriers released.
     released: u64,
+    /// Barriers issued.
+    issued: u64,
     /// Barriers in flight.
     flying: Vec<RequestId>,
+}
+
+/// A request, and whether it waits for how it ended.
+#[derive(Debug)]
+struct Held {
+    one: Compared,
+    waits: bool,
+    /// Barriers issued on its device until it was: with more, it straddles them.
+    barriers: u64,
+}
+
+impl Held {
+    /// A barrier that was issued since it was straddles it.
+    fn straddle(&mut self, devices: &BTreeMap<DeviceId, Device>) {
+        let issued = devices.get(&self.one.device).map_or(0, |device| device.issued);
+        self.one.straddling |= issued > self.barriers;
+    }
 }
 
 /// Joins events as they come.
@@ -26,12 +45,12 @@ pub(super) struct Joiner {
     barrier: Barrier,
     /// Only requests of this device are given out.
     only: Option<DeviceId>,
-    held: VecDeque<Compared>,
+    held: VecDeque<Held>,
     /// Requests given out so far: the first of `held` has this number.
     given: u64,
-    /// Numbers of the requests that wait for how they end.
-    open: HashMap<RequestId, u64>,
-    devices: HashMap<DeviceId, Device>,
+    /// Numbers of the requests that wait for how they end, once their ids did not ascend.
+    open: Option<HashMap<RequestId, u64>>,
+    devices: BTreeMap<DeviceId, Device>,
     /// Place of the next request.
     place: u64,
     /// What is issued from here on is not given out.
@@ -47,8 +66,8 @@ impl Joiner {
             only,
             held: VecDeque::new(),
             given: 0,
-            open: HashMap::new(),
-            devices: HashMap::new(),
+            open: None,
+            devices: BTreeMap::new(),
             place: 0,
             closed: false,
             finished: false,
@@ -90,22 +109,24 @@ impl Joiner {
     /// Says that no events follow: what is still open is given out without an end.
     pub(super) fn finish(&mut self) {
         self.finished = true;
-        self.open.clear();
     }
 
     /// The next request, if it is known how it ended or there is no room to wait longer.
     pub(super) fn pop(&mut self) -> Option<Compared> {
         let first = self.held.front()?;
-        let waits = self.open.get(&first.id) == Some(&self.given);
+        let waits = first.waits && !self.finished;
         if waits && self.held.len() <= ROWS_HELD_MAX {
             return None;
         }
-        let first = self.held.pop_front()?;
-        if waits {
-            self.open.remove(&first.id);
+        let mut first = self.held.pop_front()?;
+        if first.waits {
+            first.straddle(&self.devices);
+        }
+        if let Some(open) = self.open.as_mut().filter(|_| first.waits) {
+            open.remove(&first.one.id);
         }
         self.given += 1;
-        Some(first)
+        Some(first.one)
     }
 
     fn issue(&mut self, event: &Event, issue: &Issue) {
@@ -119,13 +140,14 @@ impl Joiner {
         let (epoch, straddling) = (of.released, !of.flying.is_empty());
         if self.barrier.is(&request) {
             of.flying.push(id);
-            self.overlap(device);
+            of.issued += 1;
         }
+        let barriers = of.issued;
         if self.closed {
             return;
         }
-        self.open.insert(id, self.given + self.held.len() as u64);
-        self.held.push_back(Compared {
+        self.open(id);
+        let one = Compared {
             place,
             id,
             device,
@@ -136,31 +158,53 @@ impl Joiner {
             payload,
             masked: false,
             result: None,
-        });
+        };
+        self.held.push_back(Held { one, waits: true, barriers });
     }
 
-    /// A barrier was issued: what is in flight with it straddles it.
-    fn overlap(&mut self, device: DeviceId) {
-        for number in self.open.values() {
-            let held = usize::try_from(number - self.given).ok();
-            if let Some(held) = held.and_then(|held| self.held.get_mut(held))
-                && held.device == device
-            {
-                held.straddling = true;
-            }
+    /// The next request that is held waits for how it ends. Recorders count ids up, which needs no table.
+    fn open(&mut self, id: RequestId) {
+        let number = self.given + self.held.len() as u64;
+        if self.open.is_none() && self.held.back().is_some_and(|last| last.one.id >= id) {
+            let waiting = self.held.iter().zip(self.given..).filter(|(held, _)| held.waits);
+            self.open = Some(waiting.map(|(held, number)| (held.one.id, number)).collect());
         }
+        if let Some(open) = &mut self.open
+            && let Some(before) = open.insert(id, number)
+            && let Some(held) =
+                self.held.get_mut(usize::try_from(before - self.given).unwrap_or(usize::MAX))
+        {
+            // An id that was issued twice, which no recorder does, is answered for the later one.
+            held.waits = false;
+        }
+    }
+
+    /// The request with this id, if it waits for how it ends; it does not any more.
+    fn ended(&mut self, id: RequestId) -> Option<&mut Compared> {
+        let place = if let Some(open) = &mut self.open {
+            usize::try_from(open.remove(&id)? - self.given).ok()?
+        } else {
+            let first = self.held.front()?.one.id;
+            let near = usize::try_from(id.0.checked_sub(first.0)?).ok()?;
+            match self.held.get(near) {
+                Some(held) if held.one.id == id => near,
+                _ => self.held.binary_search_by_key(&id, |held| held.one.id).ok()?,
+            }
+        };
+        let held = self.held.get_mut(place).filter(|held| held.waits)?;
+        held.waits = false;
+        held.straddle(&self.devices);
+        Some(&mut held.one)
     }
 
     fn block(&mut self, block: &Block) {
         if self.only.is_none_or(|only| only == block.device) {
             self.release(block);
         }
-        let Some(number) = self.open.remove(&block.id) else { return };
-        let held = usize::try_from(number - self.given).ok();
-        let Some(held) = held.and_then(|held| self.held.get_mut(held)) else { return };
-        held.result = Some(block.result);
+        let Some(one) = self.ended(block.id) else { return };
+        one.result = Some(block.result);
         if block.payload != Payload::Absent {
-            held.payload = block.payload;
+            one.payload = block.payload;
         }
     }
 
