@@ -1,7 +1,7 @@
 //! Puts together what is compared of each request: events in, requests in the order of issue out, with their epochs.
 //!
 //! Reads no files. Like `rows`, but it counts epochs by any barrier, and sees which requests straddle one. Invariant: no more than
-//! `ROWS_HELD_MAX` requests wait for how they ended; beyond that the oldest is given out without.
+//! `ROWS_HELD_MAX` requests wait for how they ended; with more it says so, for what is not known must not count as the same.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -53,6 +53,8 @@ pub(super) struct Joiner {
     devices: BTreeMap<DeviceId, Device>,
     /// Place of the next request.
     place: u64,
+    /// So many may be held.
+    held_max: usize,
     /// What is issued from here on is not given out.
     closed: bool,
     finished: bool,
@@ -69,6 +71,7 @@ impl Joiner {
             open: None,
             devices: BTreeMap::new(),
             place: 0,
+            held_max: ROWS_HELD_MAX,
             closed: false,
             finished: false,
         }
@@ -111,11 +114,16 @@ impl Joiner {
         self.finished = true;
     }
 
-    /// The next request, if it is known how it ended or there is no room to wait longer.
+    /// The oldest request, if there is no room to wait longer for how it ended.
+    pub(super) fn overdue(&self) -> Option<RequestId> {
+        let first = self.held.front().filter(|first| first.waits && !self.finished)?;
+        (self.held.len() > self.held_max).then_some(first.one.id)
+    }
+
+    /// The next request, if it is known how it ended.
     pub(super) fn pop(&mut self) -> Option<Compared> {
         let first = self.held.front()?;
-        let waits = first.waits && !self.finished;
-        if waits && self.held.len() <= ROWS_HELD_MAX {
+        if first.waits && !self.finished {
             return None;
         }
         let mut first = self.held.pop_front()?;
@@ -218,5 +226,79 @@ impl Joiner {
         // A flush counts too whose issue lies before all that was read.
         let flush = block.operation == Operation::Flush && self.barrier != Barrier::None;
         of.released += u64::from(flush || flying.is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::CompletionFlags;
+    use crate::request::{ConnectionId, Errno, Flags, Request};
+    use crate::units::{ByteRange, Nanos};
+
+    fn issue(id: u64) -> EventKind {
+        let range = ByteRange::default();
+        EventKind::Issue(Issue {
+            id: RequestId(id),
+            device: DeviceId(0),
+            connection: ConnectionId(0),
+            cookie: 0,
+            request: Request { operation: Operation::Read, range, flags: Flags::NONE },
+            payload: Payload::Absent,
+            early: Nanos(0),
+        })
+    }
+
+    fn block(id: u64, errno: u16) -> EventKind {
+        EventKind::Block(Block {
+            id: RequestId(id),
+            device: DeviceId(0),
+            operation: Operation::Read,
+            result: Err(Errno(errno)),
+            latency: Nanos(0),
+            hold: Nanos(0),
+            flags: CompletionFlags::default(),
+            payload: Payload::Absent,
+            extents: Vec::new(),
+        })
+    }
+
+    fn joined(kinds: impl IntoIterator<Item = EventKind>) -> Vec<(u64, Option<u16>)> {
+        let mut joiner = Joiner::new(Barrier::Flush, None);
+        let mut all = Vec::new();
+        for kind in kinds {
+            joiner.push(&Event { time: Nanos(0), kind });
+            all.extend(std::iter::from_fn(|| joiner.pop()));
+        }
+        joiner.finish();
+        all.extend(std::iter::from_fn(|| joiner.pop()));
+        assert!(joiner.is_done());
+        let errno = |one: Compared| one.result.and_then(Result::err).map(|errno| errno.0);
+        all.into_iter().map(|one| (one.id.0, errno(one))).collect()
+    }
+
+    #[test]
+    fn ends_find_their_requests_whatever_the_order_of_ids() {
+        let counted = [issue(3), issue(4), issue(9), block(9, 1), block(3, 2), block(4, 3)];
+        assert_eq!(joined(counted), [(3, Some(2)), (4, Some(3)), (9, Some(1))]);
+        let mixed = [issue(5), issue(2), block(5, 1), issue(4), block(4, 2), block(2, 3)];
+        assert_eq!(joined(mixed), [(5, Some(1)), (2, Some(3)), (4, Some(2))]);
+        let twice = [issue(5), issue(5), block(5, 1), block(5, 2), block(7, 3)];
+        assert_eq!(joined(twice), [(5, None), (5, Some(1))]);
+        assert_eq!(joined([issue(1), issue(2), block(2, 1)]), [(1, None), (2, Some(1))]);
+    }
+
+    #[test]
+    fn a_request_that_stays_open_for_too_long_is_named() {
+        let mut joiner = Joiner::new(Barrier::Flush, None);
+        joiner.held_max = 3;
+        for id in 0..4 {
+            assert_eq!(joiner.overdue(), None);
+            joiner.push(&Event { time: Nanos(0), kind: issue(id) });
+        }
+        assert_eq!((joiner.pop(), joiner.overdue()), (None, Some(RequestId(0))));
+        joiner.push(&Event { time: Nanos(0), kind: block(0, 1) });
+        assert_eq!(joiner.overdue(), None);
+        assert_eq!(joiner.pop().unwrap().id, RequestId(0));
     }
 }

@@ -230,6 +230,9 @@ impl<'side, R: Read + Seek + Send> TraceRequests<'side, R> {
             if self.joiner.is_done() {
                 return Ok(None);
             }
+            if let Some(id) = self.joiner.overdue() {
+                return Err(DiffError::Open { id }.of(self.side.which));
+            }
             self.read()?;
         }
     }
