@@ -111,6 +111,11 @@ impl Chosen {
         Ok(())
     }
 
+    /// The filter, which knows all that it must.
+    pub(crate) fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
     /// What joins rows so that they know all that the filter asks for.
     pub(crate) fn joiner(&self) -> Joiner {
         if self.needs.written { Joiner::new().knowing_written() } else { Joiner::new() }
@@ -132,6 +137,13 @@ impl Chosen {
             count.set(count.get() + 1);
         }
         refused.is_none()
+    }
+
+    /// Takes what somebody else counted: all requests, then those that passed each term and those before it.
+    pub(crate) fn passed(&self, counts: &[u64]) {
+        for (count, passed) in std::iter::once(&self.seen).chain(&self.passed).zip(counts) {
+            count.set(*passed);
+        }
     }
 
     /// Whether there was a request to choose.

@@ -1,18 +1,20 @@
-//! `check --findings`: what is worth a look in a trace. A path comes in, lines and a count by level go out.
+//! `check --findings`: what is worth a look in a trace. Events come in while it is checked, lines and a count by level go out.
 //!
-//! What is found is core's, what a line looks like is `output`'s. Invariant: what is whole is looked at, and what cannot be
-//! looked at is said.
+//! What is found is core's, what a line looks like is `output`'s. Invariants: what is whole is looked at, and what cannot be
+//! looked at is said; lines wait for those of the check, and where they are not bounded the trace is walked once more instead.
 
-use std::io;
-use std::path::Path;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
-use blkreplay_core::format::{Header, Loss, ReadError};
-use blkreplay_core::view::findings::{Findings, FirstPass, Level};
+use blkreplay_core::event::Event;
+use blkreplay_core::format::{self, CheckError, Depth, Finding, Header, Inspector};
+use blkreplay_core::query::QueryError;
+use blkreplay_core::view::findings::{Findings, Level};
 
-use crate::failure::Failure;
+use crate::input::{self, Input};
 use crate::output::expert::Lines;
 use crate::printer::Output;
-use crate::trace::{self, Trace};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -41,79 +43,117 @@ impl Levels {
     }
 }
 
-/// Why looking stopped early.
-enum Stop {
-    Write(io::Error),
-    Trouble(Failure),
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Stop {
-        Stop::Write(error)
-    }
-}
-
-/// Looks at the trace at `path`, called `name`. The inner failure is about that trace only.
-pub(crate) fn look(
-    path: &Path,
-    name: &Path,
+/// Looks for findings in one trace.
+#[derive(Debug)]
+pub(crate) struct Expert {
+    name: PathBuf,
     asked: Asked,
-    out: &mut Output,
-) -> Result<Result<Levels, Failure>, Failure> {
-    match told(path, name, asked, out) {
-        Ok(levels) => Ok(Ok(levels)),
-        Err(Stop::Write(error)) => Err(Failure::output(error)),
-        Err(Stop::Trouble(failure)) => Ok(Err(failure)),
-    }
+    /// Once there is a header.
+    found: Option<(Findings, Lines)>,
+    /// Why no findings can be looked for.
+    failed: Option<QueryError>,
 }
 
-fn told(path: &Path, name: &Path, asked: Asked, out: &mut Output) -> Result<Levels, Stop> {
-    let mut findings = first_pass(path)?;
-    let mut trace = trace::open(path).map_err(Stop::Trouble)?;
-    let names = trace.header().devices.iter().map(|device| device.name.clone()).collect();
-    let mut lines = Lines::new(name, names, asked);
-    each(&mut trace, path, |index, event| {
-        findings.push(index, event);
+impl Expert {
+    /// For the trace at `path`.
+    pub(crate) fn new(path: &Path, asked: Asked) -> Expert {
+        Expert { name: input::name(path).into_owned(), asked, found: None, failed: None }
+    }
+
+    /// Takes what the trace says of itself.
+    pub(crate) fn header(&mut self, header: &Header) {
+        let names = header.devices.iter().map(|device| device.name.clone()).collect();
+        match Findings::new(header) {
+            Ok(findings) => {
+                self.found = Some((findings, Lines::new(&self.name, names, self.asked)));
+            }
+            Err(error) => self.failed = Some(error),
+        }
+    }
+
+    /// Takes the event with this index, or the index of one that is not known.
+    pub(crate) fn event(
+        &mut self,
+        index: u64,
+        event: Option<&Event>,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        let Some((findings, lines)) = &mut self.found else { return Ok(()) };
+        match event {
+            Some(event) => findings.push(index, event),
+            None => findings.pass_over(index),
+        }
         findings.take().try_for_each(|finding| lines.finding(&finding, out))
-    })?;
-    finish(&mut findings, trace.loss(), &mut lines, out)?;
-    Ok(lines.sums(findings.unknown(), out)?)
-}
-
-fn finish(
-    findings: &mut Findings,
-    loss: Option<&Loss>,
-    lines: &mut Lines,
-    out: &mut Output,
-) -> io::Result<()> {
-    findings.finish(loss);
-    findings.take().try_for_each(|finding| lines.finding(&finding, out))
-}
-
-/// What all requests say together.
-fn first_pass(path: &Path) -> Result<Findings, Stop> {
-    let mut trace = trace::open(path).map_err(Stop::Trouble)?;
-    let header: Header = trace.header().clone();
-    let mut first = FirstPass::new(&header).map_err(|error| {
-        Stop::Trouble(Failure::because("a rule of --findings is no filter", error))
-    })?;
-    each(&mut trace, path, |index, event| {
-        first.push(index, event);
-        Ok(())
-    })?;
-    Ok(first.finish(&header))
-}
-
-fn each(
-    trace: &mut Trace,
-    path: &Path,
-    mut take: impl FnMut(u64, blkreplay_core::event::Event) -> io::Result<()>,
-) -> Result<(), Stop> {
-    let failed = |error: ReadError| {
-        Stop::Trouble(Failure::because(format!("cannot read {} further", path.display()), error))
-    };
-    while let Some((index, event)) = trace.next_event().map_err(failed)? {
-        take(index, event)?;
     }
-    Ok(())
+
+    /// No events follow. Gives how many were found, or why nothing was looked for.
+    pub(crate) fn finish(self, out: &mut impl Write) -> io::Result<Result<Levels, Unlooked>> {
+        let Some((mut findings, mut lines)) = self.found else {
+            return Ok(Err(self.failed.map_or(Unlooked::NoHeader, Unlooked::NoFilter)));
+        };
+        findings.finish();
+        findings.take().try_for_each(|finding| lines.finding(&finding, out))?;
+        lines.sums(findings.unknown(), out).map(Ok)
+    }
+}
+
+/// Why no findings were looked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unlooked {
+    #[error("its header is not whole")]
+    NoHeader,
+    #[error("a rule of --findings is no filter: {0}")]
+    NoFilter(#[source] QueryError),
+}
+
+/// Walks the trace `input` only for its findings.
+pub(crate) fn walk(
+    input: Input,
+    expert: Expert,
+    out: &mut Output,
+) -> Result<io::Result<Result<Levels, Unlooked>>, CheckError> {
+    let mut walker = Walker { expert, out, written: Ok(()) };
+    match format::check(input, Depth::Structure, &mut walker) {
+        Err(CheckError::Stopped) | Ok(_) => {}
+        Err(error) => return Err(error),
+    }
+    let Walker { expert, out, written } = walker;
+    Ok(written.and_then(|()| expert.finish(out)))
+}
+
+/// Hears only of events.
+struct Walker<'a> {
+    expert: Expert,
+    out: &'a mut Output,
+    written: io::Result<()>,
+}
+
+impl Walker<'_> {
+    fn take(&mut self, index: u64, event: Option<&Event>) {
+        if self.written.is_ok() {
+            self.written = self.expert.event(index, event, self.out);
+        }
+    }
+}
+
+impl Inspector for Walker<'_> {
+    fn finding(&mut self, _: Finding) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn walked(&mut self, _: u64, _: u64) -> ControlFlow<()> {
+        if self.written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    fn header(&mut self, header: &Header) {
+        self.expert.header(header);
+    }
+
+    fn event(&mut self, index: u64, event: &Event) {
+        self.take(index, Some(event));
+    }
+
+    fn passed_over(&mut self, index: u64) {
+        self.take(index, None);
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::path::Path;
 
 use blkreplay_core::event::Event;
 use blkreplay_core::format::{Events, Loss, ReadError, Start, Target};
@@ -15,6 +16,8 @@ use blkreplay_core::view::Fold;
 
 use crate::chosen::Chosen;
 use crate::failure::Failure;
+use crate::found::{self, Told};
+use crate::meant::Meant;
 use crate::printer::Output;
 use crate::trace::Trace;
 
@@ -45,6 +48,8 @@ pub(crate) struct Lines<'a> {
     pub(crate) written: bool,
     /// Only requests that it means.
     pub(crate) chosen: Option<&'a Chosen>,
+    /// Where the trace lies, if those that are meant may be looked for without going over all.
+    pub(crate) searched: Option<&'a Path>,
 }
 
 /// Why telling stopped early.
@@ -166,6 +171,31 @@ impl Teller for Folding {
     }
 }
 
+/// Hands on those of requests that are meant. Which those are is told by all of a trace.
+impl Teller for Meant<'_> {
+    type Item = (u64, Event);
+
+    const SEEKS: bool = false;
+
+    fn start(&mut self, _: &Start) {}
+
+    fn last(count: u64) -> Target {
+        Target::LastEvents(count)
+    }
+
+    fn push(&mut self, index: u64, event: Event) {
+        Meant::push(self, index, event);
+    }
+
+    fn finish(&mut self) {
+        Meant::finish(self);
+    }
+
+    fn pop(&mut self) -> Option<(u64, (u64, Event))> {
+        Meant::pop(self).map(|(index, event)| (index, (index, event)))
+    }
+}
+
 impl Lines<'_> {
     /// Tells requests.
     pub(crate) fn rows(
@@ -174,10 +204,17 @@ impl Lines<'_> {
         out: &mut Output,
         mut print: impl FnMut(&Row, &mut Output) -> io::Result<()>,
     ) -> Result<Option<Loss>, Stop> {
+        let told = match self.chosen.zip(self.searched) {
+            Some((chosen, path)) => match found::tell(path, chosen, self.limit, out, &mut print)? {
+                Told::All(loss) => return Ok(loss),
+                Told::Part(told) => told,
+            },
+            None => 0,
+        };
         let takes = |row: &Row| self.chosen.is_none_or(|chosen| chosen.takes(row));
         let joiner = self.chosen.map_or_else(Joiner::new, Chosen::joiner);
         let joiner = if self.written { joiner.knowing_written() } else { joiner };
-        self.tell(trace, joiner, out, takes, |row, out| print(row, out))
+        self.tell(trace, (joiner, told), out, takes, |row, out| print(row, out))
     }
 
     /// Tells events, with their indices.
@@ -189,15 +226,19 @@ impl Lines<'_> {
     ) -> Result<Option<Loss>, Stop> {
         let print = |(index, event): &(u64, Event), out: &mut Output| print(*index, event, out);
         if self.folded {
-            return self.tell(trace, Folding::default(), out, |_| true, print);
+            return self.tell(trace, (Folding::default(), 0), out, |_| true, print);
         }
-        self.tell(trace, Plain::default(), out, |_| true, print)
+        match self.chosen {
+            Some(chosen) => self.tell(trace, (Meant::by(chosen), 0), out, |_| true, print),
+            None => self.tell(trace, (Plain::default(), 0), out, |_| true, print),
+        }
     }
 
+    /// Tells what `teller` makes of events, but for the first `told`, which were told already.
     fn tell<T: Teller>(
         &self,
         mut trace: Trace,
-        mut teller: T,
+        (mut teller, mut told): (T, u64),
         out: &mut Output,
         takes: impl Fn(&T::Item) -> bool,
         mut print: impl FnMut(&T::Item, &mut Output) -> io::Result<()>,
@@ -231,11 +272,16 @@ impl Lines<'_> {
                     continue;
                 }
                 let Some(item) = kept.pass(item) else { continue };
+                if told > 0 {
+                    told -= 1;
+                } else {
+                    print(&item, out)?;
+                }
+                left -= 1;
+                // What lies behind the last that was asked for is nobody's business, nor is what is lost there.
                 if left == 0 {
                     return Ok(None);
                 }
-                print(&item, out)?;
-                left -= 1;
             }
             if finished || left == 0 {
                 break;

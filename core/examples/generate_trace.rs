@@ -1,8 +1,8 @@
-//! Writes a long trace quickly, for benchmarks: `cargo run --release --example generate_trace -- FILE REQUESTS`.
+//! Writes a long trace quickly, for benchmarks: `cargo run --release --example generate_trace -- FILE REQUESTS [STALLS]`.
 //!
 //! No data are stored. The requests look like those of a busy disk: 4 KiB to 256 KiB, random and in sequence,
-//! 32 in flight, answered out of order, a flush now and then. Invariant: the same number of requests gives the
-//! same file.
+//! 32 in flight, answered out of order, a flush now and then. STALLS is how many requests there are to a stall of
+//! 8 ms, a million unless said otherwise. Invariant: the same arguments give the same file.
 
 #![expect(clippy::cast_precision_loss, reason = "numbers to look at, far below 2^52")]
 
@@ -26,6 +26,12 @@ const DEPTH: u64 = 32;
 
 /// One flush in so many requests.
 const FLUSH_EVERY: u64 = 1024;
+
+/// One stall in so many requests, unless said otherwise.
+const STALL_EVERY: u64 = 1_000_000;
+
+/// How long a stall is.
+const STALL_NS: u64 = 8_000_000;
 
 fn header(requests: u64) -> Header {
     let device = DeviceHeader {
@@ -60,6 +66,8 @@ struct Maker<W: Write> {
     random: u64,
     /// Where a client that reads in sequence has got to.
     sequence: u64,
+    /// One stall in so many requests.
+    stall_every: u64,
 }
 
 impl<W: Write> Maker<W> {
@@ -118,7 +126,9 @@ impl<W: Write> Maker<W> {
             let step = 300 + self.random() % 500;
             self.add(step, EventKind::Issue(issue))?;
         }
-        let step = 20_000 + self.random() % 40_000;
+        let stalls = (first + count) / self.stall_every > first / self.stall_every;
+        let stall = if stalls { STALL_NS } else { 0 };
+        let step = 20_000 + self.random() % 40_000 + stall;
         self.add(step, EventKind::Checkpoint(Checkpoint::Controller))?;
         asked.sort_unstable_by_key(|(id, _, dice)| id / 4 * 4 + dice % 8);
         for (id, operation, dice) in asked {
@@ -127,7 +137,7 @@ impl<W: Write> Maker<W> {
                 device: DeviceId(0),
                 operation,
                 result: Ok(()),
-                latency: Nanos(15_000 + dice % 40_000),
+                latency: Nanos(15_000 + dice % 40_000 + stall),
                 hold: Nanos(500 + dice % 3000),
                 flags: CompletionFlags::default(),
                 payload: Payload::Absent,
@@ -141,12 +151,15 @@ impl<W: Write> Maker<W> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [path, requests] = arguments.as_slice() else {
-        return Err("two arguments are wanted: FILE REQUESTS".into());
+    let (path, requests, stalls) = match arguments.as_slice() {
+        [path, requests] => (path, requests, None),
+        [path, requests, stalls] => (path, requests, Some(stalls)),
+        _ => return Err("two or three arguments are wanted: FILE REQUESTS [STALLS]".into()),
     };
     let requests: u64 = requests.parse()?;
+    let stall_every = stalls.map_or(Ok(STALL_EVERY), |stalls| stalls.parse())?.max(1);
     let writer = Writer::create(File::create(path)?, &header(requests), 0x7261_6e64_6f6d, 5)?;
-    let mut maker = Maker { writer, time: 0, random: 1, sequence: 0 };
+    let mut maker = Maker { writer, time: 0, random: 1, sequence: 0, stall_every };
     for first in (0..requests).step_by(usize::try_from(DEPTH)?) {
         maker.batch(first, DEPTH.min(requests - first))?;
     }

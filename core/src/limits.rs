@@ -181,6 +181,9 @@ pub const FINDINGS_RANGES_MAX: usize = 1 << 18;
 /// Failed requests that are kept in mind to find who asks again.
 pub const FINDINGS_ERRORS_MAX: usize = 256;
 
+/// The slowest requests of each operation that are kept in mind until those that are usual are known. Up to twice as many are for a while.
+pub const FINDINGS_SLOW_MAX: usize = 1 << 10;
+
 /// Longest line of canonical text, in bytes: one has the names of all devices.
 pub const CANONICAL_LINE_BYTES_MAX: usize = 1 << 20;
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# How fast `stats` is, beside `print --json` of the same trace. And its latencies beside those that fio reports of a run at depth 1,
-# where the way between fio and the recorder is small against the disk: one that nbdkit makes slow, which nbdfuse makes a file of.
-# Target: our percentiles within 20 % below fio's. At depth 16 what fio queues up is in its latency and not in ours.
+# How fast `stats` is, beside `print --json` of the same trace. And its latencies beside those that fio reports of runs at depth 1,
+# on a disk that nbdkit makes slow and nbdfuse makes a file of: 50 ms, so that the way between fio and the recorder, and whatever else
+# wakes up on this machine, are small against it. Of five runs the median of each ratio is held against the target, and the least is
+# told. Target: our percentiles not above fio's, but for how both round, and within 20 % below them. At depth 16 what fio queues up is in
+# its latency and not in ours.
 #
 #   tests/bench/stats.sh [REQUESTS]
 #
@@ -35,29 +37,44 @@ for tool in fio nbdkit nbdfuse; do
 done
 place=$(mktemp -d)
 mkdir "$place/fuse"
-nbdfuse "$place/fuse" --command nbdkit -s --exit-with-parent --filter=delay memory 64M rdelay=20ms wdelay=20ms &
+nbdfuse "$place/fuse" --command nbdkit -s --exit-with-parent --filter=delay memory 64M rdelay=50ms wdelay=50ms &
 fuse=$!
 trap 'kill $fuse; wait $fuse || true; rm -rf "$place"' EXIT
 until [ -e "$place/fuse/nbd" ]; do
     kill -0 $fuse
     sleep 0.1
 done
-for depth in 1 16; do
+recorded() {
     "$BLKREPLAY" -q record "$place/fuse/nbd" -o "$place/fio.blkr" --force --direct --write --payload none --fingerprint none -- \
-        fio --name=job --ioengine=nbd '--uri={uri}' --rw=randrw --bs=4k --size=64M --io_size=2M --iodepth=$depth \
-        --clocksource=clock_gettime --clat_percentiles=0 --lat_percentiles=1 --output-format=json+ "--output=$place/fio.json"
-    "$BLKREPLAY" stats "$place/fio.blkr" --json >"$place/stats.json"
-    python3 - "$depth" "$place/fio.json" "$place/stats.json" <<'PY'
-import json, sys
-depth, fio, own = sys.argv[1], open(sys.argv[2]).read(), json.load(open(sys.argv[3]))
-fio = json.loads(fio[fio.index("{"):])["jobs"][0]
-for direction in "read", "write":
-    ours, theirs = own["operations"][direction], fio[direction]
-    assert ours["requests"] == theirs["total_ios"] and ours["bytes"] == theirs["io_bytes"]
-    parts = []
-    for name, percent in ("p50", "50.000000"), ("p90", "90.000000"), ("p99", "99.000000"):
-        its = theirs["lat_ns"]["percentile"][percent]
-        parts.append(f"{name} {ours['latency'][name] / its:.2f}, with hold {ours['total'][name] / its:.2f}")
-    print(f"depth {depth:<3} {direction:<6} as part of fio's: {'; '.join(parts)}")
+        fio --name=job --ioengine=nbd '--uri={uri}' --rw=randrw --bs=4k --size=64M --io_size=1M "--iodepth=$1" "--randseed=$2" \
+        --clocksource=clock_gettime --clat_percentiles=0 --lat_percentiles=1 --output-format=json+ "--output=$place/$1.$2.fio"
+    "$BLKREPLAY" stats "$place/fio.blkr" --json >"$place/$1.$2.stats"
+}
+for run in 1 2 3 4 5; do recorded 1 "$run"; done
+recorded 16 1
+python3 - "$place" <<'PY'
+import glob, json, statistics, sys
+
+NAMES = {"p50": "50.000000", "p90": "90.000000", "p99": "99.000000"}
+missed = False
+for depth in 1, 16:
+    ratios = {}
+    for path in sorted(glob.glob(f"{sys.argv[1]}/{depth}.*.fio")):
+        fio = open(path).read()
+        fio = json.loads(fio[fio.index("{"):])["jobs"][0]
+        own = json.load(open(path.removesuffix("fio") + "stats"))["operations"]
+        for direction in "read", "write":
+            ours, theirs = own[direction], fio[direction]
+            assert ours["requests"] == theirs["total_ios"] and ours["bytes"] == theirs["io_bytes"]
+            for name, percent in NAMES.items():
+                its = theirs["lat_ns"]["percentile"][percent]
+                ratios.setdefault((direction, name), []).append((ours["latency"][name] / its, ours["total"][name] / its))
+    for (direction, name), of_runs in ratios.items():
+        (latency, total), least = (statistics.median(part) for part in zip(*of_runs)), min(of_runs)[0]
+        line = f"depth {depth:<2} {direction:<5} {name}: {latency:.3f} of fio's, with hold {total:.3f}; of {len(of_runs)} runs the least {least:.3f}"
+        # fio tells the middle of a bucket a sixty-fourth wide, we a thousandth too much at most.
+        if latency < 0.8 and depth == 1 or max(latency, total) > 1 + 1 / 64 + 2 / 1000:
+            missed, line = True, line + "  MISSED"
+        print(line)
+sys.exit(missed)
 PY
-done

@@ -1,7 +1,9 @@
 //! `print -f`: what is printed is what a slow and obvious choice from all requests leaves.
 
 mod corpus;
+mod events;
 mod oracle;
+mod searched;
 mod world;
 
 use blkreplay_core::query::FIELDS;
@@ -99,7 +101,6 @@ fn what_is_no_filter_is_refused_with_its_place() {
     ]);
     assert_eq!(refused.stdout, "", "{refused}");
     print(&sandbox, "dev == three", "").ends_with(2).says(&["the trace has one, two"]);
-    print(&sandbox, "write", "--events").ends_with(2).says(&["--filter is about requests"]);
     print(&sandbox, "write", "--folded").ends_with(2).says(&["--filter is about requests"]);
     sandbox.write("q.rr", &crate::qemu_logs::log("qemu/logs/q100-boot_a.rr.zst"));
     let log = sandbox.blkreplay("print q.rr -f write").finish();

@@ -316,3 +316,36 @@ fn names_of_disks_and_partitions_of_a_gpt_are_masked_in_both_tables() {
     let (_, left) = differing((&base, &other), &mut Masks::of("gpt-uuid"), 0, 512);
     assert_eq!(left.len(), 2, "a label is not random: {left:x?}");
 }
+
+#[test]
+fn a_superblock_inside_of_larger_writes_is_masked_in_recordings_and_the_preset_is_learned() {
+    let sandbox = Sandbox::new();
+    mkfs_of_two_times(&sandbox);
+    for (image, trace) in [("base.img", "base.blkr"), ("new.img", "new.blkr")] {
+        sandbox.blank("disk.img", 16 << 20);
+        let convert = format!("qemu-img convert -n -f raw -O raw {image} \"$BLKREPLAY_URI\"");
+        let client = sandbox.script("client.sh", &convert);
+        sandbox.blkreplay(&format!("record disk.img -o {trace} -- {client}")).finish().succeeds();
+    }
+    let diff =
+        |words: &str| sandbox.blkreplay(&format!("diff base.blkr new.blkr {words}")).finish();
+    let writes = sandbox.printed("base.blkr -f write&&off<4k&&len>4k -n 1");
+    assert!(!writes.is_empty(), "the superblock lies in a larger write");
+    diff("").ends_with(1);
+    diff("--preset ext4-times").ends_with(0);
+    for align in ["order", "key", "conflict", "state"] {
+        diff(&format!("--align {align} --preset ext4-times")).ends_with(0);
+    }
+    let learned = diff("--learn").ends_with(0).stdout;
+    assert!(learned.ends_with("\n[diff]\npreset = [\"ext4-times\"]\n"), "{learned}");
+    sandbox.write("blkreplay.toml", learned.as_bytes());
+    diff("").ends_with(0);
+}
+
+/// Two images that differ in times of superblocks alone.
+fn mkfs_of_two_times(sandbox: &Sandbox) {
+    sandbox.blank("base.img", 16 << 20);
+    mkfs_ext4(sandbox, "base.img", "1024", "1700000000");
+    sandbox.copy("base.img", "new.img");
+    debugfs(sandbox, "new.img", "ssv mtime 20330518033320\n", "1800000000");
+}

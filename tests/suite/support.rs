@@ -330,6 +330,11 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// How it ended; `None` if a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Asserts that it ended with 0.
     #[track_caller]
     pub(crate) fn succeeds(self) -> Finished {

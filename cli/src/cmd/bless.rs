@@ -15,7 +15,8 @@ Examples:
   blkreplay bless tests/boot.blkr run.blkr       from now on, run.blkr is what is right
   blkreplay bless tests/boot.blkr                take tests/boot.blkr.new, which test left there
 
-A baseline that is canonical text stays text, and one that is not there is made: as text, if its name ends with .txt.
+A baseline that is canonical text stays text, and one that is not there is made: as text, if its
+name ends with .txt.
 Where CI is set, nothing is written unless BLKREPLAY_BLESS=1.
 
 Exit codes: 0 done, 2 trouble.";

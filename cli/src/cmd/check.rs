@@ -7,15 +7,16 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::format::{self, CheckError, Depth, Finding, Inspector};
+use blkreplay_core::event::Event;
+use blkreplay_core::format::{self, CheckError, Depth, Finding, Header, Inspector};
 use blkreplay_core::open::{Found, OpenTraceError};
 use blkreplay_core::qemu::{self, LogChecked, LogFinding, LogInspector};
 use blkreplay_core::view::findings::Level;
 
 use crate::exit::ExitCode;
-use crate::expert::{self, Asked};
+use crate::expert::{self, Asked, Expert, Levels, Unlooked};
 use crate::failure::Failure;
-use crate::input;
+use crate::input::{self, Input};
 use crate::output::expert::{LOG_UNKNOWN, Lines};
 use crate::output::findings::Findings;
 use crate::printer::{Output, Printer};
@@ -131,38 +132,50 @@ impl CheckArgs {
         out: &mut Output,
         printer: &Printer,
     ) -> Result<Result<bool, Failure>, Failure> {
-        let (faults, found) = match self.check(path, out, printer)? {
-            Ok(checked) => checked,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        if !self.looks_for_findings() {
-            return Ok(Ok(faults > 0));
-        }
         let asked = Asked { json: self.json, all: self.all };
-        let name = input::name(path);
-        let levels = if found == Found::QemuLog {
-            let lines = Lines::new(&name, Vec::new(), asked);
-            Ok(lines.sums(Some(LOG_UNKNOWN), out).map_err(Failure::output)?)
-        } else {
-            expert::look(path, &name, asked, out)?
+        let mut expert = self.looks_for_findings().then(|| Held::new(path, asked));
+        let on_the_way = expert.as_mut().filter(|_| !self.all);
+        let (faults, found) = match self.check(path, on_the_way, out, printer)? {
+            Ok(checked) => checked,
+            Err(failure) => {
+                // What was found until then.
+                let held = expert.map(|expert| expert.lines).unwrap_or_default();
+                io::Write::write_all(out, &held).map_err(Failure::output)?;
+                return Ok(Err(failure));
+            }
+        };
+        let Some(expert) = expert else { return Ok(Ok(faults > 0)) };
+        let levels = match found {
+            Found::QemuLog => {
+                let lines = Lines::new(&input::name(path), Vec::new(), asked);
+                lines.sums(&[LOG_UNKNOWN], out).map(Ok)
+            }
+            Found::Trace if self.all => match expert.looks_again(path, out) {
+                Ok(levels) => levels,
+                Err(failure) => return Ok(Err(failure)),
+            },
+            Found::Trace => expert.tells(out),
         };
         let level = self.fail_on.unwrap_or(FailOn::Error).level();
-        Ok(match levels {
-            Ok(levels) => Ok(faults > 0 || levels.reach(level)),
-            // Its faults are told, and why nothing can be looked at is one of them.
-            Err(failure) if faults > 0 => {
+        match levels.map_err(Failure::output)? {
+            Ok(levels) => Ok(Ok(faults > 0 || levels.reach(level))),
+            // Why is one of its faults.
+            Err(why) => {
                 io::Write::flush(out).map_err(Failure::output)?;
-                printer.warn(format_args!("no findings are looked for: {failure}"));
-                Ok(true)
+                printer.warn(format_args!(
+                    "no findings are looked for in {}: {why}",
+                    input::name(path).display()
+                ));
+                Ok(Ok(true))
             }
-            Err(failure) => Err(failure),
-        })
+        }
     }
 
     /// Checks one trace, and says how many faults it has, and what it is. The inner failure is about that trace only.
     fn check(
         &self,
         path: &Path,
+        expert: Option<&mut Held>,
         out: &mut Output,
         printer: &Printer,
     ) -> Result<Result<(u64, Found), Failure>, Failure> {
@@ -172,7 +185,7 @@ impl CheckArgs {
         };
         let name = input::name(path).into_owned();
         let findings = Findings::new(&name, self.json, self.deep);
-        let mut teller = Teller { findings, out, written: Ok(()), progress: None, printer };
+        let mut teller = Teller { findings, expert, out, written: Ok(()), progress: None, printer };
         let outcome = match found {
             Found::Trace => {
                 let depth = if self.deep { Depth::Data } else { Depth::Structure };
@@ -219,9 +232,37 @@ fn explained(path: PathBuf, error: CheckError) -> Failure {
     }
 }
 
+/// An expert whose lines wait for those of the check, of each code the first ten.
+struct Held {
+    expert: Expert,
+    lines: Vec<u8>,
+}
+
+impl Held {
+    fn new(path: &Path, asked: Asked) -> Held {
+        Held { expert: Expert::new(path, asked), lines: Vec::new() }
+    }
+
+    fn tells(self, out: &mut Output) -> io::Result<Result<Levels, Unlooked>> {
+        io::Write::write_all(out, &self.lines)?;
+        self.expert.finish(out)
+    }
+
+    /// Tells all that is found as it is found, which may be much.
+    fn looks_again(
+        self,
+        path: &Path,
+        out: &mut Output,
+    ) -> Result<io::Result<Result<Levels, Unlooked>>, Failure> {
+        let walked = expert::walk(Input::open(path)?, self.expert, out);
+        walked.map_err(|error| explained(input::name(path).into_owned(), error))
+    }
+}
+
 /// Tells findings as they come.
 struct Teller<'a> {
     findings: Findings,
+    expert: Option<&'a mut Held>,
     out: &'a mut Output,
     written: io::Result<()>,
     progress: Option<Progress>,
@@ -231,6 +272,14 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn after_writing(&self) -> ControlFlow<()> {
         if self.written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    fn look(&mut self, index: u64, event: Option<&Event>) {
+        if let Some(Held { expert, lines }) = self.expert.as_deref_mut()
+            && self.written.is_ok()
+        {
+            self.written = expert.event(index, event, lines);
+        }
     }
 
     fn walked_so_far(&mut self, bytes: u64, of: u64) -> ControlFlow<()> {
@@ -257,6 +306,21 @@ impl Inspector for Teller<'_> {
     }
 
     fn walked(&mut self, bytes: u64, of: u64) -> ControlFlow<()> {
-        self.walked_so_far(bytes, of)
+        self.walked_so_far(bytes, of)?;
+        self.after_writing()
+    }
+
+    fn header(&mut self, header: &Header) {
+        if let Some(held) = &mut self.expert {
+            held.expert.header(header);
+        }
+    }
+
+    fn event(&mut self, index: u64, event: &Event) {
+        self.look(index, Some(event));
+    }
+
+    fn passed_over(&mut self, index: u64) {
+        self.look(index, None);
     }
 }

@@ -31,6 +31,7 @@ const PRINT_HELP: &str = "\
 Examples:
   blkreplay print t.blkr                        one line a request, in columns
   blkreplay print t.blkr -n 20 --events         the first 20 events
+  blkreplay print t.blkr --events -f err        the events of requests that failed
   blkreplay print t.blkr --at mark:formatted    from that mark on
   blkreplay print t.blkr -F                     what is being recorded, as it comes
   blkreplay print t.blkr -f 'write && lat > 5ms'   only those: the book has the language
@@ -61,7 +62,7 @@ pub(crate) struct PrintArgs {
     #[arg(value_name = "TRACE")]
     trace: PathBuf,
 
-    /// Print only requests for which this holds, such as `op == write && lat > 5ms`
+    /// Print only requests for which this holds, such as `op == write && lat > 5ms`; with --events, only their events
     #[arg(short = 'f', long, value_name = "FILTER")]
     filter: Option<String>,
 
@@ -158,10 +159,10 @@ impl PrintArgs {
 
     /// Refuses what does not go together.
     fn check(&self, format: Format) -> Result<(), Failure> {
-        if self.filter.is_some() && (self.events || self.folded) {
-            let asked = if self.events { "--events" } else { "--folded" };
-            let what = format!("--filter is about requests, and {asked} asks for events");
-            return Err(Failure::new(what).hint("leave out one of them"));
+        if self.filter.is_some() && self.folded {
+            let what = "--filter is about requests, and --folded leaves events out by their kind";
+            return Err(Failure::new(what)
+                .hint("blkreplay print TRACE --events -f FILTER  prints all events of requests that are meant"));
         }
         if self.fields.is_some() || format == Format::Csv {
             self.check_columns(format)?;
@@ -262,18 +263,21 @@ impl PrintArgs {
         out: &mut Output,
     ) -> Result<Option<Loss>, Stop> {
         let shown = self.fields.as_ref().map(Columns::needs).unwrap_or_default();
+        let seeks = !self.follow
+            && !input::is_stdin(&self.trace)
+            && !shown.context
+            && !chosen.is_some_and(Chosen::needs_all_before);
+        let whole = self.at.is_none() && self.tail.is_none();
         let lines = Lines {
             at: self.at.clone(),
             limit: self.limit,
             tail: self.tail,
             written: shown.written,
             until: if self.follow { Until::End } else { Until::Now },
-            seeks: !self.follow
-                && !input::is_stdin(&self.trace)
-                && !shown.context
-                && !chosen.is_some_and(Chosen::needs_all_before),
+            seeks,
             folded: self.folded,
             chosen,
+            searched: (seeks && whole).then_some(&self.trace),
         };
         let events = self.events || self.folded;
         if let (Some(columns), Format::Text | Format::Json) = (&self.fields, format) {

@@ -19,6 +19,9 @@ use crate::output::diff::text::{Detail, Text};
 use crate::printer::Printer;
 
 const REVIEW_HELP: &str = "\
+Examples:
+  blkreplay review                               one after the other, what test left as .new
+
 Keys, each with Enter:
   a  accept: what is new becomes the baseline
   r  reject: what is new is removed, the baseline stays

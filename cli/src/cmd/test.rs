@@ -28,7 +28,8 @@ In blkreplay.toml:
 Examples:
   blkreplay test                                 compare all, and leave .new beside what differs
   blkreplay test --format junit=junit.xml        the same in CI
-  blkreplay review                               look at what differs, and accept it or not
+
+Then blkreplay review shows what differs, and accepts it or not.
 
 Exit codes: 0 all are the same, 1 some differ or were not made anew, 2 trouble, as a trace that has no baseline.";
 

@@ -68,8 +68,8 @@ struct SumsJson<'a> {
     warn: u64,
     info: u64,
     codes: BTreeMap<&'static str, u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    unknown: Option<&'a str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    unknown: String,
 }
 
 impl Lines {
@@ -151,11 +151,11 @@ impl Lines {
     }
 
     /// Writes how many there are, and what `unknown` says cannot be known.
-    pub(crate) fn sums(self, unknown: Option<&str>, out: &mut impl Write) -> io::Result<Levels> {
+    pub(crate) fn sums(self, unknown: &[&str], out: &mut impl Write) -> io::Result<Levels> {
         let [info, warn, error] = self.levels.0;
         if self.asked.json {
             let codes = self.codes.iter().map(|(code, (_, count))| (*code, *count)).collect();
-            let path = &self.path;
+            let (path, unknown) = (&self.path, unknown.join("; "));
             let sums = SumsJson { schema: SUMS, path, error, warn, info, codes, unknown };
             serde_json::to_writer(&mut *out, &sums)?;
             out.write_all(b"\n")?;
@@ -172,12 +172,12 @@ impl Lines {
                 )?;
             }
         }
-        if let Some(unknown) = unknown {
+        for unknown in unknown {
             writeln!(out, "{path}: {unknown}")?;
         }
         let all = error + warn + info;
         if all == 0 {
-            let nothing = if unknown.is_some() { "nothing else was found" } else { "no findings" };
+            let nothing = if unknown.is_empty() { "no findings" } else { "nothing else was found" };
             writeln!(out, "{path}  {nothing}")?;
             return Ok(self.levels);
         }

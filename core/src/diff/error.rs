@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::format::{Loss, ReadError};
+use crate::limits::ROWS_HELD_MAX;
 use crate::request::{DeviceId, RequestId};
 
 /// One of the two sides.
@@ -51,6 +52,12 @@ pub enum DiffError {
         id: RequestId,
         /// The device, by the number in its trace.
         device: DeviceId,
+    },
+    /// A request that is open for so long that nothing waits for how it ended.
+    #[error("request {id} has no end within the {ROWS_HELD_MAX} requests behind it")]
+    Open {
+        /// The request.
+        id: RequestId,
     },
     /// Summaries and events do not say the same, or the side is another than before.
     #[error("epoch {epoch} of device {} is said to have {said} requests and has not", device.0)]

@@ -79,8 +79,9 @@ pub(super) fn bytes(
     if !difference.facts.has(Fact::Payload) {
         return Ok(None);
     }
-    let data = (base.compared_data(one)?, new.compared_data(other)?);
-    let (Some(one), Some(other)) = data else { return Ok(None) };
+    let (Some(one), Some(other)) = (base.compared_data(one)?, new.compared_data(other)?) else {
+        return Ok(None);
+    };
     Ok(differing(&one, &other))
 }
 

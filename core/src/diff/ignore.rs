@@ -174,7 +174,12 @@ impl SideRules {
 
     /// What is left of a request.
     pub fn judge(&self, row: &Row, data: &GetData<'_>) -> Result<Left, DiffError> {
-        self.judged(row, data, None)
+        self.judged(row, data, None).map(|(left, _)| left)
+    }
+
+    /// The data of a request with zeroes where they are masked; `None` if nothing of them is.
+    pub fn masked(&self, row: &Row, data: &GetData<'_>) -> Result<Option<Bytes>, DiffError> {
+        self.judged(row, data, None).map(|(_, erased)| erased.map(Bytes::from))
     }
 
     /// As [`SideRules::judge`]; asks every rule and counts.
@@ -184,7 +189,7 @@ impl SideRules {
         data: &GetData<'_>,
         meant: &mut Meant,
     ) -> Result<Left, DiffError> {
-        let left = self.judged(row, data, Some(&mut meant.by_rule))?;
+        let (left, _) = self.judged(row, data, Some(&mut meant.by_rule))?;
         meant.left_out += u64::from(left == Left::Out);
         Ok(left)
     }
@@ -194,7 +199,7 @@ impl SideRules {
         row: &Row,
         data: &GetData<'_>,
         mut counts: Option<&mut Vec<u64>>,
-    ) -> Result<Left, DiffError> {
+    ) -> Result<(Left, Option<Vec<u8>>), DiffError> {
         let mut left = Left::In { payload: row.payload, masked: false };
         let mut erased: Option<Vec<u8>> = None;
         for (place, one) in self.rules.iter().enumerate() {
@@ -216,14 +221,18 @@ impl SideRules {
             };
             match &mut counts {
                 Some(counts) => counts[place] += u64::from(holds),
-                None if left == Left::Out => return Ok(Left::Out),
+                None if left == Left::Out => return Ok((left, None)),
                 None => {}
             }
         }
         if let (Left::In { payload, .. }, Some(erased)) = (&mut left, &erased) {
-            *payload = Payload::of(erased);
+            // Where the data lie stays known.
+            *payload = match (row.payload, Payload::of(erased)) {
+                (Payload::Stored(_, id), Payload::Digest(digest)) => Payload::Stored(digest, id),
+                (_, payload) => payload,
+            };
         }
-        Ok(left)
+        Ok((left, erased))
     }
 
     /// Whether a mask means bytes of a request, which are zeroes in `erased` then: its data, once they are known.

@@ -133,7 +133,8 @@ impl<'a> Learner<'a> {
     fn learn(&mut self, difference: &Difference) -> Result<(), DiffError> {
         if let ([one], [other]) = (difference.base.as_slice(), difference.new.as_slice())
             && difference.facts.iter().eq([Fact::Payload])
-            && let (Some(data), Some(others)) = (self.base.data(one)?, self.new.data(other)?)
+            && let (Some(data), Some(others)) =
+                (self.base.compared_data(one)?, self.new.compared_data(other)?)
             && data.len() == others.len()
         {
             if !self.is_of_a_preset(one, &data, &others)? {

@@ -24,6 +24,8 @@ pub struct RuledSide<'a> {
     meant: Meant,
     /// Rows that are read on where the next part lies behind the last.
     kept: Mutex<Option<Cursor<'a>>>,
+    /// The same for data that are asked for one by one.
+    kept_for_data: Mutex<Option<Cursor<'a>>>,
 }
 
 /// Rows up to a place.
@@ -42,7 +44,14 @@ impl<'a> RuledSide<'a> {
     ) -> Result<RuledSide<'a>, DiffError> {
         let rules = SideRules::of(rules, &|text| source.filter(text))?;
         let meant = rules.nothing_meant();
-        let mut side = RuledSide { inner, source, rules, meant, kept: Mutex::default() };
+        let mut side = RuledSide {
+            inner,
+            source,
+            rules,
+            meant,
+            kept: Mutex::default(),
+            kept_for_data: Mutex::default(),
+        };
         side.settle()?;
         side.meant = side.count()?;
         Ok(side)
@@ -176,6 +185,22 @@ impl Side for RuledSide<'_> {
     fn data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
         self.inner.data(of)
     }
+
+    fn compared_data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
+        let whole = self.inner.data(of)?;
+        if !of.masked || whole.is_none() {
+            return Ok(whole);
+        }
+        let mut kept = self.kept_for_data.lock().unwrap_or_else(PoisonError::into_inner);
+        let usable = kept.take().filter(|cursor| cursor.next <= of.place);
+        let cursor = match usable {
+            Some(cursor) => cursor,
+            None => self.cursor()?,
+        };
+        let Some(row) = kept.insert(cursor).at(of.place)? else { return Ok(whole) };
+        let masked = self.rules.masked(&row, &|_| Ok(whole.clone()))?;
+        Ok(masked.or(whole))
+    }
 }
 
 #[cfg(test)]
@@ -272,7 +297,11 @@ mod tests {
         }
 
         fn data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
-            Ok(self.data[usize::try_from(of.place).unwrap()].clone())
+            match of.payload {
+                Payload::Stored(..) => Ok(self.data[usize::try_from(of.place).unwrap()].clone()),
+                Payload::Zeroes => Ok(Some(vec![0; 4].into())),
+                Payload::Absent | Payload::Digest(_) => Ok(None),
+            }
         }
     }
 
@@ -317,7 +346,11 @@ mod tests {
         let mut requests = side.requests(&Part::ALL).unwrap();
         let mut left = Vec::new();
         while let Some(one) = requests.next_request().unwrap() {
-            left.push((one.place, one.payload, one.masked));
+            let payload = match one.payload {
+                Payload::Stored(digest, _) => Payload::Digest(digest),
+                payload => payload,
+            };
+            left.push((one.place, payload, one.masked));
         }
         left
     }
@@ -476,6 +509,24 @@ mod tests {
     }
 
     #[test]
+    fn data_as_they_are_compared_have_zeroes_where_they_are_masked() {
+        let world = three();
+        let side = RuledSide::new(&world, &world, &[mask("2..6", "")]).unwrap();
+        let mut requests = side.requests(&Part::ALL).unwrap();
+        let mut all = Vec::new();
+        while let Some(one) = requests.next_request().unwrap() {
+            all.push(one);
+        }
+        let expected: [&[u8]; 3] = [b"aa\0\0", b"\0\0bb", b"cccc"];
+        for place in [0, 1, 2, 1, 0] {
+            let data = side.compared_data(&all[place]).unwrap().unwrap();
+            assert_eq!(data, expected[place], "{place}");
+            let whole: [&[u8]; 3] = [b"aaaa", b"bbbb", b"cccc"];
+            assert_eq!(side.data(&all[place]).unwrap().unwrap(), whole[place]);
+        }
+    }
+
+    #[test]
     fn parts_are_the_same_in_any_order_they_are_gone_over() {
         let world = three();
         let rules = [mask("2..6", "")];
@@ -485,10 +536,9 @@ mod tests {
             let part = Part { device: None, epochs: epoch..epoch + 1 };
             let mut requests = side.requests(&part).unwrap();
             let one = requests.next_request().unwrap().unwrap();
-            assert_eq!(
-                Some(&(one.place, one.payload, one.masked)),
-                whole.get(usize::try_from(epoch).unwrap())
-            );
+            let Payload::Stored(digest, _) = one.payload else { panic!("{one:?}") };
+            let told = (one.place, Payload::Digest(digest), one.masked);
+            assert_eq!(Some(&told), whole.get(usize::try_from(epoch).unwrap()));
             assert!(requests.next_request().unwrap().is_none());
         }
         assert!(side.epoch_sums(DeviceId(0)).unwrap().is_none());

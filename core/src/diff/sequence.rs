@@ -44,6 +44,11 @@ pub(super) trait Sequences {
     /// A key that is equal for items of which one may have become the other.
     fn shape(&self, item: &Self::Item) -> u128;
 
+    /// Whether the two have one shape.
+    fn alike(&self, base: &Self::Item, new: &Self::Item) -> bool {
+        self.shape(base) == self.shape(new)
+    }
+
     /// What an item holds beside itself, in bytes.
     fn held_bytes(&self, _: &Self::Item) -> usize {
         0
@@ -199,7 +204,16 @@ impl<S: Sequences> Aligner<S> {
     }
 
     /// Gives so many items of each side, none of which are the same: by their shape.
-    fn gap(&mut self, base_count: usize, new_count: usize) {
+    fn gap(&mut self, mut base_count: usize, mut new_count: usize) {
+        while base_count > 0 && new_count > 0 {
+            let heads = self.base.items.front().zip(self.new.items.front());
+            if !heads.is_some_and(|(base, new)| self.sequences.alike(base, new)) {
+                break;
+            }
+            let heads = self.heads();
+            self.ready.extend(heads);
+            (base_count, new_count) = (base_count - 1, new_count - 1);
+        }
         let alike = if base_count > 0 && new_count > 0 {
             let base = self.base.keys(base_count, |item| self.sequences.shape(item));
             let new = self.new.keys(new_count, |item| self.sequences.shape(item));

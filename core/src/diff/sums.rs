@@ -19,13 +19,13 @@ pub(super) struct Sum {
     /// Those of them of which bytes are masked.
     pub(super) masked: u64,
     /// Of their keys, modulo 2^128.
-    pub(super) sum: u128,
+    pub(super) keys: u128,
 }
 
 impl Sum {
     /// Whether they are the same requests, but for a collision of 128 bits.
     pub(super) fn is(&self, other: &Sum) -> bool {
-        (self.count, self.sum) == (other.count, other.sum)
+        (self.count, self.keys) == (other.count, other.keys)
     }
 }
 
@@ -98,7 +98,7 @@ impl<'sides> Sums<'sides> {
             return Ok(None);
         }
         let list = |sums: EpochSums| {
-            let sum = |(count, sum)| Sum { count, masked: 0, sum };
+            let sum = |(count, keys)| Sum { count, masked: 0, keys };
             sums.epochs.into_iter().map(sum).collect()
         };
         Ok(Some(Lists { base: list(base), new: list(new), more: false }))
@@ -168,7 +168,7 @@ impl Table {
             let Some(sum) = self.sum(list(one.device), one.epoch) else { return Ok(false) };
             sum.count += 1;
             sum.masked += u64::from(one.masked);
-            sum.sum = sum.sum.wrapping_add(one.key(facts).0);
+            sum.keys = sum.keys.wrapping_add(one.key(facts).0);
         }
         Ok(true)
     }

@@ -3,6 +3,8 @@
 //! A closure that opens the trace in, requests as compared out. Invariants: a part is the same whether it was gone to or read up
 //! to; a trace that turns out not to be whole is trouble, unless that was allowed.
 
+mod summaries;
+
 use std::error::Error;
 use std::io::{Read, Seek};
 use std::sync::{Mutex, PoisonError};
@@ -17,9 +19,10 @@ use super::pairing::Pairing;
 use super::rule::Barrier;
 use super::side::{EpochSums, Part, Requests, Side};
 use crate::event::{Payload, PayloadId};
-use crate::format::{ChunkEntry, ReadError, Reader, State, Target};
-use crate::limits::{EPOCHS_LISTED_MAX, OPEN_LISTED_MAX, REQUEST_DATA_BYTES_MAX};
-use crate::request::{DeviceId, RequestId};
+use crate::format::{ReadError, Reader, Target};
+use crate::limits::REQUEST_DATA_BYTES_MAX;
+use crate::request::DeviceId;
+use summaries::{chunks, start, sums};
 
 /// Opens a trace once more.
 type Open<R> = Box<dyn Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + Sync>;
@@ -198,79 +201,6 @@ impl<R: Read + Seek + Send> TraceSide<R> {
     }
 }
 
-/// A chunk of events, and how many requests were issued before it.
-struct Chunk {
-    entry: ChunkEntry,
-    place: u64,
-}
-
-fn chunks<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Vec<Chunk>, ReadError> {
-    let entries = reader.chunk_entries()?.iter().filter(|entry| entry.holds_events);
-    let mut place: u64 = 0;
-    Ok(entries
-        .map(|entry| {
-            let chunk = Chunk { entry: *entry, place };
-            place = place.saturating_add(entry.issues);
-            chunk
-        })
-        .collect())
-}
-
-/// Where to begin reading.
-struct Start {
-    event: u64,
-    place: u64,
-    state: State,
-}
-
-/// Where to begin to see all requests from an epoch of a device on, and all that are in flight with the first of them; `None` for
-/// the beginning.
-fn start<R: Read + Seek>(
-    reader: &mut Reader<R>,
-    device: DeviceId,
-    epoch: u64,
-) -> Result<Option<Start>, ReadError> {
-    let chunks = chunks(reader)?;
-    let state = |reader: &mut Reader<R>, place: usize| match reader.summary(&chunks[place].entry) {
-        Ok(summary) => Ok(summary.state),
-        // The index does not say what is there.
-        Err(ReadError::ChunkLost { .. }) => Ok(None),
-        Err(error) => Err(error),
-    };
-    // The first chunk by whose end the epoch has begun.
-    let (mut low, mut high) = (0, chunks.len());
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let Some(state) = state(reader, middle)? else { return Ok(None) };
-        if state.flushes_of(Some(device)) < epoch {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    let Some(before) = low.checked_sub(1) else { return Ok(None) };
-    let Some(open) = state(reader, before)? else { return Ok(None) };
-    let listed = open.open_ids.len() as u64 == open.open && open.open <= OPEN_LISTED_MAX as u64;
-    // What is in flight there may be a barrier; where it was issued is known by its id.
-    let from = chunks.iter().take(low).position(|chunk| issues_any(&chunk.entry, &open.open_ids));
-    let from = from.unwrap_or(low);
-    if !listed || from == 0 {
-        return Ok(None);
-    }
-    let Some(state) = state(reader, from - 1)? else { return Ok(None) };
-    // Behind the last chunk there is no such epoch, but there may be loss.
-    let Some(chunk) = chunks.get(from) else { return Ok(None) };
-    Ok(Some(Start { event: chunk.entry.first, place: chunk.place, state }))
-}
-
-/// Whether one of `ids`, which ascend, may have been issued in the chunk.
-fn issues_any(entry: &ChunkEntry, ids: &[RequestId]) -> bool {
-    entry.ids.is_some_and(|(first, last)| {
-        let next = ids.partition_point(|id| *id < first);
-        ids.get(next).is_some_and(|id| *id <= last)
-    })
-}
-
 /// A part of a trace that is being read.
 struct TraceRequests<'side, R: Read + Seek + Send> {
     side: &'side TraceSide<R>,
@@ -299,6 +229,9 @@ impl<'side, R: Read + Seek + Send> TraceRequests<'side, R> {
             }
             if self.joiner.is_done() {
                 return Ok(None);
+            }
+            if let Some(id) = self.joiner.overdue() {
+                return Err(DiffError::Open { id }.of(self.side.which));
             }
             self.read()?;
         }
@@ -393,45 +326,6 @@ fn data<R: Read + Seek>(reader: &mut Reader<R>, id: PayloadId) -> Result<Bytes, 
     // It stands at the last chunk of events now, and those of data may lie between it and the end.
     while reader.next_event()?.is_some() {}
     reader.payload(id)
-}
-
-/// What the summaries say; `None` if one of them does not, or not all requests are in the sums.
-fn sums<R: Read + Seek>(
-    reader: &mut Reader<R>,
-    device: DeviceId,
-) -> Result<Option<EpochSums>, ReadError> {
-    let chunks = chunks(reader)?;
-    let mut sums = EpochSums::default();
-    let mut state = State::default();
-    let (mut issued, mut summed): (u64, u64) = (0, 0);
-    for Chunk { entry, .. } in &chunks {
-        let summary = match reader.summary(entry) {
-            Ok(summary) => summary,
-            Err(ReadError::ChunkLost { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let (Some(epochs), Some(end)) = (summary.epochs, summary.state) else { return Ok(None) };
-        state = end;
-        issued = issued.saturating_add(entry.issues);
-        for sum in epochs {
-            summed = summed.saturating_add(sum.count);
-            let Ok(place) = usize::try_from(sum.epoch) else { return Ok(None) };
-            if sum.device != device {
-                continue;
-            }
-            if place >= EPOCHS_LISTED_MAX || sum.epoch > state.flushes_of(Some(device)) {
-                return Ok(None);
-            }
-            if sums.epochs.len() <= place {
-                sums.epochs.resize(place + 1, (0, 0));
-            }
-            let (count, total) = &mut sums.epochs[place];
-            *count = count.saturating_add(sum.count);
-            *total = total.wrapping_add(sum.sum);
-        }
-    }
-    let whole = state.open == 0 && issued == summed;
-    Ok(whole.then_some(sums))
 }
 
 #[cfg(test)]

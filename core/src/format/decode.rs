@@ -111,7 +111,7 @@ fn start(source: &mut Source<'_>, before: u64) -> Result<(u8, u64), DecodeError>
     Ok((kind, time))
 }
 
-/// Hands the issues and blocks of a body over, each with its time, and checks the rest.
+/// Hands the issues and blocks of a body and its end over, each with its time, and checks the rest.
 pub(super) fn visit(
     body: &[u8],
     count: u32,
@@ -126,10 +126,11 @@ pub(super) fn visit(
             ISSUE => visitor(time, Visited::Issue(issue(time, &mut source, &mut before)?)),
             BLOCK => visitor(time, Visited::Block(block(&mut source, &mut before)?)),
             SKIPPABLE.. => drop(skippable(kind, time, &mut source)?),
-            _ => {
-                let required = required(kind, time, &mut source, &mut before)?;
-                required.ok_or_else(|| unknown(&source, "the kind of an event", kind))?;
-            }
+            _ => match required(kind, time, &mut source, &mut before)? {
+                Some(EventKind::End { .. }) => visitor(time, Visited::End),
+                Some(_) => {}
+                None => return Err(unknown(&source, "the kind of an event", kind)),
+            },
         }
         before.time = time;
     }
@@ -144,6 +145,7 @@ pub(super) fn visit(
 pub(super) enum Visited {
     Issue(Issue),
     Block(Block),
+    End,
 }
 
 /// Takes an event that is neither issue nor block nor checkpoint; `before` is the time of the one before.

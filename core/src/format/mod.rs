@@ -75,7 +75,7 @@ pub use preamble::{Feature, MAGIC, PreambleError};
 pub use reader::{ReadError, Reader};
 pub use recover::recover;
 pub use recovery::{Amount, Fresh, Gap, Observer, RecoverError, Recovery};
-pub use scan::Scan;
+pub use scan::{Outline, Scan, Scanned, Step};
 pub use seek::{Start, Target};
 pub use sketch::Sketch;
 pub use summarize::Summarizer;

@@ -177,6 +177,11 @@ impl<R: Read + Seek> Reader<R> {
         self.loss
     }
 
+    /// The byte behind what is whole. Known once [`Reader::next_event`] has given `None`.
+    pub fn end(&self) -> u64 {
+        self.loss.as_ref().map_or(self.facts.file_bytes, |loss| loss.offset)
+    }
+
     /// A random number that every chunk of the trace repeats.
     pub fn salt(&self) -> u64 {
         self.preamble.salt

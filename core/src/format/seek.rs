@@ -109,6 +109,18 @@ impl<R: Read + Seek> Reader<R> {
         }
     }
 
+    /// Goes to the beginning of the chunk of events at `place` in [`Reader::chunk_entries`]. `None`, and nothing has changed, if
+    /// the trace does not say what is open there.
+    pub fn seek_chunk(&mut self, place: usize) -> Result<Option<Start>, ReadError> {
+        let entries = self.chunk_entries()?;
+        let Some(entry) = entries.get(place).copied() else { return Ok(None) };
+        let before = entries[..place].iter().rev().find(|entry| entry.holds_events).copied();
+        let Some(before) = before else { return self.rewind().map(Some) };
+        let Some(state) = self.summary(&before)?.state else { return Ok(None) };
+        self.stand_at(&entry)?;
+        Ok(Some(Start { state }))
+    }
+
     /// Which chunk holds the flush; each summary says how many there were by its end.
     fn flush(
         &mut self,

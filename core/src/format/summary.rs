@@ -91,6 +91,12 @@ pub struct EpochSum {
 }
 
 impl Summary {
+    /// The requests that are open behind the chunk, ascending; `None` if it does not list them all.
+    pub fn open_ids(&self) -> Option<&[RequestId]> {
+        let state = self.state.as_ref()?;
+        (state.open == state.open_ids.len() as u64).then_some(&state.open_ids)
+    }
+
     /// The summary section of a chunk.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut section = Vec::new();

@@ -40,7 +40,7 @@ mod tree;
 mod uses;
 
 pub use asked::{Asked, Fetch};
-pub use columns::{ColumnFilter, Search, SearchError};
+pub use columns::{ColumnFilter, Found, Search, SearchError};
 pub use error::QueryError;
 pub use field::{FIELDS, Field, Kind, Value};
 pub use filter::{Filter, Needs};

@@ -13,6 +13,7 @@ mod memory;
 mod mend;
 mod qemu;
 mod rescue;
+mod rules;
 mod traces;
 
 use std::path::Path;
@@ -80,6 +81,9 @@ const TARGETS: &[Target] = &[
     peer("qemu", qemu::log, qemu::log_seeds),
     peer("position", clients::position, clients::position_seeds),
     peer("filter", clients::filter, clients::filter_seeds).taking(FILTER_BYTES),
+    peer("text", rules::text, rules::text_seeds),
+    peer("mask", rules::mask, rules::mask_seeds),
+    peer("budget", rules::budget, rules::budget_seeds).taking(FILTER_BYTES),
 ];
 
 /// The target that the environment names.

@@ -8,8 +8,9 @@ use std::ops::ControlFlow;
 
 use blkreplay_core::event::{Event, EventKind, Payload};
 use blkreplay_core::format::{
-    Depth, Finding, Fresh, Gap, Inspector, Level, Observer, Reader, check, recover,
+    Depth, Finding, Fresh, Gap, Header, Inspector, Level, Observer, Reader, check, recover,
 };
+use blkreplay_core::view::findings::Findings;
 
 /// What requests are is not changed by a recovery, which does not join them: these faults of the old trace are in
 /// the new one, too.
@@ -28,6 +29,8 @@ struct Ear {
     faults: Vec<String>,
     /// Faults of any kind.
     all: u64,
+    /// What is worth a look, behind damage too.
+    findings: Option<Findings>,
 }
 
 impl Inspector for Ear {
@@ -44,6 +47,23 @@ impl Inspector for Ear {
     fn walked(&mut self, bytes: u64, of: u64) -> ControlFlow<()> {
         assert!(bytes <= of);
         ControlFlow::Continue(())
+    }
+
+    fn header(&mut self, header: &Header) {
+        self.findings = Some(Findings::new(header).expect("every rule is a filter"));
+    }
+
+    fn event(&mut self, index: u64, event: &Event) {
+        if let Some(findings) = &mut self.findings {
+            findings.push(index, event);
+            findings.take().for_each(|finding| assert!(!finding.to_string().is_empty()));
+        }
+    }
+
+    fn passed_over(&mut self, index: u64) {
+        if let Some(findings) = &mut self.findings {
+            findings.pass_over(index);
+        }
     }
 }
 
@@ -84,6 +104,10 @@ fn heard(input: &[u8]) -> Option<(BTreeMap<u64, Event>, bool)> {
 pub(crate) fn rescue(input: &[u8]) {
     let mut ear = Ear::default();
     let checked = check(Cursor::new(input), Depth::Data, &mut ear);
+    if let Some(findings) = &mut ear.findings {
+        findings.finish();
+        assert!(findings.take().all(|finding| !finding.to_string().is_empty()));
+    }
     let fresh = Fresh { salt: 7, uuid: 8, tool: "fuzz" };
     let recovered = recover(Cursor::new(input), Vec::new(), fresh, &mut Ear::default());
     let Ok((out, report)) = recovered else { return };

@@ -19,7 +19,8 @@ use crate::diff::rule::Rule;
 use crate::diff::side::{Part, Side};
 use crate::diff::sums::{Sum, both};
 
-const BUCKETS: usize = 1 << 16;
+/// Buckets for parts of any size.
+pub(super) const BUCKETS_MAX: usize = 1 << 16;
 
 /// With more passes than this the window slides over the rest in one.
 const PASSES_MAX: usize = 64;
@@ -51,16 +52,18 @@ impl Summed {
 }
 
 impl<'sides> Bags<'sides> {
-    /// Sums both parts up.
-    pub(super) fn sum_up(&self) -> Result<Summed, DiffError> {
+    /// Sums both parts up. `count` is how many requests there may be.
+    pub(super) fn sum_up(&self, count: u64) -> Result<Summed, DiffError> {
+        let most = usize::try_from(count).unwrap_or(BUCKETS_MAX).min(BUCKETS_MAX);
+        let count = most.next_power_of_two();
         let of = |(side, part): &(&dyn Side, Part)| {
-            let mut buckets = Buckets { sums: vec![Sum::default(); BUCKETS], barriers: 0 };
+            let mut buckets = Buckets { sums: vec![Sum::default(); count], barriers: 0 };
             let mut requests = side.requests(part)?;
             while let Some(one) = requests.next_request()? {
-                let sum = &mut buckets.sums[self.bucket(&one)];
+                let sum = &mut buckets.sums[self.bucket(&one) & (count - 1)];
                 sum.count += 1;
                 sum.masked += u64::from(one.masked);
-                sum.sum = sum.sum.wrapping_add(one.key(self.rule.facts).0);
+                sum.keys = sum.keys.wrapping_add(one.key(self.rule.facts).0);
                 buckets.barriers += u64::from(self.rule.barrier.is(&one.request));
             }
             Ok(buckets)
@@ -69,6 +72,7 @@ impl<'sides> Bags<'sides> {
         Ok(Summed { base, new })
     }
 
+    /// Of its bits so many count as there are buckets.
     fn bucket(&self, one: &Compared) -> usize {
         let [low, high, ..] = one.key(self.rule.shape()).0.to_le_bytes();
         usize::from(u16::from_le_bytes([low, high]))
@@ -94,9 +98,11 @@ impl<'sides> Bags<'sides> {
         let differ: Vec<(u64, usize)> =
             differ.map(|(pair, bucket)| (larger(pair), bucket)).collect();
         for group in groups(&differ, self.rule.window as u64) {
-            let mut wanted = vec![false; BUCKETS];
-            group.iter().for_each(|(_, bucket)| wanted[*bucket] = true);
-            if self.pass(|one| wanted[self.bucket(one)], pool)?.is_break() {
+            let mut wanted = vec![false; summed.base.sums.len()];
+            for (_, bucket) in group {
+                wanted[*bucket] = true;
+            }
+            if self.pass(|one| wanted[self.bucket(one) & (wanted.len() - 1)], pool)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

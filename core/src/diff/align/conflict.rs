@@ -11,6 +11,7 @@
 //! belongs to the first, the second to the second: so two sides are equal as partial orders if and only if nothing is told.
 //! Invariants: each request of both sides is told of once; at most the window of each side is held.
 
+mod index;
 mod kept;
 
 use std::ops::ControlFlow;
@@ -102,8 +103,7 @@ impl<'a> Orders<'a> {
 
     /// Whether more can be read and held.
     fn may_read(&self) -> bool {
-        let window = self.rule.window.max(1);
-        !self.ended && self.kept.base.len() < window && self.kept.new.len() < window
+        !self.ended && self.kept.len() < self.rule.window.max(1)
     }
 
     /// Whether it is known what becomes of the first of base, and of all in new before its counterpart.
@@ -197,7 +197,7 @@ impl<'a> Orders<'a> {
 
     /// Tells of the first of base and its counterpart.
     fn tell_both(&mut self, base: &Keyed, number: u64) -> ControlFlow<()> {
-        let blockers: Vec<u64> = self.kept.blockers(base, number).collect();
+        let blockers = self.kept.blockers(base, number);
         if !blockers.is_empty() && (self.kept.leave_first(base) || self.kept.leave(&blockers)) {
             return ControlFlow::Continue(());
         }
@@ -205,13 +205,9 @@ impl<'a> Orders<'a> {
             && blockers.iter().all(|one| self.kept.is_ahead_of_more(*one, blockers.len()));
         if too_early {
             // They are told of when base comes to them.
-            for blocker in &blockers {
-                if let Some(blocker) = self.kept.new.get_mut(blocker) {
-                    blocker.moved = true;
-                }
-            }
+            self.kept.move_all(&blockers);
         }
-        let Some(new) = self.kept.new.remove(&number) else {
+        let Some(new) = self.kept.remove_new(number) else {
             return ControlFlow::Continue(());
         };
         if let Some(numbers) = self.kept.counterparts.get_mut(&base.key) {

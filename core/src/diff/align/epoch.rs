@@ -7,10 +7,12 @@ use std::ops::{ControlFlow, Range};
 use std::thread;
 
 use super::bag::Bags;
-use super::cancel::{common, paired, sorted};
+use super::cancel::sorted;
 use super::pool::Pool;
 use super::runs::{Run, runs};
-use super::slots::{Epochs, Slot, slots};
+use super::slots::{Epochs, slots};
+use super::slotted::Slotted;
+use super::wanted::{Wanted, wanted};
 use crate::diff::ahead::Ahead;
 use crate::diff::compared::Compared;
 use crate::diff::difference::{Outcome, Place};
@@ -19,9 +21,6 @@ use crate::diff::rule::Rule;
 use crate::diff::side::{Part, Side};
 use crate::diff::sums::{Lists, Sum, Sums};
 use crate::request::DeviceId;
-
-/// Between two parts that are read one after the other so many requests are read over rather than gone around.
-const GAP: u64 = 1 << 14;
 
 /// Compares two sides.
 pub(super) fn compare(
@@ -153,6 +152,12 @@ impl<'sides> Window<'sides> {
         all.into_iter().any(|sum| sum.count > self.rule.window as u64)
     }
 
+    /// How many requests the larger side has there.
+    fn most(&self, base: &Range<usize>, new: &Range<usize>) -> u64 {
+        let all = |sums: &[Sum]| sums.iter().map(|sum| sum.count).sum::<u64>();
+        all(&self.lists.base[base.clone()]).max(all(&self.lists.new[new.clone()]))
+    }
+
     /// Where some epochs of the lists lie.
     fn place(&self, base: &Range<usize>, new: &Range<usize>) -> Place {
         let first = |range: &Range<usize>, from: u64| {
@@ -186,8 +191,9 @@ impl<'sides> Window<'sides> {
                 let all = whole_base && whole_new || alone;
                 let shape = self.rule.shape();
                 let slots = slots(in_base, in_new, (&keys.0, &keys.1), shape, all);
-                let slotted = Slotted { window: self, base: in_base, new: in_new, slots: &slots };
-                if slotted.tell((&keys.0, &keys.1), (base.start, new.start), pool).is_break() {
+                let device = self.device;
+                let slotted = Slotted { device, base: in_base, new: in_new, slots: &slots };
+                if slotted.tell(&keys.0, &keys.1, pool).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
                 slots
@@ -243,7 +249,7 @@ impl<'sides> Window<'sides> {
         if base.len().min(new.len()) == 1 && base.len() != new.len() {
             // Barriers that were taken out make one epoch of several: if there are that many fewer, nothing else is hidden.
             let bags = self.bags(&base, &new);
-            let summed = bags.sum_up()?;
+            let summed = bags.sum_up(self.most(&base, &new))?;
             let (more, fewer) = summed.barriers();
             if more + new.len() as u64 == fewer + base.len() as u64 {
                 pool.slot(self.place(&base, &new));
@@ -260,7 +266,7 @@ impl<'sides> Window<'sides> {
             let bags = self.bags(&base, &new);
             pool.slot(self.place(&base, &new));
             let told = if self.is_big(&base, &new) {
-                bags.compare(&bags.sum_up()?, pool)?
+                bags.compare(&bags.sum_up(self.most(&base, &new))?, pool)?
             } else {
                 bags.compare_all(pool)?
             };
@@ -288,110 +294,4 @@ impl<'sides> Window<'sides> {
 struct Both {
     base: (Ahead, Epochs),
     new: (Ahead, Epochs),
-}
-
-/// Epochs of a side that are read.
-struct Wanted {
-    /// Those, in order.
-    ranges: Vec<Range<u64>>,
-    /// The same with short gaps between them closed.
-    parts: Vec<Range<u64>>,
-}
-
-fn wanted(sums: &[Sum], hunks: Vec<Range<usize>>, from: u64) -> Wanted {
-    let mut wanted = Wanted { ranges: Vec::new(), parts: Vec::new() };
-    let mut end = 0;
-    for hunk in hunks.into_iter().filter(|hunk| !hunk.is_empty()) {
-        let range = from + hunk.start as u64..from + hunk.end as u64;
-        let between: u64 = sums[end..hunk.start].iter().map(|sum| sum.count).sum();
-        match wanted.parts.last_mut() {
-            Some(part) if between <= GAP => part.end = range.end,
-            _ => wanted.parts.push(range.clone()),
-        }
-        wanted.ranges.push(range);
-        end = hunk.end;
-    }
-    wanted
-}
-
-impl Wanted {
-    fn parts(&self, device: DeviceId) -> Vec<Part> {
-        let part = |epochs: &Range<u64>| Part { device: Some(device), epochs: epochs.clone() };
-        self.parts.iter().map(part).collect()
-    }
-
-    fn takes(&self, epoch: u64) -> bool {
-        let at = self.ranges.partition_point(|range| range.end <= epoch);
-        self.ranges.get(at).is_some_and(|range| range.contains(&epoch))
-    }
-}
-
-/// Epochs that are read, in slots.
-struct Slotted<'read, 'sides> {
-    window: &'read Window<'sides>,
-    base: &'read Epochs,
-    new: &'read Epochs,
-    slots: &'read [Slot],
-}
-
-impl Slotted<'_, '_> {
-    /// Tells the pool of all slots. `from` are the places of the first epochs in the lists.
-    fn tell(
-        &self,
-        keys: (&super::cancel::Sorted, &super::cancel::Sorted),
-        from: (usize, usize),
-        pool: &mut Pool<'_>,
-    ) -> ControlFlow<()> {
-        let in_base: Vec<_> = self.slots.iter().map(|slot| self.base.range(&slot.base)).collect();
-        let in_new: Vec<_> = self.slots.iter().map(|slot| self.new.range(&slot.new)).collect();
-        let (mut of_base, mut of_new) =
-            (vec![false; self.base.list.len()], vec![false; self.new.list.len()]);
-        let mut same = vec![(0, 0); self.slots.len()];
-        common(keys.0, keys.1, |base, new| {
-            let (mut base, mut new) = (base, new);
-            while let (Some((_, one)), Some((_, other))) = (base.first(), new.first()) {
-                let here = in_base.partition_point(|range| range.end <= *one);
-                let there = in_new.partition_point(|range| range.end <= *other);
-                let (Some(range), Some(others)) = (in_base.get(here), in_new.get(there)) else {
-                    return;
-                };
-                let count =
-                    |list: &[(_, usize)], end| list.iter().take_while(|(_, at)| *at < end).count();
-                let (some, more) = (count(base, range.end), count(new, others.end));
-                if here == there {
-                    let both = ((&base[..some], range.clone()), (&new[..more], others.clone()));
-                    paired(both.0, both.1, |one, other| {
-                        of_base[one] = true;
-                        of_new[other] = true;
-                        same[here].0 += 1;
-                        same[here].1 += u64::from(self.base.list[one].one.masked);
-                    });
-                }
-                if here <= there {
-                    base = &base[some..];
-                }
-                if there <= here {
-                    new = &new[more..];
-                }
-            }
-        });
-        for (at, slot) in self.slots.iter().enumerate() {
-            let shifted = |range: &Range<usize>, from| range.start + from..range.end + from;
-            let (base, new) = (shifted(&slot.base, from.0), shifted(&slot.new, from.1));
-            pool.slot(self.window.place(&base, &new));
-            pool.same(same[at].0, same[at].1);
-            for (which, epochs, range, taken) in [
-                (Which::Base, self.base, &in_base[at], &of_base),
-                (Which::New, self.new, &in_new[at], &of_new),
-            ] {
-                for place in range.clone().filter(|place| !taken[*place]) {
-                    pool.left(which, epochs.list[place], place - range.start, range.len());
-                }
-            }
-            if pool.is_full() {
-                pool.settle()?;
-            }
-        }
-        ControlFlow::Continue(())
-    }
 }

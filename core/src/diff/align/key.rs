@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use super::bag::Bags;
+use super::bag::{BUCKETS_MAX, Bags};
 use super::pool::Pool;
 use crate::diff::difference::{Outcome, Place};
 use crate::diff::error::DiffError;
@@ -20,7 +20,7 @@ pub(super) fn compare(
     outcome: &mut dyn Outcome,
 ) -> Result<(), DiffError> {
     let bags = Bags { base: (base, Part::ALL), new: (new, Part::ALL), rule };
-    let summed = bags.sum_up()?;
+    let summed = bags.sum_up(BUCKETS_MAX as u64)?;
     let mut pool = Pool::new(rule, outcome);
     pool.slot(Place::default());
     if bags.compare(&summed, &mut pool)? == ControlFlow::Continue(()) {

@@ -20,9 +20,11 @@ mod order;
 mod pool;
 mod runs;
 mod slots;
+mod slotted;
 mod state;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use super::difference::Outcome;
 use super::error::DiffError;

@@ -46,7 +46,7 @@ pub(super) fn nearest(base: Places<'_>, new: Places<'_>) -> Vec<(usize, usize)> 
         match skips(row, column, rows, columns) {
             // What can be left out is, where it makes no difference: what lies behind is more likely the same.
             Some((next, other)) if least[next * width + other] <= now => {
-                (row, column) = (next, other)
+                (row, column) = (next, other);
             }
             _ => {
                 pairs.push((row, column));

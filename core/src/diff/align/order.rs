@@ -68,6 +68,11 @@ impl Sequences for Sides<'_> {
     fn shape(&self, item: &Keyed) -> u128 {
         item.one.key(self.rule.shape()).0
     }
+
+    fn alike(&self, base: &Keyed, new: &Keyed) -> bool {
+        let (base, new) = (&base.one, &new.one);
+        base.device == new.device && base.differing(new).among(self.rule.shape()) == Facts::NONE
+    }
 }
 
 /// A difference of at most one request a side.

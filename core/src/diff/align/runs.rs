@@ -132,7 +132,7 @@ fn anchors(base: &[Sum], new: &[Sum]) -> Vec<(usize, usize)> {
 /// The sums that are there once, in order, and their places.
 fn once(list: &[Sum]) -> Vec<((u64, u128), usize)> {
     let mut sums: Vec<_> =
-        list.iter().zip(0..).map(|(sum, place)| ((sum.count, sum.sum), place)).collect();
+        list.iter().zip(0..).map(|(sum, place)| ((sum.count, sum.keys), place)).collect();
     sums.sort_unstable();
     let groups = sums.chunk_by(|one, other| one.0 == other.0);
     groups.filter(|group| group.len() == 1).map(|group| group[0]).collect()
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     fn list(text: &str) -> Vec<Sum> {
-        text.bytes().map(|byte| Sum { count: 1, masked: 0, sum: byte.into() }).collect()
+        text.bytes().map(|byte| Sum { count: 1, masked: 0, keys: byte.into() }).collect()
     }
 
     /// What is equal, and where it is in both.
@@ -275,11 +275,11 @@ mod tests {
     #[test]
     fn long_lists_without_anything_in_common_or_nothing_else_take_no_time() {
         let numbers = |from: u128| -> Vec<Sum> {
-            (from..from + 200_000).map(|sum| Sum { count: 1, masked: 0, sum }).collect()
+            (from..from + 200_000).map(|keys| Sum { count: 1, masked: 0, keys }).collect()
         };
         let one = [Run::Differ { base: 0..200_000, new: 0..200_000 }];
         assert_eq!(runs(&numbers(0), &numbers(1 << 40)), one);
-        let lone = vec![Sum { count: 1, masked: 0, sum: 7 }; 200_000];
+        let lone = vec![Sum { count: 1, masked: 0, keys: 7 }; 200_000];
         let found = runs(&lone, &lone[..150_000]);
         assert_eq!(found[0], Run::Same { base: 0, new: 0, count: 150_000 });
         let mut turned = numbers(0);

@@ -99,12 +99,7 @@ pub(super) fn slots(
     vote(&shapes, &others, &in_base, &in_new, &mut votes);
     let links = links(votes);
     let chain = heaviest_chain(&links, columns);
-    let weight =
-        |links: &mut dyn Iterator<Item = &Link>| links.map(|link| link.weight).sum::<usize>();
-    let diagonal = weight(&mut links.iter().filter(|link| link.base == link.new));
-    // What two moved requests say is not worth more than that the epochs follow each other.
-    let most = base.list.len().min(new.list.len());
-    if straight && weight(&mut chain.iter()) <= diagonal + most / 2 {
+    if straight && !is_better(&chain, &links, base, new) {
         return taken(in_order(0..rows, 0..columns), rows.min(columns), all);
     }
     let worth = |link: &&Link| {
@@ -116,10 +111,20 @@ pub(super) fn slots(
         return taken(in_order(0..rows, 0..columns), rows.min(columns), all);
     };
     let sure = last.base + 1;
-    let mut by_new = links.clone();
-    by_new.sort_unstable_by_key(|link| link.new);
-    let joined = Joined { base, new, links: &links, by_new: &by_new };
+    let joined = Joined { base, new, shape };
     taken(joined.slots(&chain, rows, columns), sure, all)
+}
+
+/// Whether a chain says more than that the epochs follow each other: what one or two moved requests say is not enough.
+fn is_better(chain: &[Link], links: &[Link], base: &Epochs, new: &Epochs) -> bool {
+    let straight = links.iter().filter(|link| link.base == link.new);
+    let straight: usize = straight.map(|link| link.weight).sum();
+    let all: usize = chain.iter().map(|link| link.weight).sum();
+    let gain = all.saturating_sub(straight);
+    let aside = || chain.iter().filter(|link| link.base != link.new);
+    let size = |link: &Link| base.size(link.base).min(new.size(link.new));
+    let most = base.list.len().min(new.list.len());
+    gain > most / 2 || aside().count() > 2 && gain >= aside().map(size).sum()
 }
 
 /// The slots up to that of the last sure epoch of base, if there is more to come. What is not sure stays, but something must go.
@@ -217,9 +222,7 @@ fn raise(tree: &mut [Option<(usize, usize)>], mut place: usize, weight: (usize, 
 struct Joined<'lists> {
     base: &'lists Epochs,
     new: &'lists Epochs,
-    /// In the order of base.
-    links: &'lists [Link],
-    by_new: &'lists [Link],
+    shape: Facts,
 }
 
 impl Joined<'_> {
@@ -248,65 +251,53 @@ impl Joined<'_> {
         mut base: Range<usize>,
         mut new: Range<usize>,
     ) -> (Range<usize>, Range<usize>) {
-        if base.is_empty() == new.is_empty() {
-            return (base, new);
-        }
-        if let Some(slot) = before {
-            while base.start < base.end
-                && self.joins(slot.base.start..base.start + 1, slot.new.clone(), base.start, true)
-            {
-                slot.base.end += 1;
-                base.start += 1;
-            }
-            while new.start < new.end
-                && self.joins(slot.base.clone(), slot.new.start..new.start + 1, new.start, false)
-            {
-                slot.new.end += 1;
-                new.start += 1;
-            }
-        }
-        if let Some(slot) = behind {
-            while base.start < base.end
-                && self.joins(base.end - 1..slot.base.end, slot.new.clone(), base.end - 1, true)
-            {
-                slot.base.start -= 1;
-                base.end -= 1;
-            }
-            while new.start < new.end
-                && self.joins(slot.base.clone(), new.end - 1..slot.new.end, new.end - 1, false)
-            {
-                slot.new.start -= 1;
-                new.end -= 1;
+        let sides = [(before, true), (behind, false)];
+        for (slot, front) in sides.into_iter().filter_map(|(slot, front)| Some((slot?, front))) {
+            if new.is_empty() {
+                let one = One { of: self.new, epoch: slot.new.clone(), shape: self.shape };
+                one.take(self.base, &mut slot.base, &mut base, front);
+            } else if base.is_empty() {
+                let one = One { of: self.base, epoch: slot.base.clone(), shape: self.shape };
+                one.take(self.new, &mut slot.new, &mut new, front);
             }
         }
         (base, new)
     }
-
-    /// Whether an epoch, of base or of new, makes a slot of these epochs that can be explained by barriers.
-    fn joins(&self, base: Range<usize>, new: Range<usize>, epoch: usize, of_base: bool) -> bool {
-        let (more, fewer) = (self.base.barriers(&base), self.new.barriers(&new));
-        if of_base {
-            let weight =
-                weight(self.links, epoch, |link| link.base, |link| new.contains(&link.new));
-            let others = self.base.size(epoch) - self.base.barriers[epoch];
-            new.len() == 1 && more == fewer + base.len() - 1 && 2 * weight >= others
-        } else {
-            let weight =
-                weight(self.by_new, epoch, |link| link.new, |link| base.contains(&link.base));
-            let others = self.new.size(epoch) - self.new.barriers[epoch];
-            base.len() == 1 && fewer == more + new.len() - 1 && 2 * weight >= others
-        }
-    }
 }
 
-/// How heavy the links of an epoch are to those that count. `links` are in the order of what `of` says.
-fn weight(
-    links: &[Link],
-    epoch: usize,
-    of: impl Fn(&Link) -> usize,
-    counts: impl Fn(&&Link) -> bool,
-) -> usize {
-    let first = links.partition_point(|link| of(link) < epoch);
-    let links = links[first..].iter().take_while(|link| of(link) == epoch);
-    links.filter(counts).map(|link| link.weight).sum()
+/// An epoch that may be several on the other side.
+struct One<'lists> {
+    of: &'lists Epochs,
+    epoch: Range<usize>,
+    shape: Facts,
+}
+
+impl One<'_> {
+    /// Widens a slot of the other side by epochs of the gap at its end, or at its front, as long as what they ask is asked in this one, and
+    /// they can be explained by barriers.
+    fn take(&self, other: &Epochs, slot: &mut Range<usize>, gap: &mut Range<usize>, front: bool) {
+        if self.epoch.len() != 1 || Range::is_empty(gap) {
+            return;
+        }
+        let own = self.of.list[self.of.range(&self.epoch)].iter();
+        let mut own: Vec<Key> = own.map(|keyed| keyed.one.key(self.shape)).collect();
+        own.sort_unstable();
+        let mut barriers = other.barriers(slot);
+        while !Range::is_empty(gap) {
+            let next = if front { gap.start } else { gap.end - 1 };
+            barriers += other.barriers[next];
+            let asked = other.list[other.range(&(next..next + 1))].iter();
+            let shared =
+                asked.filter(|keyed| own.binary_search(&keyed.one.key(self.shape)).is_ok());
+            let explained = barriers == self.of.barriers(&self.epoch) + slot.len();
+            if !explained || 2 * shared.count() < other.size(next) {
+                return;
+            }
+            if front {
+                (slot.end, gap.start) = (next + 1, next + 1);
+            } else {
+                (slot.start, gap.end) = (next, next);
+            }
+        }
+    }
 }

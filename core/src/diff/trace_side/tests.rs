@@ -9,7 +9,7 @@ use crate::format::{
     DeviceHeader, Edits, Entry, Fingerprint, FingerprintMethod, Header, LimitsHeader,
     PayloadPolicy, Writer,
 };
-use crate::request::{ConnectionId, Errno, Flags, Operation, Request};
+use crate::request::{ConnectionId, Errno, Flags, Operation, Request, RequestId};
 use crate::units::{ByteRange, Nanos};
 
 const DEVICES: u16 = 3;

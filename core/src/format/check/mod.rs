@@ -4,6 +4,7 @@
 //! a fault that follows from another is not told a second time where that can be known.
 
 mod fault;
+mod inspector;
 mod pairing;
 mod payloads;
 mod recount;
@@ -12,13 +13,13 @@ use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
 pub use fault::{Fault, Finding, Level, Place};
+pub use inspector::Inspector;
 
 use self::pairing::{Ids, Pairing};
 use self::recount::Recount;
 use super::body::Body;
 use super::decode::Decoded;
 use super::frame::{ChunkHeader, ChunkType};
-use super::header::Header;
 use super::loss::{Damage, LossKind};
 use super::reader::ReadError;
 use super::shelf::Shelf;
@@ -47,14 +48,6 @@ pub enum CheckError {
     Stopped,
 }
 
-/// Who is told what happens on the way. Either may end it.
-pub trait Inspector {
-    /// Something was found.
-    fn finding(&mut self, finding: Finding) -> ControlFlow<()>;
-    /// So many bytes of the file were walked.
-    fn walked(&mut self, bytes: u64, of: u64) -> ControlFlow<()>;
-}
-
 /// What was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Checked {
@@ -81,13 +74,16 @@ pub fn check<R: Read + Seek>(
     inspector: &mut dyn Inspector,
 ) -> Result<Checked, CheckError> {
     let (walk, beginning) = Walk::open(input)?;
+    if let Some(header) = beginning.header.as_ref().filter(|_| beginning.damage.is_none()) {
+        inspector.header(header);
+    }
     let mut check = Check {
         walk,
         depth,
         inspector,
         checked: Checked::default(),
         shelf: Shelf::default(),
-        pairing: Pairing::new(beginning.header.as_ref().map_or(Ids::All, ids_of)),
+        pairing: Pairing::new(beginning.header.as_ref().map_or(Ids::All, Ids::of)),
         recount: Recount::new(beginning.ends_with_index),
         expected: Expected::default(),
         time: 0,
@@ -102,16 +98,6 @@ pub fn check<R: Read + Seek>(
         check.recount.missing();
     }
     check.run()
-}
-
-/// What the ids of a trace with this header promise.
-fn ids_of(header: &Header) -> Ids {
-    // Those of a merged trace are its own, whatever it was put together from; a cut keeps what was promised before.
-    match (&header.replay, header.edits.sliced.is_empty()) {
-        (Some(_), _) => Ids::Any,
-        (None, false) => Ids::Some,
-        (None, true) => Ids::All,
-    }
 }
 
 /// What the next chunk should say.
@@ -358,7 +344,10 @@ impl<R: Read + Seek> Check<'_, R> {
                             let (event, offset) = (index + ahead, place.offset);
                             return Err(ReadError::UnknownEvent { number, event, offset }.into());
                         }
-                        Decoded::Skipped(_) | Decoded::Done => self.recount.skip(),
+                        Decoded::Skipped(_) | Decoded::Done => {
+                            self.recount.skip();
+                            self.inspector.passed_over(index);
+                        }
                     }
                     index = index.saturating_add(1);
                 }
@@ -374,6 +363,9 @@ impl<R: Read + Seek> Check<'_, R> {
     fn event(&mut self, event: &Event, place: Place) -> Result<(), CheckError> {
         self.checked.events += 1;
         self.recount.add(event);
+        if let Some(index) = place.event {
+            self.inspector.event(index, event);
+        }
         let mut faults = Vec::new();
         match &event.kind {
             EventKind::Issue(issue) => {

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::fault::{Fault, Place};
 use crate::event::{Block, Issue};
+use crate::format::header::Header;
 use crate::limits::CHECK_OPEN_MAX;
 use crate::request::{DeviceId, Operation};
 
@@ -30,6 +31,18 @@ pub(super) enum Ids {
     Some,
     /// They are those of another trace, in any order.
     Any,
+}
+
+impl Ids {
+    /// What the ids of a trace with this header promise.
+    pub(super) fn of(header: &Header) -> Ids {
+        // Those of a merged trace are its own, whatever it was put together from; a cut keeps what was promised before.
+        match (&header.replay, header.edits.sliced.is_empty()) {
+            (Some(_), _) => Ids::Any,
+            (None, false) => Ids::Some,
+            (None, true) => Ids::All,
+        }
+    }
 }
 
 /// The requests so far.

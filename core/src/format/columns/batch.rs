@@ -15,6 +15,7 @@ use super::join::Join;
 use super::runs::Class;
 use super::walk::{Times, Walk};
 use crate::limits::ROWS_HELD_MAX;
+use crate::request::RequestId;
 
 /// Makes columns of one chunk after the other.
 #[derive(Debug)]
@@ -23,16 +24,28 @@ pub(in crate::format) struct Batcher {
     chunk: ColumnChunk,
     /// Places of issues of chunks before, counted from the first that is carried.
     carried: HashMap<u64, u32>,
+    /// Where chunks were left out since: the ids of those that are still open, ascending.
+    open: Option<Vec<RequestId>>,
 }
 
 impl Batcher {
     pub(in crate::format) fn new(wanted: Fields) -> Batcher {
-        Batcher { wanted, chunk: ColumnChunk::default(), carried: HashMap::new() }
+        Batcher { wanted, chunk: ColumnChunk::default(), carried: HashMap::new(), open: None }
     }
 
     /// The columns made last.
     pub(in crate::format) fn chunk(&self) -> &ColumnChunk {
         &self.chunk
+    }
+
+    /// Whether it is asked which issue each block answers.
+    pub(in crate::format) fn joins(&self) -> bool {
+        self.wanted.has(Field::BlockIssue)
+    }
+
+    /// Leaves out the next chunk, behind which only these are open, ascending.
+    pub(in crate::format) fn keep(&mut self, open: &[RequestId]) {
+        self.open = Some(open.to_vec());
     }
 
     /// How much of a body of `length` bytes must be unpacked: up to the digests, unless what lies behind them is wanted
@@ -57,6 +70,7 @@ impl Batcher {
         self.chunk = ColumnChunk {
             issues: IssueColumns::of(&walk, self.wanted)?,
             blocks: BlockColumns::default(),
+            ended: walk.ended()?,
         };
         let times = self.times(&walk, header)?;
         self.blocks(&walk, &times)?;
@@ -122,7 +136,7 @@ impl Batcher {
         self.chunk = ColumnChunk::default();
         let wanted = self.wanted;
         let mut join = Join::default();
-        let ColumnChunk { issues, blocks } = &mut self.chunk;
+        let ColumnChunk { issues, blocks, ended } = &mut self.chunk;
         let times = (header.time_first, header.time_last);
         decode::visit(body, header.count, times, |time, visited| match visited {
             Visited::Issue(issue) => {
@@ -136,6 +150,7 @@ impl Batcher {
                     blocks.issue.push(place.unwrap_or(NO_ISSUE));
                 }
             }
+            Visited::End => *ended = true,
         })?;
         issues.own = issues.id.len();
         find_carried(blocks, &self.carried, issues.own);
@@ -150,11 +165,16 @@ impl Batcher {
         if !self.wanted.has(Field::BlockIssue) {
             return kept;
         }
-        let ColumnChunk { issues, blocks } = &self.chunk;
+        let ColumnChunk { issues, blocks, .. } = &self.chunk;
         let mut open = vec![true; issues.id.len()];
         for issue in &blocks.issue {
             if let Some(open) = open.get_mut(*issue as usize) {
                 *open = false;
+            }
+        }
+        if let Some(known) = self.open.take() {
+            for (open, id) in open.iter_mut().zip(&issues.id) {
+                *open &= known.binary_search(&RequestId(*id)).is_ok();
             }
         }
         // Those carried before are older than the chunk's own.

@@ -113,4 +113,6 @@ pub struct ColumnChunk {
     pub issues: IssueColumns,
     /// Its blocks.
     pub blocks: BlockColumns,
+    /// Whether the recording ends in it.
+    pub ended: bool,
 }

@@ -10,6 +10,7 @@ use super::directory::Directory;
 use super::join::Join;
 use super::runs::{self, Class, Run};
 use super::{Column, Relative, unzigzag};
+use crate::event::EventKind;
 use crate::limits::COLUMNS_EVENTS_MAX;
 use crate::request::{ConnectionId, DeviceId};
 
@@ -115,6 +116,23 @@ impl<'body> Walk<'body> {
             return Err(DecodeError::TimeLast { found: time, said: time_last });
         }
         Ok(Ok(times))
+    }
+
+    /// Whether the recording ends here. Refuses a kind of event that must be known and is not.
+    pub(super) fn ended(&self) -> Result<bool, DecodeError> {
+        let mut others = Source::new(self.directory.bytes(Column::Others, self.body), 0);
+        let mut ended = false;
+        while others.left() > 0 {
+            // When they were is not asked.
+            match decode::other(&mut others, 0)?.1 {
+                Decoded::Unknown { kind, .. } => {
+                    return Err(unknown(&others, "the kind of an event", kind));
+                }
+                Decoded::Event(event) => ended |= matches!(event.kind, EventKind::End { .. }),
+                Decoded::Skipped(_) | Decoded::Done => {}
+            }
+        }
+        Ok(ended)
     }
 
     /// The ids of issues or blocks.

@@ -91,7 +91,7 @@ fn asked(numbers: Numbers, ranges: &Ranges, issues: &IssueColumns) -> Vec<u8> {
 
 /// How requests ended.
 fn completed(numbers: Numbers, ranges: &Ranges, otherwise: bool, chunk: &ColumnChunk) -> Vec<u8> {
-    let ColumnChunk { issues, blocks } = chunk;
+    let ColumnChunk { issues, blocks, .. } = chunk;
     let mut mask = vec![u8::from(otherwise); issues.id.len()];
     let put = |place: usize, inside: bool| {
         let issue = blocks.issue.get(place).map_or(NO_ISSUE, |issue| *issue);

@@ -53,6 +53,11 @@ impl Ranges {
         Ranges(self.0.iter().filter_map(some).collect())
     }
 
+    /// Whether one of the numbers from the first to the last is in.
+    pub(super) fn meets(&self, (low, high): (u64, u64)) -> bool {
+        self.0.iter().any(|(first, last)| *first <= high && low <= *last)
+    }
+
     /// Calls `with` with the place of each of `values`, and whether it is in.
     pub(super) fn each(
         &self,
@@ -113,6 +118,10 @@ mod tests {
                 assert_eq!(inside(&ranges, value), wanted, "{value} in {parts:?}");
                 assert_eq!(inside(&others, value), !wanted, "{value} beside {parts:?}");
                 assert_eq!(inside(&ranges.without_zero(), value), wanted && value > 0);
+                assert_eq!(ranges.meets((value, value)), wanted, "{value} in {parts:?}");
+                let near = (value.saturating_sub(2), value.saturating_add(2));
+                let any = (near.0..=near.1).any(|value| inside(&ranges, value));
+                assert_eq!(ranges.meets(near), any, "near {value} in {parts:?}");
             }
         }
         assert_eq!(Ranges::all().others(), Ranges::of([]));

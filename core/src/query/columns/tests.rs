@@ -1,17 +1,21 @@
 //! Tests of filters over columns: what they find is what rows say, whatever the trace and its layout.
 
+mod skips;
+
 use std::io::Cursor;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::{ColumnFilter, Search, SearchError};
+use super::{ColumnFilter, Found, Search, SearchError};
 use crate::event::{Block, CompletionFlags, Event, EventKind, Issue, Payload};
-use crate::format::{Edits, Entry, Header, Layout, LimitsHeader, PayloadPolicy, Reader, Writer};
+use crate::format::{
+    Edits, Entry, Header, Layout, LimitsHeader, PayloadPolicy, Reader, ReplayHeader, Writer,
+};
 use crate::limits::{CHUNK_AGE_NS, ROWS_HELD_MAX};
 use crate::query::Filter;
 use crate::request::{ConnectionId, DeviceId, Errno, Flags, Operation, Request, RequestId};
-use crate::rows::Rows;
+use crate::rows::{Context, Row, Rows};
 use crate::units::{ByteRange, Nanos};
 
 const LAYOUTS: [Layout; 2] = [Layout::Rows, Layout::Columns { level: 3 }];
@@ -29,6 +33,8 @@ enum Step {
     Block { which: usize, latency: u64, hold: u64, errno: u16, flags: (bool, bool) },
     /// The end of a request that is not open.
     Stray(u64),
+    /// So many requests that their latencies are in the summary, each answered at once.
+    Burst { operation: u8, latency: u64 },
     /// The chunk ends.
     Chunk,
 }
@@ -65,7 +71,24 @@ fn any_step() -> impl Strategy<Value = Step> {
             flags,
         },
     );
-    prop_oneof![8 => issue, 6 => block, 1 => (0..30_u64).prop_map(Step::Stray), 2 => Just(Step::Chunk)]
+    let burst = (0..7_u8, 0..12_u64)
+        .prop_map(|(operation, latency)| Step::Burst { operation, latency: latency * 1000 });
+    let stray = (0..30_u64).prop_map(Step::Stray);
+    prop_oneof![8 => issue, 6 => block, 1 => burst, 1 => stray, 4 => Just(Step::Chunk)]
+}
+
+/// What happens in a recording, or in a replay, to which requests may come early.
+fn any_steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    (vec(any_step(), 0..most), any::<bool>()).prop_map(|(mut steps, is_replay)| {
+        for step in &mut steps {
+            if let Step::Issue { issue, .. } = step
+                && !is_replay
+            {
+                issue.early = Nanos(0);
+            }
+        }
+        steps
+    })
 }
 
 fn block(id: u64, latency: u64, hold: u64, errno: u16, flags: (bool, bool)) -> EventKind {
@@ -88,21 +111,28 @@ struct Trace {
     time: u64,
 }
 
+fn header() -> Header {
+    Header {
+        tool: "test".to_owned(),
+        command: Vec::new(),
+        wall_clock_ns: 1,
+        payload: PayloadPolicy::None,
+        devices: Vec::new(),
+        exports: Vec::new(),
+        limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
+        recovered: None,
+        replay: None,
+        edits: Edits::default(),
+    }
+}
+
 impl Trace {
     fn new(layout: Layout) -> Trace {
-        let header = Header {
-            tool: "test".to_owned(),
-            command: Vec::new(),
-            wall_clock_ns: 1,
-            payload: PayloadPolicy::None,
-            devices: Vec::new(),
-            exports: Vec::new(),
-            limits: LimitsHeader { request_data_bytes: 4096, connection_requests: 16 },
-            recovered: None,
-            replay: None,
-            edits: Edits::default(),
-        };
-        let writer = Writer::create(Vec::new(), &header, 7, 7).unwrap().laid_out(layout);
+        Trace::under(&header(), layout)
+    }
+
+    fn under(header: &Header, layout: Layout) -> Trace {
+        let writer = Writer::create(Vec::new(), header, 7, 7).unwrap().laid_out(layout);
         Trace { writer, time: 2000 }
     }
 
@@ -113,20 +143,30 @@ impl Trace {
     }
 
     fn issue(&mut self, id: u64) {
-        let request = Request {
-            operation: Operation::Write,
-            range: ByteRange::new(0, 512),
-            flags: Flags::NONE,
-        };
+        self.ask(id, Operation::Write, 0);
+    }
+
+    fn ask(&mut self, id: u64, operation: Operation, offset: u64) {
+        let range = ByteRange::new(offset, 512);
         self.add(EventKind::Issue(Issue {
             id: RequestId(id),
             device: DeviceId(0),
             connection: ConnectionId(0),
             cookie: 0,
-            request,
+            request: Request { operation, range, flags: Flags::NONE },
             payload: Payload::Absent,
             early: Nanos(0),
         }));
+    }
+
+    fn answer(&mut self, id: u64, operation: Operation, latency: u64) {
+        self.block(operation, block(id, latency, 0, 0, (false, false)));
+    }
+
+    /// Adds a block of a request of this operation.
+    fn block(&mut self, operation: Operation, kind: EventKind) {
+        let EventKind::Block(block) = kind else { unreachable!("it is one") };
+        self.add(EventKind::Block(Block { operation, ..block }));
     }
 
     fn chunk(&mut self) {
@@ -140,7 +180,12 @@ impl Trace {
 }
 
 fn trace(layout: Layout, steps: &[Step]) -> Vec<u8> {
-    let mut trace = Trace::new(layout);
+    let early = |step: &Step| matches!(step, Step::Issue { issue, .. } if issue.early.0 > 0);
+    let replay = steps
+        .iter()
+        .any(early)
+        .then(|| ReplayHeader { of: String::new(), order: "recorded".to_owned() });
+    let mut trace = Trace::under(&Header { replay, ..header() }, layout);
     // A request that is answered twice in a chunk is refused; a test of its own says so.
     let (mut next, mut open, mut answered) = (0, Vec::new(), Vec::new());
     for step in steps {
@@ -148,15 +193,26 @@ fn trace(layout: Layout, steps: &[Step]) -> Vec<u8> {
             Step::Issue { skip, issue } => {
                 let id = next + skip;
                 next = id + 1;
-                open.push(id);
+                open.push((id, issue.request.operation));
                 trace.add(EventKind::Issue(Issue { id: RequestId(id), ..*issue }));
             }
             Step::Block { which, latency, hold, errno, flags } if !open.is_empty() => {
-                let id = open.remove(which % open.len());
+                let (id, operation) = open.remove(which % open.len());
                 answered.push(id);
-                trace.add(block(id, *latency, *hold, *errno, *flags));
+                trace.block(operation, block(id, *latency, *hold, *errno, *flags));
             }
-            Step::Stray(id) if !open.contains(id) && !answered.contains(id) => {
+            Step::Burst { operation, latency } => {
+                let operation = Operation::from_number(*operation).unwrap();
+                for id in next..next + 17 {
+                    trace.ask(id, operation, 4096 * (id % 5));
+                    trace.answer(id, operation, *latency);
+                }
+                answered.extend(next..next + 17);
+                next += 17;
+            }
+            Step::Stray(id)
+                if !open.iter().any(|(open, _)| open == id) && !answered.contains(id) =>
+            {
                 trace.add(block(*id, 5000, 0, 0, (false, false)));
             }
             Step::Block { .. } | Step::Stray(_) => {}
@@ -234,13 +290,13 @@ fn any_leaf() -> impl Strategy<Value = String> {
     );
     let time = (span.clone(), relation)
         .prop_map(|((name, value), relation)| format!("{name} {relation} {value}ns"));
-    let within = (number, 0..9000_u64, any::<(bool, bool)>()).prop_map(
+    let within = (number, 1..9000_u64, any::<(bool, bool)>()).prop_map(
         |((name, from), length, (not, inclusive))| {
             let (not, dots) = (if not { "not " } else { "" }, if inclusive { "..=" } else { ".." });
             format!("{name} {not}in {{{from}{dots}{}, 7, {}..}}", from + length, from + 20_000)
         },
     );
-    let spans = (span, 0..9000_u64)
+    let spans = (span, 1..9000_u64)
         .prop_map(|((name, from), length)| format!("{name} in {from}ns..{}ns", from + length));
     let word = prop::sample::select(WORDS).prop_map(str::to_owned);
     prop_oneof![3 => one, 3 => time, 1 => within, 1 => spans, 3 => word]
@@ -256,26 +312,51 @@ fn any_filter() -> impl Strategy<Value = String> {
     })
 }
 
-fn by_rows(trace: &[u8], filter: &Filter) -> Vec<u64> {
+/// What a filter means of all rows, but for what lies around them.
+fn rows(trace: &[u8], filter: &Filter) -> (Vec<Row>, Option<String>) {
     let mut rows = Rows::new(Reader::open(Cursor::new(trace)).unwrap());
-    let mut ids = Vec::new();
+    let mut meant = Vec::new();
     while let Some(row) = rows.next_row().unwrap() {
         if filter.matches(&row) {
-            ids.push(row.id.0);
+            meant.push(Row { context: Context::default(), ..row });
         }
     }
-    ids
+    (meant, rows.loss().map(|loss| loss.to_string()))
+}
+
+/// The same, as it is found.
+fn found_rows(trace: &[u8], filter: &Filter) -> Result<(Vec<Row>, Option<String>), SearchError> {
+    let open = || Reader::open(Cursor::new(trace)).unwrap();
+    let mut found = Found::new(filter, open(), open()).unwrap();
+    let mut rows = Vec::new();
+    while let Some(row) = found.next_row()? {
+        rows.push(Row { context: Context::default(), ..row });
+    }
+    Ok((rows, found.into_loss()?.map(|loss| loss.to_string())))
+}
+
+/// Where a chunk begins.
+fn chunk_at(trace: &[u8], number: usize) -> usize {
+    let windows = trace.windows(4).enumerate().filter(|(_, window)| *window == b"BLKC");
+    windows.map(|(place, _)| place).nth(number).unwrap()
+}
+
+fn by_rows(trace: &[u8], filter: &Filter) -> Vec<u64> {
+    rows(trace, filter).0.iter().map(|row| row.id.0).collect()
 }
 
 fn by_columns(trace: &[u8], filter: ColumnFilter) -> Result<Vec<u64>, SearchError> {
-    let mut search = Search::new(Reader::open(Cursor::new(trace)).unwrap(), filter);
+    let search = Search::new(Reader::open(Cursor::new(trace)).unwrap(), filter);
+    all(search.reading_all())
+}
+
+fn all(mut search: Search<Cursor<&[u8]>>) -> Result<Vec<u64>, SearchError> {
     let mut ids = Vec::new();
     while let Some(found) = search.next_found()? {
-        assert!(found.is_sorted());
         ids.extend(found);
     }
     assert!(search.loss().is_none());
-    ids.sort_unstable();
+    assert!(ids.is_sorted(), "they come in the order of issue");
     Ok(ids)
 }
 
@@ -288,7 +369,7 @@ proptest! {
 
     #[test]
     fn columns_find_what_rows_find(
-        steps in vec(any_step(), 0..80),
+        steps in any_steps(80),
         texts in vec(any_filter(), 1..6),
     ) {
         let traces = LAYOUTS.map(|layout| trace(layout, &steps));
@@ -298,6 +379,23 @@ proptest! {
             let wanted = by_rows(&traces[0], &filter);
             for trace in &traces {
                 prop_assert_eq!(&by_columns(trace, compiled.clone()).unwrap(), &wanted, "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_found_of_a_whole_or_cut_trace_are_those_that_are_meant(
+        steps in any_steps(80),
+        text in any_filter(),
+        cut in 0..1000_usize,
+    ) {
+        let filter = filter(&text);
+        for layout in LAYOUTS {
+            let whole = trace(layout, &steps);
+            let cut = &whole[..whole.len() - cut % (whole.len() - chunk_at(&whole, 0))];
+            for trace in [&whole, cut] {
+                let found = found_rows(trace, &filter).unwrap();
+                prop_assert_eq!(found, rows(trace, &filter), "{}", text);
             }
         }
     }
@@ -414,14 +512,63 @@ fn a_request_that_stays_open_for_too_many_is_left_to_rows() {
         trace.add(block(0, 9000, 0, 0, (false, false)));
         trace.finish()
     };
-    assert_eq!(found(&of(ROWS_HELD_MAX), "lat > 5us").unwrap(), [0]);
+    let most = of(ROWS_HELD_MAX);
+    assert_eq!(found(&most, "lat > 5us").unwrap(), [0]);
+    let first = filter("id == 0");
+    assert_eq!(found_rows(&most, &first).unwrap().0.len(), 1);
     let over = of(ROWS_HELD_MAX + 1);
     assert!(matches!(found(&over, "lat > 5us"), Err(SearchError::Odd)));
+    assert!(matches!(found_rows(&over, &first), Err(SearchError::Odd)));
     assert_eq!(
         by_rows(&over, &filter("lat > 5us")),
         [0_u64; 0],
         "it was given out without its end"
     );
+}
+
+#[test]
+fn what_follows_the_end_of_the_recording_is_left_to_rows() {
+    for layout in LAYOUTS {
+        let mut trace = Trace::new(layout);
+        trace.issue(1);
+        trace.add(EventKind::End { status: None });
+        trace.chunk();
+        trace.issue(2);
+        let bytes = trace.finish();
+        assert!(matches!(found(&bytes, "write"), Err(SearchError::Odd)), "{layout:?}");
+    }
+}
+
+#[test]
+fn a_trace_that_is_another_by_now_is_not_searched() {
+    let trace = |salt| {
+        let writer = Writer::create(Vec::new(), &header(), salt, 7).unwrap();
+        Trace { writer, time: 0 }.finish()
+    };
+    let (one, other) = (trace(1), trace(2));
+    let open = |trace: &'static [u8]| Reader::open(Cursor::new(trace)).unwrap();
+    let (one, other): (&[u8], &[u8]) = (one.leak(), other.leak());
+    let filter = filter("write");
+    assert!(Found::new(&filter, open(one), open(one)).is_some());
+    assert!(Found::new(&filter, open(one), open(other)).is_none());
+}
+
+#[test]
+fn what_lies_around_a_damaged_chunk_is_left_to_rows() {
+    for layout in LAYOUTS {
+        let mut trace = Trace::new(layout);
+        trace.issue(1);
+        trace.chunk();
+        trace.issue(2);
+        trace.chunk();
+        let bytes = trace.finish();
+        let filter = filter("id == 1");
+        assert_eq!(found_rows(&bytes, &filter).unwrap(), rows(&bytes, &filter));
+        // The last byte of the first body.
+        let mut hurt = bytes.clone();
+        hurt[chunk_at(&bytes, 1) - 1] ^= 1;
+        assert!(matches!(found_rows(&hurt, &filter), Err(SearchError::Odd)), "{layout:?}");
+    }
 }
 
 #[test]

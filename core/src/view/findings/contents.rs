@@ -1,7 +1,7 @@
 //! Reads that do not return what was written.
 //!
-//! Events in, findings out. Only a read of exactly the range of the last write is compared, by digest, and only if nothing that
-//! modifies overlapped it between. Invariants: what may be otherwise is unknown, and of the unknown nothing is said: a write that
+//! Events in, findings out. A read of exactly the range of the last write is compared, by digest, and one of nothing but zeroes, however
+//! they came there; only if nothing that modifies overlapped it between. Digests do not tell of parts of what was written. Invariants: what may be otherwise is unknown, and of the unknown nothing is said: a write that
 //! failed, was refused, overlapped another in flight, or was never completed, or whose data the trace does not know. Memory is
 //! bounded: beyond `FINDINGS_RANGES_MAX` ranges all are forgotten, beyond `FINDINGS_OPEN_MAX` in flight nothing is compared any more.
 
@@ -43,6 +43,8 @@ pub(super) struct Contents {
     count: usize,
     open: BTreeMap<RequestId, Open>,
     blind: bool,
+    /// There were more ranges than can be kept in mind.
+    pub(super) forgot: bool,
 }
 
 impl Default for Contents {
@@ -55,12 +57,12 @@ impl Contents {
     /// Keeps so many ranges in mind.
     pub(super) fn holding(limit: usize) -> Contents {
         let (known, open) = (HashMap::new(), BTreeMap::new());
-        Contents { limit, known, count: 0, open, blind: false }
+        Contents { limit, known, count: 0, open, blind: false, forgot: false }
     }
 
     /// Events are missing here. A write that was in flight may do so for ever.
     pub(super) fn missing(&mut self) {
-        *self = Contents { blind: true, ..Contents::holding(self.limit) };
+        *self = Contents { blind: true, forgot: self.forgot, ..Contents::holding(self.limit) };
     }
 
     pub(super) fn issue(&mut self, issue: &Issue) {
@@ -82,12 +84,8 @@ impl Contents {
         let mut open = Open { device, request, payload, writer: id, disturbed };
         match request.operation {
             Operation::Read => {
-                let known =
-                    self.known.get(&device).and_then(|known| known.get(&request.range.offset));
-                let Some(known) = known.filter(|known| known.end == request.range.end()) else {
-                    return;
-                };
-                (open.payload, open.writer) = (known.payload, known.writer);
+                let Some(known) = self.known(device, request.range) else { return };
+                (open.payload, open.writer) = known;
             }
             Operation::WriteZeroes | Operation::Discard => open.payload = Payload::Zeroes,
             _ => {}
@@ -98,17 +96,43 @@ impl Contents {
         self.open.insert(id, open);
     }
 
-    /// What lies in this range is not known any longer.
+    /// What a range holds, and who wrote it: the first of them, if it is zeroes of several.
+    fn known(&self, device: DeviceId, range: ByteRange) -> Option<(Payload, RequestId)> {
+        let known = self.known.get(&device)?;
+        let (begin, first) = known.range(..=range.offset).next_back()?;
+        if *begin == range.offset && first.end == range.end() {
+            return Some((first.payload, first.writer));
+        }
+        let mut end = range.offset;
+        for (begin, next) in known.range(*begin..range.end()) {
+            if *begin > end || next.payload != Payload::Zeroes {
+                return None;
+            }
+            end = next.end;
+        }
+        (end >= range.end()).then_some((Payload::Zeroes, first.writer))
+    }
+
+    /// What lies in this range is not known any longer. Of zeroes, what is left of them still is.
     fn forget(&mut self, device: DeviceId, range: ByteRange) {
         let Some(known) = self.known.get_mut(&device) else { return };
-        let touched = |known: &BTreeMap<u64, Known>| {
-            let last = known.range(..range.end()).next_back();
-            last.filter(|(_, last)| last.end > range.offset).map(|(offset, _)| *offset)
-        };
-        while let Some(offset) = touched(known) {
-            known.remove(&offset);
-            self.count -= 1;
+        let before = known.len();
+        while let Some((begin, last)) =
+            known.range(..range.end()).next_back().map(|(begin, last)| (*begin, *last))
+            && last.end > range.offset
+        {
+            known.remove(&begin);
+            if last.payload != Payload::Zeroes {
+                continue;
+            }
+            if last.end > range.end() {
+                known.insert(range.end(), last);
+            }
+            if begin < range.offset {
+                known.insert(begin, Known { end: range.offset, ..last });
+            }
         }
+        self.count = self.count + known.len() - before;
     }
 
     pub(super) fn block(&mut self, block: &Block, place: Place, found: &mut Vec<Finding>) {
@@ -130,7 +154,7 @@ impl Contents {
         } else if payload != Payload::Absent {
             if self.count >= self.limit {
                 self.known.clear();
-                self.count = 0;
+                (self.count, self.forgot) = (0, true);
             }
             let known = Known { end: request.range.end(), payload, writer };
             self.known.entry(device).or_default().insert(request.range.offset, known);

@@ -40,10 +40,12 @@ pub(super) struct Flight {
     devices: Vec<(u64, bool)>,
     /// Some that are in flight are not known.
     unsure: bool,
+    /// That is because there were too many.
+    pub(super) crowded: bool,
 }
 
 impl Flight {
-    /// Of devices with these lengths, and whether they are read-only.
+    /// Of devices with these lengths, and whether they are read-only; of others nothing is known.
     pub(super) fn new(devices: Vec<(u64, bool)>) -> Flight {
         Flight {
             limit: FINDINGS_OPEN_MAX,
@@ -51,6 +53,7 @@ impl Flight {
             lanes: HashMap::new(),
             devices,
             unsure: false,
+            crowded: false,
         }
     }
 
@@ -85,7 +88,7 @@ impl Flight {
             }
         }
         if self.open.len() >= self.limit {
-            self.unsure = true;
+            (self.unsure, self.crowded) = (true, true);
             return;
         }
         self.open.insert(id, Open { device, request, place });

@@ -2,7 +2,8 @@
 //!
 //! Events in, findings out. A flush covers what was completed before it was issued. One is redundant if a flush that
 //! succeeded, and was released before, covers all that was written, and no write is in flight. A write with FUA is durable by
-//! itself, and need not have been where a flush that other writes need is the next thing asked of the device. What failed may have been written all the same. Invariant: of a device whose first flush was not seen nothing is said.
+//! itself, and need not have been where a flush that other writes need is the next thing asked of the device. What failed may have been written all the same. Invariant: of a device whose first flush was not seen nothing is said, nor
+//! behind events that are missing.
 
 use std::collections::HashMap;
 
@@ -42,14 +43,14 @@ pub(super) struct Flushes {
     devices: HashMap<DeviceId, Device>,
     /// Writes and flushes in flight.
     open: HashMap<RequestId, (DeviceId, Open)>,
-    /// More are in flight than can be kept in mind.
+    /// More are in flight than can be kept in mind, or events are missing.
     blind: bool,
 }
 
 impl Flushes {
-    /// Events are missing here.
+    /// Events are missing here. A write that was in flight may do so for ever.
     pub(super) fn missing(&mut self) {
-        *self = Flushes { blind: self.blind, ..Flushes::default() };
+        *self = Flushes { blind: true, ..Flushes::default() };
     }
 
     pub(super) fn issue(&mut self, issue: &Issue, place: Place, found: &mut Vec<Finding>) {
@@ -60,7 +61,7 @@ impl Flushes {
             return;
         }
         if self.open.len() >= FINDINGS_OPEN_MAX {
-            *self = Flushes { blind: true, ..Flushes::default() };
+            self.missing();
             return;
         }
         let state = self.devices.entry(device).or_default();

@@ -1,132 +1,52 @@
-//! Findings: what is worth a look in a trace that is whole. Events in, findings out, while they come.
+//! Findings: what is worth a look in a trace. Events in, findings out, while they come.
 //!
 //! ```text
 //! events ─┬─ flight, flushes, contents ───────────────┬─▶ findings
-//!         └─ rows ─┬─ filters of `rules` ─────────────┤
+//!         └─ rows ─┬─ holes ─ filters, in `sieves` ───┤
 //!                  └─ repeats ────────────────────────┘
 //! ```
 //!
-//! `rules` is the table of what is looked for. [`FirstPass`] takes all events once before, for what is compared with all
-//! others. Knows no file. Invariants: memory does not grow with the trace, and no bound makes a finding that is none; where events
-//! are missing, nothing is said of what they may explain.
+//! `rules` is the table of what is looked for. Knows no file. Invariants: memory does not grow with the trace, and no bound makes a
+//! finding that is none; where events are missing, nothing is said of what they may explain; what could not be looked for is said.
 
 mod contents;
 mod finding;
 mod flight;
 mod flushes;
+mod holes;
 mod place;
 mod repeats;
 mod rules;
+mod sieves;
 #[cfg(test)]
 mod tests;
 
 pub use finding::Finding;
 pub use rules::{How, Level, RULES, Rule};
 
-use std::fmt::Write as _;
-
 use self::contents::Contents;
 use self::flight::Flight;
 use self::flushes::Flushes;
+use self::holes::Holes;
 use self::place::Place;
 use self::repeats::{Retries, Rewrites};
+use self::sieves::Sieves;
 use crate::event::{ClockKind, Event, EventKind};
-use crate::format::{Header, Loss, PayloadPolicy, Start, State};
-use crate::query::{Filter, QueryError, Totals};
+use crate::format::{Header, PayloadPolicy, Start, State};
+use crate::query::QueryError;
 use crate::request::Request;
-use crate::rows::{Joiner, Row};
+use crate::rows::Joiner;
 use crate::units::Nanos;
-
-/// A rule that is a filter.
-#[derive(Debug)]
-struct Sieve {
-    rule: &'static Rule,
-    /// One a device.
-    filters: Vec<Filter>,
-}
-
-fn sieves(header: &Header) -> Result<Vec<Sieve>, QueryError> {
-    let mut sieves = Vec::new();
-    for rule in Rule::all() {
-        let How::Filter(text) = rule.how else { continue };
-        let filters = header.devices.iter().map(|device| {
-            let block = device.block_preferred.max(device.block_min).max(1);
-            let text = text.replace("BLOCK", &block.to_string());
-            Filter::of(&text.replace("SIZE", &device.size.to_string()), header)
-        });
-        sieves.push(Sieve { rule, filters: filters.collect::<Result<_, _>>()? });
-    }
-    Ok(sieves)
-}
-
-/// Takes all events before [`Findings`] does.
-#[derive(Debug)]
-pub struct FirstPass {
-    joiner: Joiner,
-    sieves: Vec<Sieve>,
-    totals: Vec<Totals>,
-}
-
-impl FirstPass {
-    /// Of a trace with this header. Fails only if a rule is no filter, which a test excludes.
-    pub fn new(header: &Header) -> Result<FirstPass, QueryError> {
-        let sieves = sieves(header)?;
-        // What is asked of all requests does not depend on the device.
-        let first = |sieve: &Sieve| sieve.filters.first().map(Filter::first_pass);
-        let totals = sieves.iter().filter_map(first).collect();
-        Ok(FirstPass { joiner: Joiner::new(), sieves, totals })
-    }
-
-    /// Takes the event with this index.
-    pub fn push(&mut self, index: u64, event: Event) {
-        self.joiner.push(index, event);
-        self.take();
-    }
-
-    fn take(&mut self) {
-        while let Some(row) = self.joiner.pop() {
-            for totals in &mut self.totals {
-                totals.add(&row);
-            }
-        }
-    }
-
-    /// No events follow: now all can be taken again.
-    pub fn finish(mut self, header: &Header) -> Findings {
-        self.joiner.finish();
-        self.take();
-        for (sieve, totals) in self.sieves.iter_mut().zip(&self.totals) {
-            for filter in &mut sieve.filters {
-                filter.settle(totals);
-            }
-        }
-        let sizes = header.devices.iter().map(|device| (device.size, device.read_only)).collect();
-        Findings {
-            sieves: self.sieves,
-            joiner: Joiner::new().knowing_written(),
-            flight: Flight::new(sizes),
-            flushes: Flushes::default(),
-            contents: Contents::default(),
-            retries: Retries::default(),
-            rewrites: Rewrites::default(),
-            clocks: [i64::MIN; 3],
-            next: 0,
-            time: Nanos(0),
-            no_payloads: header.payload == PayloadPolicy::None,
-            is_part: is_part(header),
-            found: Vec::new(),
-        }
-    }
-}
 
 /// Finds what the rules say. `push` takes events, `take` gives findings.
 #[derive(Debug)]
 pub struct Findings {
-    sieves: Vec<Sieve>,
+    sieves: Sieves,
     joiner: Joiner,
     flight: Flight,
     flushes: Flushes,
     contents: Contents,
+    holes: Holes,
     retries: Retries,
     rewrites: Rewrites,
     /// What clocks said last, by kind.
@@ -134,33 +54,57 @@ pub struct Findings {
     /// Index of the next event, if none is missing.
     next: u64,
     time: Nanos,
-    no_payloads: bool,
+    /// The last event says that the recording ended.
+    ended: bool,
+    /// It was put together from a damaged trace: it ends, and the recording may not have.
+    recovered: bool,
     /// Requests were left out of the trace: what depends on all of them is not known.
     is_part: bool,
+    unknown: Vec<&'static str>,
     found: Vec<Finding>,
 }
 
 impl Findings {
-    /// What cannot be known of this trace, in words.
-    pub fn unknown(&self) -> Option<&'static str> {
-        match (self.is_part, self.no_payloads) {
-            (true, _) => Some(
-                "it is a part of another trace: what takes all requests to know (f4, f5, f6, f8, stalls) is not looked for",
-            ),
-            (false, true) => Some(
-                "it was recorded without data or digests (--payload none): f4 and f8 cannot be known",
-            ),
-            (false, false) => None,
-        }
+    /// For a trace with this header. Fails only if a rule is no filter, which a test excludes.
+    pub fn new(header: &Header) -> Result<Findings, QueryError> {
+        let knows_devices = sieves::knows_devices(header);
+        let devices = header.devices.iter().filter(|_| knows_devices);
+        let sizes = devices.map(|device| (device.size, device.read_only)).collect();
+        let is_part = is_part(header);
+        let no_payloads = !is_part && header.payload == PayloadPolicy::None;
+        let unknown = [(is_part, PART), (no_payloads, NO_PAYLOADS), (!knows_devices, NO_DEVICES)];
+        Ok(Findings {
+            sieves: Sieves::new(header)?,
+            joiner: Joiner::new().knowing_written(),
+            flight: Flight::new(sizes),
+            flushes: Flushes::default(),
+            contents: Contents::default(),
+            holes: Holes::default(),
+            retries: Retries::default(),
+            rewrites: Rewrites::default(),
+            clocks: [i64::MIN; 3],
+            next: 0,
+            time: Nanos(0),
+            ended: false,
+            recovered: header.recovered.is_some(),
+            is_part,
+            unknown: unknown
+                .into_iter()
+                .filter_map(|(is_so, what)| is_so.then_some(what))
+                .collect(),
+            found: Vec::new(),
+        })
     }
 
-    /// Takes the event with this index.
-    pub fn push(&mut self, index: u64, event: Event) {
+    /// What cannot be known of this trace, in words. All of it is known after [`Findings::finish`].
+    pub fn unknown(&self) -> &[&'static str] {
+        &self.unknown
+    }
+
+    /// Takes the event with this index, and sees by it whether events are missing.
+    pub fn push(&mut self, index: u64, event: &Event) {
         let place = Place { event: index, time: event.time };
-        if index > self.next {
-            self.missing(index - self.next, place);
-        }
-        self.next = index.saturating_add(1);
+        self.at(place);
         if event.time < self.time {
             let detail = format!("from {} ns to {} ns", self.time.0, event.time.0);
             self.found.extend(place.finding("clock-backwards", detail));
@@ -178,23 +122,45 @@ impl Findings {
                 self.contents.block(block, place, &mut self.found);
             }
             EventKind::Clock { clock, value } => self.clock(*clock, *value, place),
+            EventKind::End { .. } => self.ended = true,
             _ => {}
         }
-        self.joiner.push(index, event);
+        self.joiner.push(index, event.clone());
         self.rows();
     }
 
-    /// So many events are missing before this place.
-    fn missing(&mut self, count: u64, place: Place) {
-        self.found
-            .extend(place.finding("events-lost", format!("{count} before event {}", place.event)));
+    /// Takes the index of an event of a kind that is not known.
+    pub fn pass_over(&mut self, index: u64) {
+        self.at(Place { event: index, time: self.time });
+    }
+
+    /// An event lies at this place.
+    fn at(&mut self, place: Place) {
+        if place.event != self.next {
+            self.missing(place);
+        }
+        self.next = place.event.saturating_add(1);
+        self.ended = false;
+    }
+
+    /// Events are missing before this place.
+    fn missing(&mut self, place: Place) {
+        let detail = match place.event.checked_sub(self.next) {
+            Some(count) => format!("{count} before event {}", place.event),
+            // A file that was tampered with.
+            None => format!("event {} follows where {} should be", place.event, self.next),
+        };
+        self.found.extend(place.finding("events-lost", detail));
+        if !self.unknown.contains(&LOST) {
+            self.unknown.push(LOST);
+        }
         self.joiner.finish();
         self.rows();
         self.joiner = Joiner::starting(&Start { state: State::default() });
         self.flight.missing();
         self.flushes.missing();
         self.contents.missing();
-        self.rewrites = Rewrites::default();
+        self.rewrites.missing();
     }
 
     /// A clock of the host was read.
@@ -210,27 +176,30 @@ impl Findings {
     /// Looks at requests of which all is known.
     fn rows(&mut self) {
         while let Some(row) = self.joiner.pop() {
-            for sieve in &self.sieves {
-                let filter = sieve.filters.get(usize::from(row.device.0));
-                if filter.is_some_and(|filter| filter.matches(&row)) {
-                    let finding = of_row(sieve.rule, &row);
-                    self.found.push(finding);
-                }
-            }
+            self.holes.row(&row);
+            self.sieves.row(&row, &self.holes, &mut self.found);
             self.retries.row(&row, &mut self.found);
             self.rewrites.row(&row, &mut self.found);
         }
     }
 
-    /// No events follow. `loss` says what is missing at the end.
-    pub fn finish(&mut self, loss: Option<&Loss>) {
+    /// No events follow.
+    pub fn finish(&mut self) {
         self.joiner.finish();
         self.rows();
-        self.flight.finish(loss.is_some(), &mut self.found);
-        if let Some(loss) = loss {
+        let more_slow = self.sieves.finish(&mut self.found);
+        self.flight.finish(!self.ended || self.recovered, &mut self.found);
+        if !self.ended {
             let place = Place { event: self.next, time: self.time };
-            self.found.extend(place.finding("cut", loss.to_string()));
+            self.found.extend(place.finding("cut", String::new()));
         }
+        let bounds = [
+            (self.flight.crowded, CROWDED),
+            (self.contents.forgot && !self.is_part, FORGOT),
+            (self.rewrites.forgot && !self.is_part, UNCOUNTED),
+            (more_slow, MORE_SLOW),
+        ];
+        self.unknown.extend(bounds.into_iter().filter_map(|(is_so, what)| is_so.then_some(what)));
     }
 
     /// What was found since the last time.
@@ -239,6 +208,16 @@ impl Findings {
         self.found.drain(..).filter(move |found| !(is_part && takes_all(found.rule)))
     }
 }
+
+const PART: &str = "it is a part of another trace: what takes all requests to know (f4, f5, f6, f8, stalls) is not looked for";
+const NO_PAYLOADS: &str = "it was recorded without data or digests (--payload none): f8 cannot be known, and f4 only where block status told of holes";
+const NO_DEVICES: &str = "its header was not whole when it was recovered: blocks and lengths of devices, and so f7, cannot be known";
+const LOST: &str = "events are missing: behind that place, what they may explain (f4, f5, f8, stalls) is not looked for";
+const CROWDED: &str = "more requests are in flight than are kept in mind: of the others, f1, f3, f5, f8 and stalls are not looked for";
+const FORGOT: &str = "more ranges were written than are kept in mind: f8 was not looked for in all";
+const UNCOUNTED: &str = "more ranges were written between two flushes than are kept in mind: f6 was not looked for in all";
+const MORE_SLOW: &str =
+    "more requests are slow than are kept in mind: f9 tells the slowest of each operation";
 
 /// Whether requests were left out of a trace with this header, or of one that is in it. Those of other devices do not matter.
 fn is_part(header: &Header) -> bool {
@@ -250,25 +229,6 @@ fn is_part(header: &Header) -> bool {
 /// Whether a rule asks what came before a request, or between it and others.
 fn takes_all(rule: &Rule) -> bool {
     ["f4", "f5", "f6", "f8"].contains(&rule.code) || rule.name == "stall"
-}
-
-fn of_row(rule: &'static Rule, row: &Row) -> Finding {
-    let mut detail = words_of(&row.request);
-    if let Some(completion) = &row.completion {
-        if let Err(errno) = completion.result {
-            let refused = if completion.flags.refused { ", refused" } else { "" };
-            let _ = write!(detail, " got {errno}{refused}");
-        } else if rule.name == "slow" {
-            let _ = write!(detail, " took {}", completion.latency);
-        }
-    }
-    let range = row.request.range;
-    Finding {
-        request: Some(row.id),
-        device: Some(row.device),
-        range: (range.length > 0).then_some(range),
-        ..Place { event: row.event, time: row.time }.finding_of(rule, detail)
-    }
 }
 
 /// `write 4096+512`.

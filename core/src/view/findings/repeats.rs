@@ -75,6 +75,10 @@ pub(super) struct Rewrites {
     limit: usize,
     epochs: HashMap<DeviceId, (u64, HashMap<ByteRange, u64>)>,
     count: usize,
+    /// There were more ranges than can be kept in mind.
+    pub(super) forgot: bool,
+    /// Events are missing before: which epoch it is is not known.
+    unsure: bool,
 }
 
 impl Default for Rewrites {
@@ -86,7 +90,12 @@ impl Default for Rewrites {
 impl Rewrites {
     /// Keeps so many ranges in mind.
     pub(super) fn holding(limit: usize) -> Rewrites {
-        Rewrites { limit, epochs: HashMap::new(), count: 0 }
+        Rewrites { limit, epochs: HashMap::new(), count: 0, forgot: false, unsure: false }
+    }
+
+    /// Events are missing here.
+    pub(super) fn missing(&mut self) {
+        *self = Rewrites { forgot: self.forgot, unsure: true, ..Rewrites::holding(self.limit) };
     }
 
     pub(super) fn row(&mut self, row: &Row, found: &mut Vec<Finding>) {
@@ -104,6 +113,7 @@ impl Rewrites {
         }
         if !ranges.contains_key(&request.range) {
             if self.count >= self.limit {
+                self.forgot = true;
                 return;
             }
             self.count += 1;
@@ -113,7 +123,8 @@ impl Rewrites {
         // Said once of a range and epoch.
         if *times == TOO_OFTEN {
             let place = Place { event: row.event, time: row.time };
-            let detail = format!("{}, epoch {epoch}", words_of(&request));
+            let epoch = if self.unsure { String::new() } else { format!(", epoch {epoch}") };
+            let detail = format!("{}{epoch}", words_of(&request));
             found.extend(place.finding("rewritten", detail).of(id, device, request.range));
         }
     }

@@ -31,6 +31,9 @@ pub enum How {
     /// All requests for which this filter holds. `BLOCK` stands for the preferred block of their device and `SIZE` for its
     /// length, both in bytes.
     Filter(&'static str),
+    /// The same, of the `FINDINGS_SLOW_MAX` slowest requests of each operation: it compares them with all others, and is asked
+    /// when all are known.
+    Slowest(&'static str),
     /// Something that takes more than one request to see.
     Tracker,
 }
@@ -163,7 +166,7 @@ pub const RULES: [Rule; 19] = [
     ),
     rule(
         ("f9", Level::Info, "slow"),
-        How::Filter(SLOW),
+        How::Slowest(SLOW),
         "it took more than ten times as long as 99 of 100 of its operation",
         "see what else was in flight, and what the host did",
     ),
@@ -183,13 +186,13 @@ pub const RULES: [Rule; 19] = [
         ("f10", Level::Warn, "events-lost"),
         TRACKER,
         "events are missing here",
-        "what depends on them is not looked for: record again",
+        "what they may explain is not told: check says whether the file is damaged or the recorder dropped them",
     ),
     rule(
         ("f10", Level::Warn, "cut"),
         TRACKER,
-        "the trace is cut or damaged here",
-        "findings are those of what is whole: blkreplay recover makes a whole trace of it",
+        "the trace ends here, and does not say that the recording ended",
+        "it was cut, its recorder was killed or has not finished: findings are those of what is whole",
     ),
 ];
 
@@ -215,7 +218,7 @@ mod tests {
     #[test]
     fn every_filter_of_the_table_is_one() {
         for rule in RULES {
-            if let How::Filter(text) = rule.how {
+            if let How::Filter(text) | How::Slowest(text) = rule.how {
                 let text = text.replace("BLOCK", "4096").replace("SIZE", "1048576");
                 if let Err(error) = Filter::parse(&text, &[]) {
                     panic!("{}: {}", rule.name, error.shown(&text));

@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::event::{Block, CompletionFlags, Issue, Payload};
-use crate::format::{DeviceHeader, Fingerprint, FingerprintMethod, LimitsHeader, LossKind};
+use crate::format::{DeviceHeader, Fingerprint, FingerprintMethod, LimitsHeader};
 use crate::request::{ConnectionId, DeviceId, Errno, Flags, Operation, RequestId};
 use crate::units::ByteRange;
 
 mod flushes;
+mod holes;
+mod losses;
 mod oracles;
 mod parts;
 
@@ -136,17 +138,24 @@ impl Script {
         self.block(id, Ok(()), payload)
     }
 
-    fn found_with(&self, header: &Header, loss: Option<&Loss>) -> Vec<Finding> {
-        let mut first = FirstPass::new(header).unwrap();
-        self.events.iter().for_each(|(index, event)| first.push(*index, event.clone()));
-        let mut findings = first.finish(header);
-        self.events.iter().for_each(|(index, event)| findings.push(*index, event.clone()));
-        findings.finish(loss);
-        findings.take().collect()
+    /// What is found in a recording of which these are the events, as far as they go.
+    fn looked_at(&self, header: &Header, ends: bool) -> (Vec<Finding>, Findings) {
+        let mut findings = Findings::new(header).unwrap();
+        self.events.iter().for_each(|(index, event)| findings.push(*index, event));
+        if ends {
+            let end = EventKind::End { status: None };
+            findings.push(self.next, &Event { time: Nanos(self.time), kind: end });
+        }
+        findings.finish();
+        (findings.take().collect(), findings)
+    }
+
+    fn found_with(&self, header: &Header) -> Vec<Finding> {
+        self.looked_at(header, true).0
     }
 
     fn found(&self) -> Vec<Finding> {
-        self.found_with(&header(), None)
+        self.found_with(&header())
     }
 
     fn names(&self) -> Vec<&'static str> {
@@ -192,9 +201,7 @@ fn requests_that_are_never_completed_are_found() {
     let cut = script(|s| {
         s.issue(0, Read, 0, 512, 0);
     });
-    let loss = Loss { offset: 9, kind: LossKind::Cut, events: 1, bytes_unread: 3 };
-    let names: Vec<_> =
-        cut.found_with(&header(), Some(&loss)).iter().map(|one| one.rule.name).collect();
+    let names: Vec<_> = cut.looked_at(&header(), false).0.iter().map(|one| one.rule.name).collect();
     assert_eq!(names, ["open-at-cut", "cut"]);
 }
 
@@ -308,6 +315,18 @@ fn reads_of_something_else_than_was_written_are_found() {
     assert_eq!((found.request, found.other), (Some(RequestId(1)), Some(RequestId(0))));
     let zeroes = script(|s| s.all(0, Discard, 0, 512, 0).all(1, Read, 0, 512, 2).end());
     assert_eq!(zeroes.names(), ["read-differs"]);
+    let parts = |value: u8| {
+        script(|s| {
+            s.all(0, Discard, 0, 2048, 0).all(1, W, 512, 512, 7).all(2, WriteZeroes, 2048, 512, 0);
+            s.all(3, Read, 1024, 1536, value).all(4, Read, 0, 100, 0).all(5, Read, 0, 1024, 9);
+        })
+    };
+    assert_eq!(parts(0).names(), [""; 0]);
+    let found = parts(2).found();
+    assert_eq!(
+        (found.len(), found[0].request, found[0].other),
+        (1, Some(RequestId(3)), Some(RequestId(0)))
+    );
     let unknown = script(|s| {
         s.all(0, W, 0, 512, 1).issue(1, W, 0, 512, 3).block(1, EIO, Payload::Absent);
         s.all(2, Read, 0, 512, 2).all(3, W, 512, 512, 1).all(4, W, 768, 100, 1);
@@ -370,6 +389,5 @@ fn clocks_that_go_back_and_events_that_are_missing_are_found() {
 #[test]
 fn a_trace_without_payloads_says_what_cannot_be_known() {
     let header = Header { payload: PayloadPolicy::None, ..header() };
-    let findings = FirstPass::new(&header).unwrap().finish(&header);
-    assert!(findings.unknown().unwrap().contains("f4 and f8"));
+    assert!(Findings::new(&header).unwrap().unknown()[0].contains("f8 cannot be known"));
 }

@@ -5,7 +5,9 @@
 //! equal requests that have a counterpart, the first of base belongs to the first of new, the second to the second.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::ControlFlow;
 
+use super::index::Index;
 use crate::diff::ahead::Keyed;
 use crate::diff::compared::{Compared, Key};
 use crate::diff::rule::Rule;
@@ -18,8 +20,10 @@ pub(super) struct Kept<'a> {
     /// The number of the first of `base`.
     pub(super) first: u64,
     /// Those of new, by their number.
-    pub(super) new: BTreeMap<u64, OfNew>,
+    new: BTreeMap<u64, OfNew>,
     next_new: u64,
+    /// Those of new that are not moved.
+    index: Index,
     /// Numbers of those of new that have a counterpart, in order, by their key.
     pub(super) counterparts: HashMap<Key, VecDeque<u64>>,
     pub(super) left_base: Left,
@@ -101,12 +105,18 @@ impl<'a> Kept<'a> {
             first: 0,
             new: BTreeMap::new(),
             next_new: 0,
+            index: Index::new(rule.barrier),
             counterparts: HashMap::new(),
             left_base: Left::default(),
             left_new: Left::default(),
             joined: Numbers::new(),
             alike: Numbers::new(),
         }
+    }
+
+    /// How many are kept of the side that has more.
+    pub(super) fn len(&self) -> usize {
+        self.base.len().max(self.new.len())
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -129,6 +139,7 @@ impl<'a> Kept<'a> {
     fn push_new(&mut self, keyed: Keyed) -> u64 {
         let number = self.next_new;
         self.next_new += 1;
+        self.index.insert(number, keyed.one.request);
         self.new.insert(number, OfNew { keyed, moved: false });
         number
     }
@@ -193,7 +204,7 @@ impl<'a> Kept<'a> {
     pub(super) fn takes_back(&mut self, base: &Keyed) -> bool {
         let joined = self.joined.get(&base.key).and_then(BTreeSet::first).copied();
         let Some(later) = joined else { return false };
-        let free = self.blockers(base, self.counterpart(base.key)).next().is_none();
+        let free = !self.is_blocked_at(base, self.counterpart(base.key));
         if free {
             self.exchange_base(base, later, self.first);
         }
@@ -266,21 +277,45 @@ impl<'a> Kept<'a> {
     }
 
     /// Those of new that the first of base conflicts with, and that come before its counterpart but only later in base.
-    pub(super) fn blockers(&self, base: &Keyed, number: u64) -> impl Iterator<Item = u64> {
-        let before = self.new.range(..number).filter(|(_, new)| !new.moved);
-        before
-            .filter(|(_, new)| self.conflict(&new.keyed.one, &base.one))
-            .map(|(number, _)| *number)
+    pub(super) fn blockers(&self, base: &Keyed, number: u64) -> Vec<u64> {
+        let mut blockers = BTreeSet::new();
+        let told = self.index.before(&base.one.request, number, |blocker| {
+            blockers.insert(blocker);
+            ControlFlow::Continue(())
+        });
+        debug_assert!(told.is_continue());
+        blockers.into_iter().collect()
     }
 
-    /// Whether there are any.
+    /// Whether there is one.
+    fn is_blocked_at(&self, base: &Keyed, number: u64) -> bool {
+        self.index.before(&base.one.request, number, |_| ControlFlow::Break(())).is_break()
+    }
+
+    /// The same of the first of base and its counterpart.
     pub(super) fn is_blocked(&self) -> bool {
         match self.base.front() {
             Some(OfBase { keyed, counterpart: Counterpart::Same }) => {
-                self.blockers(keyed, self.counterpart(keyed.key)).next().is_some()
+                self.is_blocked_at(keyed, self.counterpart(keyed.key))
             }
             _ => false,
         }
+    }
+
+    /// These were moved: they come before those that come before them in base, and block nothing.
+    pub(super) fn move_all(&mut self, numbers: &[u64]) {
+        for number in numbers {
+            self.index.remove(*number);
+            if let Some(new) = self.new.get_mut(number) {
+                new.moved = true;
+            }
+        }
+    }
+
+    /// Takes one out of new.
+    pub(super) fn remove_new(&mut self, number: u64) -> Option<OfNew> {
+        self.index.remove(number);
+        self.new.remove(&number)
     }
 
     /// Whether one of new that has a counterpart comes ahead of more than `count` that it conflicts with: then it is the one
@@ -325,7 +360,7 @@ impl<'a> Kept<'a> {
 
     /// Takes one without a counterpart out of new.
     pub(super) fn take_left(&mut self, number: u64) -> Option<Keyed> {
-        let new = self.new.remove(&number)?;
+        let new = self.remove_new(number)?;
         self.left_new.remove(number, &new.keyed, self.rule);
         Some(new.keyed)
     }

@@ -29,16 +29,15 @@ fn of_a_part_nothing_is_said_that_takes_all_of_the_trace_to_know() {
         s.issue(5, Read, 0, 512, 0).block(5, EIO, Payload::Absent);
     });
     let names = |header: &Header| {
-        let found = trace.found_with(header, None);
+        let found = trace.found_with(header);
         found.iter().map(|finding| finding.rule.name).collect::<Vec<_>>()
     };
     let all = ["redundant-flush", "read-differs", "error-reply"];
     assert!(all.iter().all(|name| names(&header()).contains(name)), "{:?}", names(&header()));
     assert_eq!(names(&cut(Some("read"), None)), ["error-reply"]);
     assert_eq!(names(&cut(None, Some(vec!["one".to_owned()]))), names(&header()));
-    let findings = FirstPass::new(&cut(Some("read"), None)).unwrap();
-    let findings = findings.finish(&cut(Some("read"), None));
-    assert!(findings.unknown().unwrap().contains("a part of another trace"));
+    let findings = Findings::new(&cut(Some("read"), None)).unwrap();
+    assert!(findings.unknown()[0].contains("a part of another trace"));
 }
 
 #[test]
@@ -49,11 +48,11 @@ fn the_last_bytes_of_a_device_need_not_be_a_block() {
     let last = script(|s| {
         s.all(0, W, SIZE, 100, 1);
     });
-    assert!(last.found_with(&header, None).is_empty());
+    assert!(last.found_with(&header).is_empty());
     let before = script(|s| {
         s.all(0, W, SIZE - 512, 100, 1);
     });
-    assert_eq!(before.found_with(&header, None)[0].rule.name, "unaligned");
+    assert_eq!(before.found_with(&header)[0].rule.name, "unaligned");
 }
 
 #[test]

@@ -1,5 +1,12 @@
 //! `check --findings`: what is found in recordings that were made to have it, and what it does to the exit code.
 
+/// Traces that are cut or damaged.
+mod damaged;
+/// Disks that are slow or fail.
+mod disks;
+
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::support::{Finished, Sandbox};
@@ -59,11 +66,33 @@ fn a_client_that_does_nothing_in_vain_has_no_findings() {
     assert!(!checked.stdout.contains("warn") && !checked.stdout.contains("error"), "{checked}");
 }
 
+/// The objects of all findings in `t.blkr`, and that of their numbers.
+#[track_caller]
+fn objects(sandbox: &Sandbox) -> (Vec<Value>, Value) {
+    let checked = check(sandbox, "--findings --all --json").ends_with_one_of(&[0, 1]);
+    let mut objects: Vec<Value> =
+        checked.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects.remove(0)["schema"], "blkreplay.check/1", "{checked}");
+    let sums = objects.pop().unwrap();
+    assert_eq!(sums["schema"], "blkreplay.findings/1", "{checked}");
+    assert!(objects.iter().all(|one| one["schema"] == "blkreplay.finding/1"), "{checked}");
+    (objects, sums)
+}
+
+/// Names and requests.
+fn brief(findings: &[Value]) -> BTreeSet<(String, Option<u64>)> {
+    let name = |one: &Value| one["name"].as_str().unwrap().to_owned();
+    findings.iter().map(|one| (name(one), one["id"].as_u64())).collect()
+}
+
 #[test]
-fn a_cut_trace_is_looked_at_as_far_as_it_is_whole() {
-    let sandbox = recorded("-c 'write -q 512 512'");
-    let whole = sandbox.read("t.blkr");
-    sandbox.write("t.blkr", &whole[..whole.len() - 40]);
-    let checked = check(&sandbox, "--findings").ends_with(1);
-    assert!(checked.stdout.contains("finding f10 warn cut"), "{checked}");
+fn what_is_told_behind_the_check_is_what_a_walk_of_its_own_tells() {
+    let sandbox = recorded("-c 'write -q 512 512' -c 'write -q 1k 512' -c flush -c flush");
+    let first = check(&sandbox, "--findings").succeeds();
+    let all = check(&sandbox, "--findings --all").succeeds();
+    assert_eq!(first.stdout, all.stdout);
+    assert!(first.stdout.starts_with("t.blkr  ok  "), "{first}");
+    let json = check(&sandbox, "--findings --json").succeeds();
+    assert_eq!(json.stdout, check(&sandbox, "--findings --json --all").succeeds().stdout);
+    assert_eq!(json.stdout.lines().count(), objects(&sandbox).0.len() + 2, "{json}");
 }
