@@ -264,7 +264,7 @@ pub(super) fn sides(
         pair.warnings.push(Warning { code: "nothing-compared", message, at: None });
     }
     if report.runs.is_empty()
-        && let Some(message) = nothing_at(asked.keep.shown)
+        && let Some(message) = nothing_at(asked.keep.shown, report.epochs != [None; 2])
     {
         pair.warnings.push(Warning { code: "nothing-there", message, at: None });
     }
@@ -280,10 +280,13 @@ pub(super) fn sides(
 }
 
 /// That nothing is shown, because there is nothing where it was asked for.
-fn nothing_at(shown: Scope) -> Option<String> {
+fn nothing_at(shown: Scope, has_epochs: bool) -> Option<String> {
     match shown {
         Scope::All => None,
-        Scope::Epoch(epoch) => Some(format!("there is no epoch {epoch} on either side")),
+        Scope::Epoch(epoch) if has_epochs => {
+            Some(format!("there is no epoch {epoch} on either side"))
+        }
+        Scope::Epoch(epoch) => Some(format!("no difference is in epoch {epoch}")),
         Scope::Request(id) => Some(format!("no difference is about request {id}")),
     }
 }
