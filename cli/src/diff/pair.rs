@@ -263,6 +263,11 @@ pub(super) fn sides(
         let message = "nothing was compared: there is no request on either side".to_owned();
         pair.warnings.push(Warning { code: "nothing-compared", message, at: None });
     }
+    if report.runs.is_empty()
+        && let Some(message) = nothing_at(asked.keep.shown, report.epochs != [None; 2])
+    {
+        pair.warnings.push(Warning { code: "nothing-there", message, at: None });
+    }
     if report.gave_up > 0 {
         let window = counted(asked.rule.window as u64, "request");
         let message = format!(
@@ -272,6 +277,18 @@ pub(super) fn sides(
     }
     [pair.base.epochs, pair.new.epochs] = report.epochs;
     Ok(report)
+}
+
+/// That nothing is shown, because there is nothing where it was asked for.
+fn nothing_at(shown: Scope, has_epochs: bool) -> Option<String> {
+    match shown {
+        Scope::All => None,
+        Scope::Epoch(epoch) if has_epochs => {
+            Some(format!("there is no epoch {epoch} on either side"))
+        }
+        Scope::Epoch(epoch) => Some(format!("no difference is in epoch {epoch}")),
+        Scope::Request(id) => Some(format!("no difference is about request {id}")),
+    }
 }
 
 /// Moves a bar.

@@ -83,6 +83,10 @@ fn less_is_said_on_demand() {
         told.stdout.contains("… 1 more epoch with differences: 1 changed (-n 0 for all)"),
         "{told}"
     );
+    let told = diff(&sandbox, "--epoch 9").ends_with(1);
+    assert!(told.stdout.contains("warning: there is no epoch 9 on either side"), "{told}");
+    let told = diff(&sandbox, "--at 0").ends_with(1);
+    assert!(told.stdout.contains("warning: no difference is about request #0"), "{told}");
     let told = diff(&sandbox, "--at 6").ends_with(1);
     assert!(told.stdout.contains("read 16384+4096") && !told.stdout.contains("~ write"), "{told}");
 }
