@@ -41,7 +41,7 @@ struct Told {
 
 impl Told {
     fn chunk(&mut self, chunk: &ColumnChunk) {
-        let ColumnChunk { issues, blocks } = chunk;
+        let ColumnChunk { issues, blocks, ended: _ } = chunk;
         for at in 0..issues.own {
             let (id, time, cookie) = (issues.id[at], issues.time[at], issues.cookie[at]);
             let numbers = [id, time, cookie, issues.offset[at], issues.length[at]];
