@@ -14,6 +14,7 @@ use super::error::DiffError;
 use super::side::{Part, Side};
 use crate::limits::{DIFF_AROUND_MAX, DIFF_RANGES_MAX};
 use crate::request::{Operation, RequestId};
+use crate::units::ByteRange;
 
 /// Bytes of each side that are shown.
 const SAMPLE: usize = 8;
@@ -79,10 +80,31 @@ pub(super) fn bytes(
     if !difference.facts.has(Fact::Payload) {
         return Ok(None);
     }
-    let (Some(one), Some(other)) = (base.compared_data(one)?, new.compared_data(other)?) else {
-        return Ok(None);
-    };
-    Ok(differing(&one, &other))
+    let data = (base.compared_data(one)?, new.compared_data(other)?);
+    let (Some(base_data), Some(new_data)) = data else { return Ok(None) };
+    let (first, second) = (one.request.range, other.request.range);
+    if first.offset == second.offset {
+        return Ok(differing(&base_data, &new_data));
+    }
+    // Of two requests at different places, what lies at the same place of the disk is compared.
+    let start = first.offset.max(second.offset);
+    let end = first.end().min(second.end());
+    let parts = (part(&base_data, first, start..end), part(&new_data, second, start..end));
+    let (Some(base_part), Some(new_part)) = parts else { return Ok(None) };
+    let shift = start - first.offset;
+    Ok(differing(&base_part, &new_part).map(|mut found| {
+        for range in &mut found.ranges {
+            *range = range.start + shift..range.end + shift;
+        }
+        found
+    }))
+}
+
+/// What lies at `wanted` of the disk, of data that lie at `at`; `None` if that is nothing.
+fn part(data: &Bytes, at: ByteRange, wanted: Range<u64>) -> Option<Bytes> {
+    let place = |offset: u64| usize::try_from(offset.checked_sub(at.offset)?).ok();
+    let (start, end) = (place(wanted.start)?, place(wanted.end)?.min(data.len()));
+    (start < end).then(|| data.slice(start..end))
 }
 
 /// What lies around a request of a side: at most so many before and behind it, and who wrote there last.
@@ -218,6 +240,18 @@ mod tests {
         assert!(found.ranges.into_iter().eq(std::iter::once(16..20)));
         assert_eq!((found.count, found.of), (4, 20));
         assert_eq!((found.base.len(), found.new.len()), (0, 4));
+    }
+
+    #[test]
+    fn of_requests_at_different_places_what_lies_at_the_same_place_is_compared() {
+        let base = VecSide::new([write(0, 16, 1)]);
+        let of = |new: VecSide| bytes(&base, &new, &changed(&base, &new, 0)).unwrap();
+        let found = of(VecSide::new([write_data(12, vec![1, 9, 9, 1, 7, 7])])).unwrap();
+        assert!(found.ranges.into_iter().eq(std::iter::once(13..15)));
+        assert_eq!((found.count, found.of), (2, 4));
+        assert_eq!((&found.base[..], &found.new[..]), (&[1, 1, 1][..], &[9, 9, 1][..]));
+        assert_eq!(of(VecSide::new([write(16, 16, 9)])), None, "they do not overlap");
+        assert_eq!(of(VecSide::new([write(8, 8, 1)])), None, "they are the same there");
     }
 
     #[test]
