@@ -26,7 +26,7 @@ pub(crate) fn toml(learned: &Learned, devices: &[String]) -> String {
         let flushes = counted(learned.flushes, "flush").replace("flushs", "flushes");
         let _ = writeln!(
             text,
-            "# {flushes} differ as well, and no rule is proposed for that: epochs end with them."
+            "# No rule is proposed for {flushes} that only one of them has: epochs end with flushes."
         );
     }
     if !learned.presets.is_empty() {
