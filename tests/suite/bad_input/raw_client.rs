@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Longer than the server's own patience with a silent handshake.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 const OPTION_EXPORT_NAME: u32 = 1;
 const REQUEST_MAGIC: u32 = 0x2560_9513;
@@ -28,13 +28,18 @@ pub(super) struct RawClient {
 impl RawClient {
     /// Connects and reads the server's greeting, but says nothing.
     pub(super) fn silent(socket: &Path) -> RawClient {
+        RawClient::greeted(socket).expect("the server greets")
+    }
+
+    /// The same; `None` if the server shows it out instead.
+    pub(super) fn greeted(socket: &Path) -> Option<RawClient> {
         let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(TIME_LIMIT)).unwrap();
         stream.set_write_timeout(Some(TIME_LIMIT)).unwrap();
         let mut client = RawClient { stream, size: 0 };
-        let greeting = client.receive(18).unwrap();
+        let greeting = client.receive(18).ok()?;
         assert_eq!(&greeting[..16], b"NBDMAGICIHAVEOPT");
-        client
+        Some(client)
     }
 
     /// Connects and agrees on the default export, with simple replies.
