@@ -1,6 +1,6 @@
 //! Goes over parts of a side on a thread of its own, and makes keys there, while whoever compares deals with those before.
 //!
-//! A side and parts in, requests with keys out, in the same order. Invariant: a few thousand requests wait at most, and the thread
+//! A side and parts in, requests with keys out, in the same order. Invariant: so many requests wait at most as fit those batches, and the thread
 //! ends when nobody wants more.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,7 +14,7 @@ use super::side::{Part, Side};
 const BATCH: usize = 512;
 
 /// How many such batches may wait.
-const BATCHES: usize = 4;
+const BATCHES: usize = 32;
 
 /// A request with its key.
 #[derive(Debug, Clone, Copy)]

@@ -181,9 +181,8 @@ impl<'sides> Window<'sides> {
         both.base.1.begin(base.start as u64 + self.from.0);
         both.new.1.begin(new.start as u64 + self.from.1);
         while !base.is_empty() || !new.is_empty() {
-            let whole_base =
-                self.load(&mut both.base, &self.lists.base[base.clone()], Which::Base)?;
-            let whole_new = self.load(&mut both.new, &self.lists.new[new.clone()], Which::New)?;
+            let lists = (&self.lists.base[base.clone()], &self.lists.new[new.clone()]);
+            let (whole_base, whole_new) = self.load_both(both, lists)?;
             let (in_base, in_new) = (&mut both.base.1, &mut both.new.1);
             let alone = base.is_empty() || new.is_empty();
             let slots = {
@@ -207,36 +206,50 @@ impl<'sides> Window<'sides> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Reads more epochs, as many as fit; says whether these are all of `sums`.
+    /// Reads more epochs of both sides, as many as fit; says whether these are all of each. They take turns, so that the threads
+    /// that read ahead are both at work.
+    fn load_both(
+        &self,
+        both: &mut Both,
+        (base, new): (&[Sum], &[Sum]),
+    ) -> Result<(bool, bool), DiffError> {
+        loop {
+            let in_base = self.load(&mut both.base, base, Which::Base)?;
+            let in_new = self.load(&mut both.new, new, Which::New)?;
+            if let (Some(whole_base), Some(whole_new)) = (in_base, in_new) {
+                return Ok((whole_base, whole_new));
+            }
+        }
+    }
+
+    /// Reads one more epoch, if it fits; if not, says whether these are all of `sums`.
     fn load(
         &self,
         (ahead, epochs): &mut (Ahead, Epochs),
         sums: &[Sum],
         which: Which,
-    ) -> Result<bool, DiffError> {
-        while let Some(sum) = sums.get(epochs.count()) {
-            let fits = epochs.list.len() as u64 + sum.count <= self.rule.window as u64;
-            if !fits && epochs.count() > 0 {
-                return Ok(false);
-            }
-            let epoch = epochs.first + epochs.count() as u64;
-            let (mut count, mut barriers) = (0, 0);
-            while ahead.peek()?.is_some_and(|keyed| keyed.one.epoch == epoch) && count <= sum.count
-            {
-                if let Some(keyed) = ahead.next()? {
-                    barriers += usize::from(self.rule.barrier.is(&keyed.one.request));
-                    epochs.list.push(keyed);
-                    count += 1;
-                }
-            }
-            if count != sum.count {
-                let device = self.device;
-                return Err(DiffError::Sums { device, epoch, said: sum.count }.of(which));
-            }
-            epochs.ends.push(epochs.list.len());
-            epochs.barriers.push(barriers);
+    ) -> Result<Option<bool>, DiffError> {
+        let Some(sum) = sums.get(epochs.count()) else { return Ok(Some(true)) };
+        let fits = epochs.list.len() as u64 + sum.count <= self.rule.window as u64;
+        if !fits && epochs.count() > 0 {
+            return Ok(Some(false));
         }
-        Ok(true)
+        let epoch = epochs.first + epochs.count() as u64;
+        let (mut count, mut barriers) = (0, 0);
+        while ahead.peek()?.is_some_and(|keyed| keyed.one.epoch == epoch) && count <= sum.count {
+            if let Some(keyed) = ahead.next()? {
+                barriers += usize::from(self.rule.barrier.is(&keyed.one.request));
+                epochs.list.push(keyed);
+                count += 1;
+            }
+        }
+        if count != sum.count {
+            let device = self.device;
+            return Err(DiffError::Sums { device, epoch, said: sum.count }.of(which));
+        }
+        epochs.ends.push(epochs.list.len());
+        epochs.barriers.push(barriers);
+        Ok(None)
     }
 
     /// Compares epochs some of which do not fit the window.
