@@ -66,6 +66,24 @@ impl Ahead {
         self.peek()?;
         Ok(self.batch.next())
     }
+
+    /// Takes the next requests, at most so many, as long as they are of this epoch.
+    pub(super) fn take_epoch(
+        &mut self,
+        epoch: u64,
+        most: u64,
+        into: &mut Vec<Keyed>,
+    ) -> Result<u64, DiffError> {
+        let mut taken: u64 = 0;
+        while taken < most && self.peek()?.is_some_and(|keyed| keyed.one.epoch == epoch) {
+            let room = usize::try_from(most - taken).unwrap_or(usize::MAX);
+            let found = self.batch.as_slice().iter().take(room);
+            let found = found.take_while(|keyed| keyed.one.epoch == epoch).count();
+            into.extend(self.batch.by_ref().take(found));
+            taken += found as u64;
+        }
+        Ok(taken)
+    }
 }
 
 fn go_over(

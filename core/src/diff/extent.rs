@@ -114,6 +114,9 @@ impl Side for Beginning<'_> {
             part.epochs = part.epochs.start.min(end)..end;
         }
         let requests = self.side.requests(&part)?;
+        if self.until == Until::End {
+            return Ok(requests);
+        }
         Ok(Box::new(Fewer { requests, until: &self.until }))
     }
 

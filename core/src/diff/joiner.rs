@@ -101,6 +101,7 @@ impl Joiner {
     }
 
     /// Takes the next event.
+    #[inline]
     pub(super) fn push(&mut self, event: &Event) {
         match &event.kind {
             EventKind::Issue(issue) => self.issue(event, issue),
@@ -121,6 +122,7 @@ impl Joiner {
     }
 
     /// The next request, if it is known how it ended.
+    #[inline]
     pub(super) fn pop(&mut self) -> Option<Compared> {
         let first = self.held.front()?;
         if first.waits && !self.finished {

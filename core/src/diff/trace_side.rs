@@ -18,7 +18,7 @@ use super::joiner::Joiner;
 use super::pairing::Pairing;
 use super::rule::Barrier;
 use super::side::{EpochSums, Part, Requests, Side};
-use crate::event::{Payload, PayloadId};
+use crate::event::Payload;
 use crate::format::{ReadError, Reader, Target};
 use crate::limits::REQUEST_DATA_BYTES_MAX;
 use crate::request::DeviceId;
@@ -38,6 +38,8 @@ pub struct TraceSide<R> {
     barrier: Barrier,
     allows_loss: bool,
     readers: Mutex<Vec<Reader<R>>>,
+    /// Readers that stand at the end, where they know of all payloads.
+    ended: Mutex<Vec<Reader<R>>>,
 }
 
 impl<R: Read + Seek + Send> TraceSide<R> {
@@ -54,6 +56,7 @@ impl<R: Read + Seek + Send> TraceSide<R> {
             barrier: Barrier::default(),
             allows_loss: false,
             readers: Mutex::default(),
+            ended: Mutex::default(),
         }
     }
 
@@ -162,19 +165,26 @@ impl<R: Read + Seek + Send> TraceSide<R> {
     }
 
     fn take(&self) -> Result<Reader<R>, DiffError> {
-        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.map_or_else(|| self.reader(), Ok)
+        kept(&self.readers).map_or_else(|| self.reader(), Ok)
     }
 
     fn give(&self, reader: Reader<R>) {
-        let mut kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < READERS {
-            kept.push(reader);
-        }
+        keep(&self.readers, reader);
+    }
+
+    /// A reader that knows of all payloads.
+    fn at_the_end(&self) -> Result<Reader<R>, DiffError> {
+        let mut reader = self.take()?;
+        let went = reader.seek(&Target::End).and_then(|_| {
+            // It stands at the last chunk of events now, and those of data may lie between it and the end.
+            while reader.next_event()?.is_some() {}
+            Ok(())
+        });
+        went.map_err(|error| self.wrong(error))?;
+        Ok(reader)
     }
 
     fn go_over(&self, part: &Part) -> Result<TraceRequests<'_, R>, DiffError> {
-        let mut reader = self.take()?;
         let only = match part.device {
             None => None,
             Some(device) => match self.pairing.own(self.which, device) {
@@ -182,6 +192,7 @@ impl<R: Read + Seek + Send> TraceSide<R> {
                 None => return Ok(TraceRequests::none(self, part)),
             },
         };
+        let mut reader = self.take()?;
         let mut joiner = Joiner::new(self.barrier, only);
         let start = match only {
             Some(own) if self.barrier == Barrier::Flush && part.epochs.start > 0 => {
@@ -310,9 +321,12 @@ impl<R: Read + Seek + Send> Side for TraceSide<R> {
                 Ok(Some(Bytes::from(vec![0; usize::try_from(length).unwrap_or(0)])))
             }
             Payload::Stored(_, id) => {
-                let mut reader = self.take()?;
-                let data = data(&mut reader, id).map_err(|error| self.wrong(error))?;
-                self.give(reader);
+                let mut reader = match kept(&self.ended) {
+                    Some(reader) => reader,
+                    None => self.at_the_end()?,
+                };
+                let data = reader.payload(id).map_err(|error| self.wrong(error))?;
+                keep(&self.ended, reader);
                 Ok(Some(data))
             }
             Payload::Absent | Payload::Digest(_) => Ok(None),
@@ -320,12 +334,17 @@ impl<R: Read + Seek + Send> Side for TraceSide<R> {
     }
 }
 
-/// Data of a trace, wherever they lie.
-fn data<R: Read + Seek>(reader: &mut Reader<R>, id: PayloadId) -> Result<Bytes, ReadError> {
-    reader.seek(&Target::End)?;
-    // It stands at the last chunk of events now, and those of data may lie between it and the end.
-    while reader.next_event()?.is_some() {}
-    reader.payload(id)
+/// One of the readers that are kept.
+fn kept<R>(readers: &Mutex<Vec<Reader<R>>>) -> Option<Reader<R>> {
+    readers.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
+/// Keeps the reader, if there is room.
+fn keep<R>(readers: &Mutex<Vec<Reader<R>>>, reader: Reader<R>) {
+    let mut kept = readers.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() < READERS {
+        kept.push(reader);
+    }
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ impl Body {
     }
 
     /// The next event.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Decoded, DecodeError> {
         match self {
             Body::Rows(decoder) => decoder.next(),

@@ -70,6 +70,7 @@ impl Decoder {
     }
 
     /// The next event.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Decoded, DecodeError> {
         if self.left == 0 {
             return self.done();
@@ -193,6 +194,7 @@ pub(super) fn narrow<N: TryFrom<u64>>(
 }
 
 /// Takes the rest of an event whose kind a reader must know; `None` if this one does not.
+#[inline]
 fn required(
     kind: u8,
     time: u64,

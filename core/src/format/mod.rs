@@ -79,6 +79,7 @@ pub use scan::{Outline, Scan, Scanned, Step};
 pub use seek::{Start, Target};
 pub use sketch::Sketch;
 pub use summarize::Summarizer;
+pub(crate) use summary::any_between;
 pub use summary::{EpochSum, Ranges, State, Summary};
 pub use survey::Survey;
 pub use varint::SourceError;

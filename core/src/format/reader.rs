@@ -205,6 +205,7 @@ impl<R: Read + Seek> Reader<R> {
 
     /// The next event and its index; `None` at the end of what is whole. Indices have gaps where events
     /// of kinds that are not known were skipped, or dropped by the recorder.
+    #[inline]
     pub fn next_event(&mut self) -> Result<Option<(u64, Event)>, ReadError> {
         loop {
             match self.next_item()? {
@@ -217,6 +218,7 @@ impl<R: Read + Seek> Reader<R> {
 
     /// As [`Reader::next_event`], and gives out the events of kinds that are not known too, for one who
     /// copies a trace.
+    #[inline]
     pub fn next_item(&mut self) -> Result<Option<(u64, Item)>, ReadError> {
         loop {
             if self.finished {

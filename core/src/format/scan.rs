@@ -17,7 +17,7 @@ use super::index::{ChunkEntry, End};
 use super::loss::{Damage, Loss, LossKind};
 use super::pack::{Prefix, ZSTD};
 use super::reader::{ReadError, Reader};
-use super::summary::Summary;
+use super::summary::{Summary, any_between};
 use crate::limits::ROWS_HELD_MAX;
 use crate::request::RequestId;
 
@@ -158,14 +158,10 @@ impl<R: Read + Seek> Scan<R> {
         let chunk = &self.waiting.front().filter(|first| first.open.is_some())?.chunk;
         let ids = chunk.summary.ranges.map(|ranges| (ranges.id_first, ranges.id_last));
         let open = self.waiting.iter().rev().find_map(|waiting| waiting.open.as_ref())?;
-        let is_open = |(first, last): (RequestId, RequestId)| {
-            let place = open.partition_point(|id| *id < first);
-            open.get(place).is_some_and(|id| *id <= last)
-        };
         // So many that the first might have been given up by who holds rows.
         let asked = self.waiting.iter().map(Waiting::issues).sum::<u64>();
         let held = asked > ROWS_HELD_MAX as u64;
-        if self.batcher.joins() && (held || ids.is_some_and(is_open)) {
+        if self.batcher.joins() && (held || ids.is_some_and(|ids| any_between(open, ids))) {
             return None;
         }
         let first = self.waiting.pop_front()?;

@@ -69,12 +69,23 @@ pub struct State {
 }
 
 impl State {
+    /// The requests that are open, ascending; `None` if they are not all listed.
+    pub fn listed(&self) -> Option<&[RequestId]> {
+        (self.open == self.open_ids.len() as u64).then_some(&self.open_ids)
+    }
+
     /// Flushes released so far by `device`, or by all.
     pub fn flushes_of(&self, device: Option<DeviceId>) -> u64 {
         let counted =
             self.flushes.iter().filter(|(found, _)| device.is_none_or(|one| one == *found));
         counted.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
+}
+
+/// Whether one of `ids`, which ascend, lies between the first and the last of a chunk.
+pub(crate) fn any_between(ids: &[RequestId], (first, last): (RequestId, RequestId)) -> bool {
+    let next = ids.partition_point(|id| *id < first);
+    ids.get(next).is_some_and(|id| *id <= last)
 }
 
 /// The requests of one epoch of one device that completed in a chunk.
@@ -93,8 +104,7 @@ pub struct EpochSum {
 impl Summary {
     /// The requests that are open behind the chunk, ascending; `None` if it does not list them all.
     pub fn open_ids(&self) -> Option<&[RequestId]> {
-        let state = self.state.as_ref()?;
-        (state.open == state.open_ids.len() as u64).then_some(&state.open_ids)
+        self.state.as_ref()?.listed()
     }
 
     /// The summary section of a chunk.

@@ -235,20 +235,16 @@ impl<'sides> Window<'sides> {
             return Ok(Some(false));
         }
         let epoch = epochs.first + epochs.count() as u64;
-        let (mut count, mut barriers) = (0, 0);
-        while ahead.peek()?.is_some_and(|keyed| keyed.one.epoch == epoch) && count <= sum.count {
-            if let Some(keyed) = ahead.next()? {
-                barriers += usize::from(self.rule.barrier.is(&keyed.one.request));
-                epochs.list.push(keyed);
-                count += 1;
-            }
-        }
-        if count != sum.count {
+        let from = epochs.list.len();
+        // One more than there should be is enough to see that the sums are wrong.
+        let most = sum.count.saturating_add(1);
+        if ahead.take_epoch(epoch, most, &mut epochs.list)? != sum.count {
             let device = self.device;
             return Err(DiffError::Sums { device, epoch, said: sum.count }.of(which));
         }
+        let list = epochs.list[from..].iter();
+        epochs.barriers.push(list.filter(|keyed| self.rule.barrier.is(&keyed.one.request)).count());
         epochs.ends.push(epochs.list.len());
-        epochs.barriers.push(barriers);
         Ok(None)
     }
 

@@ -5,9 +5,9 @@
 use std::io::{Read, Seek};
 
 use crate::diff::side::EpochSums;
-use crate::format::{ChunkEntry, ReadError, Reader, State};
-use crate::limits::{EPOCHS_LISTED_MAX, OPEN_LISTED_MAX};
-use crate::request::{DeviceId, RequestId};
+use crate::format::{ChunkEntry, ReadError, Reader, State, any_between};
+use crate::limits::EPOCHS_LISTED_MAX;
+use crate::request::DeviceId;
 
 /// A chunk of events, and how many requests were issued before it.
 pub(super) struct Chunk {
@@ -61,25 +61,17 @@ pub(super) fn start<R: Read + Seek>(
     }
     let Some(before) = low.checked_sub(1) else { return Ok(None) };
     let Some(open) = state(reader, before)? else { return Ok(None) };
-    let listed = open.open_ids.len() as u64 == open.open && open.open <= OPEN_LISTED_MAX as u64;
+    let Some(open) = open.listed() else { return Ok(None) };
     // What is in flight there may be a barrier; where it was issued is known by its id.
-    let from = chunks.iter().take(low).position(|chunk| issues_any(&chunk.entry, &open.open_ids));
-    let from = from.unwrap_or(low);
-    if !listed || from == 0 {
+    let issues_any = |chunk: &Chunk| chunk.entry.ids.is_some_and(|ids| any_between(open, ids));
+    let from = chunks.iter().take(low).position(issues_any).unwrap_or(low);
+    if from == 0 {
         return Ok(None);
     }
     let Some(state) = state(reader, from - 1)? else { return Ok(None) };
     // Behind the last chunk there is no such epoch, but there may be loss.
     let Some(chunk) = chunks.get(from) else { return Ok(None) };
     Ok(Some(Start { event: chunk.entry.first, place: chunk.place, state }))
-}
-
-/// Whether one of `ids`, which ascend, may have been issued in the chunk.
-fn issues_any(entry: &ChunkEntry, ids: &[RequestId]) -> bool {
-    entry.ids.is_some_and(|(first, last)| {
-        let next = ids.partition_point(|id| *id < first);
-        ids.get(next).is_some_and(|id| *id <= last)
-    })
 }
 
 /// What the summaries say; `None` if one of them does not, or not all requests are in the sums.
