@@ -163,7 +163,7 @@ impl<R: Read + Seek> Scan<R> {
             open.get(place).is_some_and(|id| *id <= last)
         };
         // So many that the first might have been given up by who holds rows.
-        let asked = self.waiting.iter().map(Waiting::issues).sum::<u64>();
+        let asked = self.waiting.iter().map(Waiting::issues).fold(0, u64::saturating_add);
         let held = asked > ROWS_HELD_MAX as u64;
         if self.batcher.joins() && (held || ids.is_some_and(is_open)) {
             return None;
