@@ -18,6 +18,7 @@ mod place;
 mod repeats;
 mod rules;
 mod sieves;
+mod spans;
 #[cfg(test)]
 mod tests;
 
