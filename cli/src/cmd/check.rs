@@ -146,10 +146,7 @@ impl CheckArgs {
         };
         let Some(expert) = expert else { return Ok(Ok(faults > 0)) };
         let levels = match found {
-            Found::QemuLog => {
-                let lines = Lines::new(&input::name(path), Vec::new(), asked);
-                lines.sums(&[LOG_UNKNOWN], out).map(Ok)
-            }
+            Found::QemuLog => Lines::new(path, Vec::new(), asked).sums(&[LOG_UNKNOWN], out).map(Ok),
             Found::Trace if self.all => match expert.looks_again(path, out) {
                 Ok(levels) => levels,
                 Err(failure) => return Ok(Err(failure)),
@@ -184,7 +181,7 @@ impl CheckArgs {
             Err(failure) => return Ok(Err(failure)),
         };
         let name = input::name(path).into_owned();
-        let findings = Findings::new(&name, self.json, self.deep);
+        let findings = Findings::new(path, self.json, self.deep);
         let mut teller = Teller { findings, expert, out, written: Ok(()), progress: None, printer };
         let outcome = match found {
             Found::Trace => {
