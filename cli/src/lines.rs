@@ -234,7 +234,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Tells what `teller` makes of events, but for the first `told`, which were told already.
+    /// Tells what `teller` makes of events, but for the first `told`, which were told already. Even who wants no lines is told that
+    /// nothing is at a position.
     fn tell<T: Teller>(
         &self,
         mut trace: Trace,
@@ -266,7 +267,7 @@ impl Lines<'_> {
         let mut kept = Kept { limit: self.tail, items: VecDeque::new() };
         let mut left = self.limit.unwrap_or(u64::MAX);
         let mut finished = false;
-        loop {
+        while left > 0 || from.is_none() {
             while let Some((index, item)) = teller.pop() {
                 if from.is_none_or(|from| index < from) || !takes(&item) {
                     continue;
@@ -283,7 +284,7 @@ impl Lines<'_> {
                     return Ok(None);
                 }
             }
-            if finished || left == 0 {
+            if finished {
                 break;
             }
             if self.until == Until::End && events.may_wait() {
