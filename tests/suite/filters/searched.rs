@@ -73,14 +73,15 @@ fn what_is_meant_of_every_fixture_is_found() {
 }
 
 #[test]
-fn what_is_meant_of_a_recording_its_replay_and_what_was_compacted_is_found() {
+fn what_is_meant_of_a_recording_its_replay_and_what_was_compacted_or_merged_is_found() {
     let sandbox = recorded();
     sandbox.blkreplay("compact t.blkr -o small.blkr").finish().succeeds();
     sandbox
         .blkreplay("replay t.blkr one.img two.img -o again.blkr")
         .finish()
         .ends_with_one_of(&[0, 1]);
-    for name in ["t.blkr", "small.blkr", "again.blkr"] {
+    sandbox.blkreplay("merge t.blkr again.blkr -o both.blkr").finish().succeeds();
+    for name in ["t.blkr", "small.blkr", "again.blkr", "both.blkr"] {
         for (place, filter) in FILTERS.iter().enumerate() {
             assert_same(&sandbox, name, filter, FORMS[(place + 1) % FORMS.len()]);
         }
