@@ -157,13 +157,20 @@ impl CheckArgs {
         match levels.map_err(Failure::output)? {
             Ok(levels) => Ok(Ok(faults > 0 || levels.reach(level))),
             // Why is one of its faults.
-            Err(why) => {
+            Err(why @ Unlooked::NoHeader) => {
+                if self.json {
+                    let sums = Lines::new(path, Vec::new(), asked).sums(&[&why.to_string()], out);
+                    sums.map_err(Failure::output)?;
+                }
                 io::Write::flush(out).map_err(Failure::output)?;
                 printer.warn(format_args!(
                     "no findings are looked for in {}: {why}",
                     input::name(path).display()
                 ));
                 Ok(Ok(true))
+            }
+            Err(why @ Unlooked::NoFilter(_)) => {
+                Ok(Err(Failure::because(input::name(path).display().to_string(), why)))
             }
         }
     }
