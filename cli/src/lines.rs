@@ -77,13 +77,15 @@ trait Teller {
     type Item;
 
     /// Whether it can go on anywhere. One that cannot is told all from the beginning on.
-    const SEEKS: bool = true;
+    const SEEKS: bool = false;
 
     /// Forgets all that it took, and goes on where a reader stands.
-    fn start(&mut self, start: &Start);
+    fn start(&mut self, _: &Start) {}
 
     /// To where a reader goes for the last `count` items.
-    fn last(count: u64) -> Target;
+    fn last(count: u64) -> Target {
+        Target::LastEvents(count)
+    }
 
     /// Takes an event.
     fn push(&mut self, index: u64, event: Event);
@@ -97,6 +99,8 @@ trait Teller {
 
 impl Teller for Joiner {
     type Item = Row;
+
+    const SEEKS: bool = true;
 
     fn start(&mut self, start: &Start) {
         *self = Joiner::starting(start);
@@ -126,12 +130,10 @@ struct Plain(Option<(u64, Event)>);
 impl Teller for Plain {
     type Item = (u64, Event);
 
+    const SEEKS: bool = true;
+
     fn start(&mut self, _: &Start) {
         self.0 = None;
-    }
-
-    fn last(count: u64) -> Target {
-        Target::LastEvents(count)
     }
 
     fn push(&mut self, index: u64, event: Event) {
@@ -153,14 +155,6 @@ struct Folding {
 impl Teller for Folding {
     type Item = (u64, Event);
 
-    const SEEKS: bool = false;
-
-    fn start(&mut self, _: &Start) {}
-
-    fn last(count: u64) -> Target {
-        Target::LastEvents(count)
-    }
-
     fn push(&mut self, index: u64, event: Event) {
         let folded = self.fold.push(&event);
         self.next = folded.map(|folded| (index, Event { kind: folded.event, ..event }));
@@ -174,14 +168,6 @@ impl Teller for Folding {
 /// Hands on those of requests that are meant. Which those are is told by all of a trace.
 impl Teller for Meant<'_> {
     type Item = (u64, Event);
-
-    const SEEKS: bool = false;
-
-    fn start(&mut self, _: &Start) {}
-
-    fn last(count: u64) -> Target {
-        Target::LastEvents(count)
-    }
 
     fn push(&mut self, index: u64, event: Event) {
         Meant::push(self, index, event);

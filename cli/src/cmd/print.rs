@@ -289,8 +289,7 @@ impl PrintArgs {
                 print_csv(trace, &lines, &columns, out)
             }
             Format::Canonical => {
-                let mut left = self.limit.unwrap_or(u64::MAX);
-                canonical_lines::print(&self.trace, trace, chosen, &mut left, out)
+                canonical_lines::print(&self.trace, trace, chosen, self.limit, out)
             }
             Format::Json if events => {
                 lines.events(trace, out, |index, event, out| json.event(index, event, out))
