@@ -17,24 +17,25 @@ use crate::output::canonical::{self, Canonical};
 use crate::trace::{self, Trace};
 
 /// Prints device after device, each from the beginning of the trace: so the lines of one do not depend on
-/// when another was busy, and memory holds one epoch of one device.
+/// when another was busy, and memory holds one epoch of one device. No more than `limit` lines of requests.
 pub(crate) fn print(
     path: &Path,
     trace: Trace,
     chosen: Option<&Chosen>,
-    left: &mut u64,
+    limit: Option<u64>,
     out: &mut dyn Write,
 ) -> Result<Option<Loss>, Stop> {
+    let mut left = limit.unwrap_or(u64::MAX);
     let devices = Devices::of(trace.header());
     for line in canonical::head(&devices) {
         writeln!(out, "{line}")?;
     }
     let first = DeviceId(0);
     let (mut others, loss) =
-        print_device(trace, Canonical::new(&devices, first), first, chosen, left, out)?;
+        print_device(trace, Canonical::new(&devices, first), first, chosen, &mut left, out)?;
     while let Some(device) = others.pop_first() {
         let again = trace::open(path).map_err(Stop::Again)?;
-        print_device(again, Canonical::new(&devices, device), device, chosen, left, out)?;
+        print_device(again, Canonical::new(&devices, device), device, chosen, &mut left, out)?;
     }
     Ok(loss)
 }

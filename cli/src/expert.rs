@@ -12,7 +12,7 @@ use blkreplay_core::format::{self, CheckError, Depth, Finding, Header, Inspector
 use blkreplay_core::query::QueryError;
 use blkreplay_core::view::findings::{Findings, Level};
 
-use crate::input::{self, Input};
+use crate::input::Input;
 use crate::output::expert::Lines;
 use crate::printer::Output;
 
@@ -46,7 +46,7 @@ impl Levels {
 /// Looks for findings in one trace.
 #[derive(Debug)]
 pub(crate) struct Expert {
-    name: PathBuf,
+    path: PathBuf,
     asked: Asked,
     /// Once there is a header.
     found: Option<(Findings, Lines)>,
@@ -57,7 +57,7 @@ pub(crate) struct Expert {
 impl Expert {
     /// For the trace at `path`.
     pub(crate) fn new(path: &Path, asked: Asked) -> Expert {
-        Expert { name: input::name(path).into_owned(), asked, found: None, failed: None }
+        Expert { path: path.to_owned(), asked, found: None, failed: None }
     }
 
     /// Takes what the trace says of itself.
@@ -65,7 +65,7 @@ impl Expert {
         let names = header.devices.iter().map(|device| device.name.clone()).collect();
         match Findings::new(header) {
             Ok(findings) => {
-                self.found = Some((findings, Lines::new(&self.name, names, self.asked)));
+                self.found = Some((findings, Lines::new(&self.path, names, self.asked)));
             }
             Err(error) => self.failed = Some(error),
         }

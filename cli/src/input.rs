@@ -13,6 +13,7 @@ use blkreplay_core::open::{self, Spool};
 
 use crate::failure::Failure;
 use crate::follow::Follow;
+use crate::words::shell_word;
 
 /// Something to read a trace from.
 #[derive(Debug)]
@@ -33,6 +34,11 @@ pub(crate) fn is_stdin(path: &Path) -> bool {
 /// What `path` is called.
 pub(crate) fn name(path: &Path) -> Cow<'_, Path> {
     if is_stdin(path) { Path::new("standard input").into() } else { path.into() }
+}
+
+/// `path` for a command that is to be run later: what came over standard input is gone by then.
+pub(crate) fn word(path: &Path) -> String {
+    if is_stdin(path) { "TRACE".to_owned() } else { shell_word(path) }
 }
 
 impl Input {

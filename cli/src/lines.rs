@@ -77,13 +77,15 @@ trait Teller {
     type Item;
 
     /// Whether it can go on anywhere. One that cannot is told all from the beginning on.
-    const SEEKS: bool = true;
+    const SEEKS: bool = false;
 
     /// Forgets all that it took, and goes on where a reader stands.
-    fn start(&mut self, start: &Start);
+    fn start(&mut self, _: &Start) {}
 
     /// To where a reader goes for the last `count` items.
-    fn last(count: u64) -> Target;
+    fn last(count: u64) -> Target {
+        Target::LastEvents(count)
+    }
 
     /// Takes an event.
     fn push(&mut self, index: u64, event: Event);
@@ -97,6 +99,8 @@ trait Teller {
 
 impl Teller for Joiner {
     type Item = Row;
+
+    const SEEKS: bool = true;
 
     fn start(&mut self, start: &Start) {
         *self = Joiner::starting(start);
@@ -126,12 +130,10 @@ struct Plain(Option<(u64, Event)>);
 impl Teller for Plain {
     type Item = (u64, Event);
 
+    const SEEKS: bool = true;
+
     fn start(&mut self, _: &Start) {
         self.0 = None;
-    }
-
-    fn last(count: u64) -> Target {
-        Target::LastEvents(count)
     }
 
     fn push(&mut self, index: u64, event: Event) {
@@ -153,14 +155,6 @@ struct Folding {
 impl Teller for Folding {
     type Item = (u64, Event);
 
-    const SEEKS: bool = false;
-
-    fn start(&mut self, _: &Start) {}
-
-    fn last(count: u64) -> Target {
-        Target::LastEvents(count)
-    }
-
     fn push(&mut self, index: u64, event: Event) {
         let folded = self.fold.push(&event);
         self.next = folded.map(|folded| (index, Event { kind: folded.event, ..event }));
@@ -174,14 +168,6 @@ impl Teller for Folding {
 /// Hands on those of requests that are meant. Which those are is told by all of a trace.
 impl Teller for Meant<'_> {
     type Item = (u64, Event);
-
-    const SEEKS: bool = false;
-
-    fn start(&mut self, _: &Start) {}
-
-    fn last(count: u64) -> Target {
-        Target::LastEvents(count)
-    }
 
     fn push(&mut self, index: u64, event: Event) {
         Meant::push(self, index, event);
@@ -234,7 +220,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Tells what `teller` makes of events, but for the first `told`, which were told already.
+    /// Tells what `teller` makes of events, but for the first `told`, which were told already. Even who wants no lines is told that
+    /// nothing is at a position.
     fn tell<T: Teller>(
         &self,
         mut trace: Trace,
@@ -266,7 +253,7 @@ impl Lines<'_> {
         let mut kept = Kept { limit: self.tail, items: VecDeque::new() };
         let mut left = self.limit.unwrap_or(u64::MAX);
         let mut finished = false;
-        loop {
+        while left > 0 || from.is_none() {
             while let Some((index, item)) = teller.pop() {
                 if from.is_none_or(|from| index < from) || !takes(&item) {
                     continue;
@@ -283,7 +270,7 @@ impl Lines<'_> {
                     return Ok(None);
                 }
             }
-            if finished || left == 0 {
+            if finished {
                 break;
             }
             if self.until == Until::End && events.may_wait() {

@@ -2,7 +2,7 @@
 """Runs a command on one core and prints on standard output how soon it found something, how long it took, and what of a core
 and of memory.
 
-    filter.py MARK COMMAND...    FIRST SECONDS CORE BYTES LINES; FIRST is when a line with MARK had come, LINES is how many
+    filter.py MARK COMMAND...    FIRST SECONDS CORE BYTES LINES; FIRST is when a line with MARK had come, in ms, or -, LINES is how many
 
 Ends as the command does.
 """
@@ -26,5 +26,5 @@ seconds = time.monotonic() - started
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
 core = used.ru_utime + used.ru_stime
 # The kernel counts in KiB.
-print(f"{first or seconds:.4f} {seconds:.4f} {core:.4f} {used.ru_maxrss * 1024} {lines}")
+print(f"{'-' if first is None else round(first * 1000)} {seconds:.4f} {core:.4f} {used.ru_maxrss * 1024} {lines}")
 sys.exit(process.returncode)

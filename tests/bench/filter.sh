@@ -28,17 +28,19 @@ trap 'rm -rf "$place"' EXIT
 
 # found NAME COUNT TRACE FILTER: prints a line about a filter; leaves what a request took of a core in $each, in nanoseconds.
 found() {
-    local first seconds core memory lines
-    read -r first seconds core memory lines < <(python3 tests/bench/filter.py '"id"' "$BLKREPLAY" print "$3" --json -f "$4")
+    local line first seconds core memory lines
+    line=$(python3 tests/bench/filter.py '"id"' "$BLKREPLAY" print "$3" --json -f "$4")
+    read -r first seconds core memory lines <<<"$line"
     printf '%-30s %6s million requests a second a core, first row %s ms, %s s in all, %s rows, %s MiB resident\n' "$1" \
-        "$(rate "$2" "$core")" "$(python3 -c "print(round($first * 1000))")" "$seconds" "$lines" $((memory >> 20))
+        "$(rate "$2" "$core")" "$first" "$seconds" "$lines" $((memory >> 20))
     each=$(python3 -c "print($core / $2 * 1e9)")
 }
 
 # peer NAME COUNT COMMAND...: prints a line about somebody else at the same work.
 peer() {
-    local name=$1 count=$2 core lines
-    read -r _ _ core _ lines < <(python3 tests/bench/filter.py , "${@:3}")
+    local name=$1 count=$2 line core lines
+    line=$(python3 tests/bench/filter.py , "${@:3}")
+    read -r _ _ core _ lines <<<"$line"
     printf '%-30s %6s million requests a second a core, %s rows: %s times as long as the first\n' "$name" \
         "$(rate "$count" "$core")" "$lines" "$(python3 -c "print(f'{$core / $count * 1e9 / $best:.1f}')")"
 }

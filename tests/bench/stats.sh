@@ -13,10 +13,12 @@
 requests=${1:-1000000}
 trace=$(trace_of "$requests")
 counted() {
-    local seconds memory one
+    local line seconds memory one
     "$BLKREPLAY" "$@" "$trace" >/dev/null
-    read -r seconds memory < <(measure /dev/null "$BLKREPLAY" "$@" "$trace")
-    read -r one _ < <(measure /dev/null taskset -c 0 "$BLKREPLAY" "$@" "$trace")
+    line=$(measure /dev/null "$BLKREPLAY" "$@" "$trace")
+    read -r seconds memory <<<"$line"
+    line=$(measure /dev/null taskset -c 0 "$BLKREPLAY" "$@" "$trace")
+    read -r one _ <<<"$line"
     printf '%-14s %s s, on one core %s s: %s million requests a second; %s MiB resident\n' "$*" "$seconds" "$one" \
         "$(rate "$requests" "$one")" $((memory >> 20))
     last=$one

@@ -155,6 +155,10 @@ fn a_trace_is_printed_from_any_position_on() {
     assert_eq!(writes("--at flush:disk/2"), ["8192"]);
     assert_eq!(writes("--at 0s"), ["0", "4096", "8192"]);
     assert!(writes("--at end").is_empty());
+    for position in ["#0", "mark:two", "end"] {
+        assert!(writes(&format!("--at {position} -n 0")).is_empty());
+        assert!(printed(&sandbox, &format!("--events --at {position} -n 0")).is_empty());
+    }
     assert_eq!(printed(&sandbox, "--tail 1").len(), 1);
     assert!(printed(&sandbox, "--events --tail 1")[0].contains(" end "));
     assert!(printed(&sandbox, "--events --at end")[0].contains(" end "));
@@ -163,6 +167,7 @@ fn a_trace_is_printed_from_any_position_on() {
         ("--at mark:three", "nothing at mark:three"),
         ("--at mark:three", "hint: blkreplay print t.blkr --events"),
         ("--at #99", "nothing at #99"),
+        ("--at #99 -n 0", "nothing at #99"),
         ("--at 1h", "nothing at 3600s"),
         ("--at flush:99", "nothing at flush:99"),
         ("--at flush:other/1", "there is no device `other`; the trace has disk"),

@@ -146,10 +146,7 @@ impl CheckArgs {
         };
         let Some(expert) = expert else { return Ok(Ok(faults > 0)) };
         let levels = match found {
-            Found::QemuLog => {
-                let lines = Lines::new(&input::name(path), Vec::new(), asked);
-                lines.sums(&[LOG_UNKNOWN], out).map(Ok)
-            }
+            Found::QemuLog => Lines::new(path, Vec::new(), asked).sums(&[LOG_UNKNOWN], out).map(Ok),
             Found::Trace if self.all => match expert.looks_again(path, out) {
                 Ok(levels) => levels,
                 Err(failure) => return Ok(Err(failure)),
@@ -160,13 +157,20 @@ impl CheckArgs {
         match levels.map_err(Failure::output)? {
             Ok(levels) => Ok(Ok(faults > 0 || levels.reach(level))),
             // Why is one of its faults.
-            Err(why) => {
+            Err(why @ Unlooked::NoHeader) => {
+                if self.json {
+                    let sums = Lines::new(path, Vec::new(), asked).sums(&[&why.to_string()], out);
+                    sums.map_err(Failure::output)?;
+                }
                 io::Write::flush(out).map_err(Failure::output)?;
                 printer.warn(format_args!(
                     "no findings are looked for in {}: {why}",
                     input::name(path).display()
                 ));
                 Ok(Ok(true))
+            }
+            Err(why @ Unlooked::NoFilter(_)) => {
+                Ok(Err(Failure::because(input::name(path).display().to_string(), why)))
             }
         }
     }
@@ -184,7 +188,7 @@ impl CheckArgs {
             Err(failure) => return Ok(Err(failure)),
         };
         let name = input::name(path).into_owned();
-        let findings = Findings::new(&name, self.json, self.deep);
+        let findings = Findings::new(path, self.json, self.deep);
         let mut teller = Teller { findings, expert, out, written: Ok(()), progress: None, printer };
         let outcome = match found {
             Found::Trace => {

@@ -25,7 +25,6 @@ use crate::output::text::Text;
 use crate::printer::{Output, Printer};
 use crate::qemu_log::{self, LayoutArg, Source};
 use crate::trace::{self, Trace};
-use crate::words::shell_word;
 
 const PRINT_HELP: &str = "\
 Examples:
@@ -290,8 +289,7 @@ impl PrintArgs {
                 print_csv(trace, &lines, &columns, out)
             }
             Format::Canonical => {
-                let mut left = self.limit.unwrap_or(u64::MAX);
-                canonical_lines::print(&self.trace, trace, chosen, &mut left, out)
+                canonical_lines::print(&self.trace, trace, chosen, self.limit, out)
             }
             Format::Json if events => {
                 lines.events(trace, out, |index, event, out| json.event(index, event, out))
@@ -368,8 +366,7 @@ fn told_loss(path: &Path, loss: Option<&Loss>, printer: &Printer) -> ExitCode {
 
 /// Why printing stopped early, in words.
 fn failure(stop: Stop, path: &Path) -> Failure {
-    let word = if input::is_stdin(path) { "TRACE".to_owned() } else { shell_word(path) };
-    let path = input::name(path);
+    let (word, path) = (input::word(path), input::name(path));
     let path = path.display();
     match stop {
         Stop::Read(error) => Failure::because(format!("cannot read {path} further"), error),

@@ -23,7 +23,7 @@ use crate::progress::Progress;
 use crate::session::TOOL;
 use crate::signals;
 use crate::trace::{self, Trace};
-use crate::words::{Count, counted, shell_word};
+use crate::words::{Count, counted};
 
 const SLICE_HELP: &str = "\
 A request belongs to the part as a whole: its completion comes along, whenever it came, and one that was issued before is left \
@@ -177,8 +177,7 @@ impl SliceArgs {
         if !is_nowhere {
             return ended;
         }
-        let word =
-            if input::is_stdin(&self.trace) { "TRACE".to_owned() } else { shell_word(&self.trace) };
+        let word = input::word(&self.trace);
         ended.map_err(|failure| {
             failure.hint(format!("blkreplay print {word} --events  shows all that there is"))
         })

@@ -78,7 +78,7 @@ pub(crate) fn put(baseline: &Path, new: &Path, to: &Path) -> Result<(), Failure>
     let mut out = BufWriter::new(beside);
     if wants_text && !is_text {
         let trace = trace::open(new)?;
-        let printed = canonical_lines::print(new, trace, None, &mut u64::MAX.clone(), &mut out);
+        let printed = canonical_lines::print(new, trace, None, None, &mut out);
         printed.map_err(|stop| stopped(stop, new, &to))?;
     } else {
         io::copy(&mut BufReader::new(Input::open(new)?), &mut out).map_err(cannot)?;

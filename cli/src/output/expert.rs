@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::printable;
 use crate::expert::{Asked, Levels};
-use crate::words::{Count, counted, shell_word};
+use crate::input;
+use crate::words::{Count, counted};
 
 const FINDING: &str = "blkreplay.finding/1";
 const SUMS: &str = "blkreplay.findings/1";
@@ -28,6 +29,8 @@ pub(crate) const LOG_UNKNOWN: &str =
 #[derive(Debug)]
 pub(crate) struct Lines {
     path: String,
+    /// What `path` is in a command.
+    word: String,
     devices: Vec<String>,
     asked: Asked,
     /// How many there are by code.
@@ -76,7 +79,8 @@ impl Lines {
     /// For the trace at `path` with these devices.
     pub(crate) fn new(path: &Path, devices: Vec<String>, asked: Asked) -> Lines {
         Lines {
-            path: path.display().to_string(),
+            path: input::name(path).display().to_string(),
+            word: input::word(path),
             devices,
             asked,
             codes: BTreeMap::new(),
@@ -119,7 +123,7 @@ impl Lines {
         )?;
         if self.hinted.insert(rule.name) {
             writeln!(out, "  hint: {}", rule.about)?;
-            writeln!(out, "  look: blkreplay print {} {}", shell_word(&self.path), shown(finding))?;
+            writeln!(out, "  look: blkreplay print {} {}", self.word, shown(finding))?;
         }
         Ok(())
     }

@@ -12,7 +12,8 @@ use blkreplay_core::units::Size;
 use serde::Serialize;
 
 use super::printable;
-use crate::words::{counted, shell_word};
+use crate::input;
+use crate::words::counted;
 
 const SCHEMA: &str = "blkreplay.check/1";
 
@@ -20,6 +21,8 @@ const SCHEMA: &str = "blkreplay.check/1";
 #[derive(Debug)]
 pub(crate) struct Findings {
     path: String,
+    /// What `path` is in a command.
+    word: String,
     json: bool,
     deep: bool,
     begun: bool,
@@ -104,8 +107,8 @@ struct TroubleJson<'text> {
 impl Findings {
     /// Findings about the trace at `path`.
     pub(crate) fn new(path: &Path, json: bool, deep: bool) -> Findings {
-        let path = path.display().to_string();
-        Findings { path, json, deep, begun: false, hints: BTreeSet::new() }
+        let (word, path) = (input::word(path), input::name(path).display().to_string());
+        Findings { path, word, json, deep, begun: false, hints: BTreeSet::new() }
     }
 
     /// Writes a finding about a trace.
@@ -135,7 +138,7 @@ impl Findings {
         match hint {
             Some(hint) if self.hints.insert(hint) => {
                 // The path takes its place as it can be typed.
-                writeln!(out, "  hint: {}", hint.replace("TRACE", &shell_word(&self.path)))
+                writeln!(out, "  hint: {}", hint.replace("TRACE", &self.word))
             }
             _ => Ok(()),
         }

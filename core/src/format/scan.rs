@@ -159,7 +159,7 @@ impl<R: Read + Seek> Scan<R> {
         let ids = chunk.summary.ranges.map(|ranges| (ranges.id_first, ranges.id_last));
         let open = self.waiting.iter().rev().find_map(|waiting| waiting.open.as_ref())?;
         // So many that the first might have been given up by who holds rows.
-        let asked = self.waiting.iter().map(Waiting::issues).sum::<u64>();
+        let asked = self.waiting.iter().map(Waiting::issues).fold(0, u64::saturating_add);
         let held = asked > ROWS_HELD_MAX as u64;
         if self.batcher.joins() && (held || ids.is_some_and(|ids| any_between(open, ids))) {
             return None;

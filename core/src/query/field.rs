@@ -115,7 +115,7 @@ const fn field(
 }
 
 /// All fields.
-pub const FIELDS: [Field; 40] = [
+pub static FIELDS: [Field; 40] = [
     field("id", &["seq"], Kind::Number, Get::Id, "the request's id"),
     field("event", &[], Kind::Number, Get::Event, "the index of its issue in the trace"),
     field("dev", &[], Kind::Device, Get::Device, "its device, by its printed name"),
@@ -227,8 +227,7 @@ pub const FIELDS: [Field; 40] = [
 impl Field {
     /// The field of this name or alias.
     pub fn named(name: &str) -> Option<&'static Field> {
-        static ALL: [Field; 40] = FIELDS;
-        ALL.iter().find(|field| field.name == name || field.aliases.contains(&name))
+        FIELDS.iter().find(|field| field.name == name || field.aliases.contains(&name))
     }
 
     /// The name or alias that `word` may have been meant to be; `None` if none is near.

@@ -48,7 +48,7 @@ const fn one(name: &'static str, form: &'static str, of: Of, about: &'static str
 }
 
 /// All functions.
-pub const FUNCTIONS: [Function; 17] = [
+pub static FUNCTIONS: [Function; 17] = [
     one("has", "has(FIELD)", Of::Has, "whether the request has that field"),
     one("abs", "abs(NUMBER)", Of::Absolute, "without its sign"),
     one("min", "min(ONE, OTHER, …)", Of::Least, "the least of several"),
@@ -101,7 +101,6 @@ pub const FUNCTIONS: [Function; 17] = [
 impl Function {
     /// Those of this name.
     pub(super) fn named(name: &str) -> impl Iterator<Item = &'static Function> {
-        static ALL: [Function; 17] = FUNCTIONS;
-        ALL.iter().filter(move |function| function.name == name)
+        FUNCTIONS.iter().filter(move |function| function.name == name)
     }
 }

@@ -11,7 +11,6 @@ use super::totals::Aggregate;
 impl Filter {
     /// The fields that it asks for, some of them more than once.
     pub fn fields(&self) -> Vec<&'static Field> {
-        static ALL: [Field; 40] = FIELDS;
         let mut gets = Vec::new();
         let aggregates = self.aggregates.iter();
         let tests = self.terms.iter().map(|(test, _)| test);
@@ -20,7 +19,7 @@ impl Filter {
         });
         let numbers = aggregates.filter_map(|aggregate| aggregate.number.as_ref());
         numbers.for_each(|number| number.gets(&mut |get| gets.push(get)));
-        ALL.iter().filter(|field| gets.contains(&field.get)).collect()
+        FIELDS.iter().filter(|field| gets.contains(&field.get)).collect()
     }
 
     /// Whether what it says depends on when things happened, so that two runs of the same work differ in it.

@@ -50,8 +50,13 @@ impl Surroundings {
         Surroundings { began_later: true, ..Surroundings::default() }
     }
 
-    pub(super) fn keep_written(&mut self) {
-        self.written = (!self.began_later).then(Written::default);
+    /// Keeps so many ranges apart.
+    pub(super) fn keep_written(&mut self, ranges: usize) {
+        self.written = (!self.began_later).then(|| Written::holding(ranges));
+    }
+
+    pub(super) fn widened_written(&self) -> bool {
+        self.written.as_ref().is_some_and(|written| !written.is_exact())
     }
 
     pub(super) fn checkpoint(&mut self) {

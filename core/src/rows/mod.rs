@@ -15,7 +15,7 @@ use std::collections::{HashMap, VecDeque};
 
 use crate::event::{Block, CompletionFlags, Event, EventKind, Issue, Payload};
 use crate::format::{Events, Loss, ReadError, Start};
-use crate::limits::ROWS_HELD_MAX;
+use crate::limits::{ROWS_HELD_MAX, WRITTEN_RANGES_MAX};
 use crate::request::{ConnectionId, DeviceId, Errno, Extent, Operation, Request, RequestId};
 use crate::units::Nanos;
 use context::Surroundings;
@@ -94,9 +94,19 @@ impl Joiner {
     /// Finds out too which reads are of ranges that were never written, which takes memory: at most that of
     /// `WRITTEN_RANGES_MAX` ranges. To be called before the first event; a joiner that starts in the middle cannot know.
     #[must_use]
-    pub fn knowing_written(mut self) -> Joiner {
-        self.surroundings.keep_written();
+    pub fn knowing_written(self) -> Joiner {
+        self.knowing_ranges(WRITTEN_RANGES_MAX)
+    }
+
+    /// The same, with at most so many ranges.
+    pub(crate) fn knowing_ranges(mut self, ranges: usize) -> Joiner {
+        self.surroundings.keep_written(ranges);
         self
+    }
+
+    /// Whether there were so many ranges that some reads of what was never written are not found out.
+    pub(crate) fn widened_written(&self) -> bool {
+        self.surroundings.widened_written()
     }
 
     /// Takes the event with this index.

@@ -14,6 +14,7 @@ mod mend;
 mod qemu;
 mod rescue;
 mod rules;
+mod search;
 mod traces;
 
 use std::path::Path;
@@ -73,6 +74,7 @@ const TARGETS: &[Target] = &[
     trace("rows", traces::rows, traces::seeds),
     trace("columns", layouts::columns, traces::seeds),
     trace("rewrite", traces::rewrite, traces::seeds),
+    trace("search", search::search, traces::seeds),
     trace("compact", layouts::compact, traces::seeds),
     trace("rescue", rescue::rescue, traces::seeds),
     peer("server", clients::server, clients::server_seeds),

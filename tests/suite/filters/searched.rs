@@ -3,6 +3,7 @@
 //! Invariant: standard output, standard error and the exit code are the same, but for the name of the trace.
 
 use blkreplay_core::format::Layout;
+use blkreplay_fixtures::patch::Parts;
 use blkreplay_fixtures::{bytes, damage, kernel, native};
 
 use super::{marked, recorded};
@@ -72,14 +73,15 @@ fn what_is_meant_of_every_fixture_is_found() {
 }
 
 #[test]
-fn what_is_meant_of_a_recording_its_replay_and_what_was_compacted_is_found() {
+fn what_is_meant_of_a_recording_its_replay_and_what_was_compacted_or_merged_is_found() {
     let sandbox = recorded();
     sandbox.blkreplay("compact t.blkr -o small.blkr").finish().succeeds();
     sandbox
         .blkreplay("replay t.blkr one.img two.img -o again.blkr")
         .finish()
         .ends_with_one_of(&[0, 1]);
-    for name in ["t.blkr", "small.blkr", "again.blkr"] {
+    sandbox.blkreplay("merge t.blkr again.blkr -o both.blkr").finish().succeeds();
+    for name in ["t.blkr", "small.blkr", "again.blkr", "both.blkr"] {
         for (place, filter) in FILTERS.iter().enumerate() {
             assert_same(&sandbox, name, filter, FORMS[(place + 1) % FORMS.len()]);
         }
@@ -151,4 +153,36 @@ fn so_many_are_enough_whatever_is_lost_behind_them() {
         let found = assert_same(&sandbox, "t.blkr", "len >= 0", &format!("--json -n {limit}"));
         found.ends_with(code);
     }
+}
+
+#[test]
+fn counts_of_a_summary_that_no_trace_can_have_are_in_nobodys_way() {
+    let mut parts = Parts::of(&native::many_chunks(5));
+    for (id, chunk) in (0..5).zip(parts.events()) {
+        let mut counts = vec![1];
+        // Requests, completions, errors, bytes.
+        for number in [u64::MAX, u64::MAX, 0, 512] {
+            counts.extend(leb128(number));
+        }
+        // As many writes and answers as can be said, at 0+512, and nothing is open.
+        let length = u8::try_from(counts.len()).unwrap();
+        let summary = [&[1, length], &counts[..], &[2, 5, 0, 0x80, 4, id, 0, 4, 1, 0]];
+        chunk.summary = summary.concat();
+    }
+    let sandbox = Sandbox::new();
+    sandbox.write("t.blkr", &parts.bytes());
+    for filter in ["read && lat > 1h", "read && len > 1M", "flush"] {
+        assert_same(&sandbox, "t.blkr", filter, "").succeeds();
+    }
+}
+
+/// A number as summaries have it.
+fn leb128(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number > 127 {
+        bytes.push(u8::try_from(number & 127).unwrap() | 128);
+        number >>= 7;
+    }
+    bytes.push(u8::try_from(number).unwrap());
+    bytes
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use blkreplay_fixtures::damage::{cuts, flipped};
+use serde_json::{Value, json};
 
 use super::{brief, check, objects, recorded};
 use crate::support::Sandbox;
@@ -120,5 +121,12 @@ fn without_a_header_it_is_said_why_nothing_is_looked_for() {
         let checked = check(&sandbox, words).ends_with(1);
         assert!(!checked.stdout.contains("finding"), "{checked}");
         checked.says(&["no findings are looked for in t.blkr: its header is not whole"]);
+        let sums = check(&sandbox, &format!("{words} --json")).ends_with(1);
+        let lines = sums.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let [checked, sums]: [Value; 2] = lines.collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!(checked["schema"], "blkreplay.check/1");
+        assert_eq!(sums["schema"], "blkreplay.findings/1");
+        assert_eq!(sums["unknown"], "its header is not whole");
+        assert_eq!(sums["codes"], json!({}));
     }
 }

@@ -62,8 +62,9 @@ fn a_write_beside_the_blocks_of_the_device_is_a_warning() {
 #[test]
 fn a_client_that_does_nothing_in_vain_has_no_findings() {
     let sandbox = recorded("-c 'read -q 0 4k'");
-    let checked = check(&sandbox, "--fail-on warn").succeeds();
-    assert!(!checked.stdout.contains("warn") && !checked.stdout.contains("error"), "{checked}");
+    check(&sandbox, "--fail-on warn").succeeds();
+    let found = codes(&sandbox);
+    assert!(found.iter().all(|code| code == "f9"), "but for a slow machine: {found:?}");
 }
 
 /// The objects of all findings in `t.blkr`, and that of their numbers.

@@ -130,8 +130,8 @@ impl Compiler {
     /// A test, or with `wanted` false its opposite.
     pub(super) fn test(&mut self, test: &Test, wanted: bool) -> Node {
         match test {
-            Test::And(tests) if wanted => self.every(tests, wanted),
-            Test::Or(tests) if !wanted => self.every(tests, wanted),
+            Test::And(tests) if wanted => every(tests.iter().map(|test| self.test(test, true))),
+            Test::Or(tests) if !wanted => every(tests.iter().map(|test| self.test(test, false))),
             Test::And(tests) | Test::Or(tests) => self.any(tests, wanted),
             Test::Not(test) => self.test(test, !wanted),
             Test::Has(get) => match there(*get) {
@@ -153,22 +153,6 @@ impl Compiler {
             }
             Test::Content(..) | Test::HasContent(_) => self.unknown(),
         }
-    }
-
-    pub(super) fn every<'t>(
-        &mut self,
-        tests: impl IntoIterator<Item = &'t Test>,
-        wanted: bool,
-    ) -> Node {
-        let mut nodes = Vec::new();
-        for test in tests {
-            match self.test(test, wanted) {
-                Node::All => {}
-                Node::Nothing => return Node::Nothing,
-                node => nodes.push(node),
-            }
-        }
-        if nodes.is_empty() { Node::All } else { Node::And(nodes) }
     }
 
     fn any(&mut self, tests: &[Test], wanted: bool) -> Node {
@@ -256,6 +240,19 @@ impl Compiler {
             _ => self.unknown(),
         }
     }
+}
+
+/// All of them hold.
+pub(super) fn every(all: impl Iterator<Item = Node>) -> Node {
+    let mut nodes = Vec::new();
+    for node in all {
+        match node {
+            Node::All => {}
+            Node::Nothing => return Node::Nothing,
+            node => nodes.push(node),
+        }
+    }
+    if nodes.is_empty() { Node::All } else { Node::And(nodes) }
 }
 
 /// The fields that a test is about.

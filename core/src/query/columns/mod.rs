@@ -47,9 +47,9 @@ impl ColumnFilter {
             return None;
         }
         let mut compiler = Compiler { exact: true };
-        let tests = || filter.terms.iter().map(|(test, _)| test);
-        let terms: Vec<_> = tests().map(|test| compiler.test(test, true)).collect();
-        let node = compiler.every(tests(), true);
+        let terms: Vec<_> =
+            filter.terms.iter().map(|(test, _)| compiler.test(test, true)).collect();
+        let node = compile::every(terms.iter().cloned());
         // Which term is to blame is asked of all of them.
         let all = Node::And(terms.clone());
         compiler.exact.then(|| ColumnFilter {

@@ -220,7 +220,8 @@ impl Pass {
             return Err(SearchError::Odd);
         }
         self.chunks.push_back((first, self.requests));
-        self.requests += count;
+        // A summary may say what it likes.
+        self.requests = self.requests.saturating_add(count);
         self.last_id = Some(last);
         self.decided = last.saturating_add(1);
         Ok(())

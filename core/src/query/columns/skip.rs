@@ -2,9 +2,9 @@
 //! out.
 //!
 //! Of numbers that a summary does not bound, all are taken to be there. Invariant: where a chunk is passed over, no request that
-//! was issued or answered there is meant, as long as the summary says what its events say, and answers repeat the operation of
-//! their request; `check` finds what does not. What
-//! holds of requests that are never answered is not said here: who passes over a chunk waits until none of its own is open.
+//! was issued or answered there is meant, as long as the summary says what its events say, answers repeat the operation of
+//! their request, and none arrived before it was issued unless the header says replay, recovered or edited. What holds of
+//! requests that are never answered is not said here: who passes over a chunk waits until none of its own is open.
 
 use std::collections::VecDeque;
 
@@ -68,11 +68,11 @@ impl Skipper {
         summary: &Summary,
     ) -> bool {
         let own = self.asked(entry, summary);
-        let counts = summary.operations;
-        let mut operations = counts.iter();
+        let total = summary.operations.total();
+        let mut operations = summary.operations.iter();
         // A summary that counts nothing says nothing.
-        let counted = counts.total().issues + counts.total().completions > 0
-            && (counts.total().issues > 0) == own.is_some();
+        let counted =
+            (total.issues > 0 || total.completions > 0) && (total.issues > 0) == own.is_some();
         if !filter.asks_completions {
             let meant = operations.any(|(operation, count)| {
                 let someone =

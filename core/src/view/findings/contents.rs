@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::place::Place;
+use super::spans::Spans;
 use super::{Finding, words_of};
 use crate::event::{Block, Issue, Payload};
 use crate::limits::{FINDINGS_OPEN_MAX, FINDINGS_RANGES_MAX};
@@ -42,6 +43,7 @@ pub(super) struct Contents {
     known: HashMap<DeviceId, BTreeMap<u64, Known>>,
     count: usize,
     open: BTreeMap<RequestId, Open>,
+    spans: Spans,
     blind: bool,
     /// There were more ranges than can be kept in mind.
     pub(super) forgot: bool,
@@ -56,8 +58,8 @@ impl Default for Contents {
 impl Contents {
     /// Keeps so many ranges in mind.
     pub(super) fn holding(limit: usize) -> Contents {
-        let (known, open) = (HashMap::new(), BTreeMap::new());
-        Contents { limit, known, count: 0, open, blind: false, forgot: false }
+        let (known, open, spans) = (HashMap::new(), BTreeMap::new(), Spans::default());
+        Contents { limit, known, count: 0, open, spans, blind: false, forgot: false }
     }
 
     /// Events are missing here. A write that was in flight may do so for ever.
@@ -75,8 +77,8 @@ impl Contents {
             return;
         }
         let mut disturbed = false;
-        for open in self.open.values_mut() {
-            if open.device == device && open.request.conflicts(&request, 1) {
+        for other in self.spans.conflicting(device, &request) {
+            if let Some(open) = self.open.get_mut(&other) {
                 disturbed |= open.request.operation.modifies();
                 open.disturbed |= request.operation.modifies();
             }
@@ -94,6 +96,7 @@ impl Contents {
             self.forget(device, request.range);
         }
         self.open.insert(id, open);
+        self.spans.insert(id, device, &request);
     }
 
     /// What a range holds, and who wrote it: the first of them, if it is zeroes of several.
@@ -138,6 +141,7 @@ impl Contents {
     pub(super) fn block(&mut self, block: &Block, place: Place, found: &mut Vec<Finding>) {
         let Some(open) = self.open.remove(&block.id) else { return };
         let Open { device, request, payload, writer, disturbed } = open;
+        self.spans.remove(block.id, device, &request);
         if block.result.is_err() || block.flags.refused || disturbed {
             return;
         }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::place::Place;
+use super::spans::Spans;
 use super::{Finding, words_of};
 use crate::event::{Block, Issue};
 use crate::limits::FINDINGS_OPEN_MAX;
@@ -35,6 +36,8 @@ struct Lane {
 pub(super) struct Flight {
     limit: usize,
     open: BTreeMap<RequestId, Open>,
+    /// Those of them that reach the image.
+    spans: Spans,
     lanes: HashMap<DeviceId, Lane>,
     /// Lengths of devices; requests beyond them and writes to what is read-only are refused, and touch nothing.
     devices: Vec<(u64, bool)>,
@@ -50,6 +53,7 @@ impl Flight {
         Flight {
             limit: FINDINGS_OPEN_MAX,
             open: BTreeMap::new(),
+            spans: Spans::default(),
             lanes: HashMap::new(),
             devices,
             unsure: false,
@@ -60,6 +64,7 @@ impl Flight {
     /// Events are missing here: what was in flight may not be any longer.
     pub(super) fn missing(&mut self) {
         self.open.clear();
+        self.spans = Spans::default();
         self.lanes.clear();
         self.unsure = true;
     }
@@ -71,14 +76,13 @@ impl Flight {
             found.extend(finding("id-in-flight", words_of(&request)));
             return;
         }
-        if self.reaches(device, &request) {
-            let mut others = self.open.iter().filter(|(_, other)| {
-                other.device == device
-                    && other.request.conflicts(&request, 1)
-                    && self.reaches(device, &other.request)
-            });
-            if let Some((other, open)) = others.next() {
-                let more = match others.count() {
+        let reaches = self.reaches(device, &request);
+        if reaches {
+            let others: Vec<_> = self.spans.conflicting(device, &request).collect();
+            if let Some((other, open)) =
+                others.iter().min().and_then(|id| self.open.get_key_value(id))
+            {
+                let more = match others.len() - 1 {
                     0 => String::new(),
                     more => format!(" and {more} more"),
                 };
@@ -92,6 +96,9 @@ impl Flight {
             return;
         }
         self.open.insert(id, Open { device, request, place });
+        if reaches {
+            self.spans.insert(id, device, &request);
+        }
         let lane = self.lanes.entry(device).or_default();
         if lane.open == 0 {
             lane.since = place.time;
@@ -115,6 +122,7 @@ impl Flight {
             }
             return;
         };
+        self.spans.remove(block.id, open.device, &open.request);
         self.completed(open.device, place, found);
     }
 

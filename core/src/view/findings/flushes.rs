@@ -2,8 +2,9 @@
 //!
 //! Events in, findings out. A flush covers what was completed before it was issued. One is redundant if a flush that
 //! succeeded, and was released before, covers all that was written, and no write is in flight. A write with FUA is durable by
-//! itself, and need not have been where a flush that other writes need is the next thing asked of the device. What failed may have been written all the same. Invariant: of a device whose first flush was not seen nothing is said, nor
-//! behind events that are missing.
+//! itself, and need not have been where a flush that other writes need is the next thing asked of the device. What failed may have been
+//! written all the same, and with FUA is then not durable. Invariant: of a device whose first flush was not seen nothing is said,
+//! nor behind events that are missing.
 
 use std::collections::HashMap;
 
@@ -16,9 +17,9 @@ use crate::request::{DeviceId, Flags, Operation, RequestId};
 /// What was written to a device and flushed there.
 #[derive(Debug, Clone, Copy, Default)]
 struct Device {
-    /// Writes completed.
+    /// Writes completed, but for those that FUA made durable.
     written: u64,
-    /// Writes in flight.
+    /// Writes in flight without FUA.
     open: u64,
     /// How many of them a flush covers, and which; `None` before the first.
     covered: Option<(u64, RequestId)>,
@@ -100,6 +101,7 @@ impl Flushes {
                 state.written += 1;
             }
             Open::Durable => {
+                state.written += u64::from(block.result.is_err());
                 state.durable = block.result.is_ok().then_some(block.id);
             }
             Open::Flush(covers) if block.result.is_ok() => {

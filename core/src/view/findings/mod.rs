@@ -18,6 +18,7 @@ mod place;
 mod repeats;
 mod rules;
 mod sieves;
+mod spans;
 #[cfg(test)]
 mod tests;
 
@@ -71,8 +72,12 @@ impl Findings {
         let devices = header.devices.iter().filter(|_| knows_devices);
         let sizes = devices.map(|device| (device.size, device.read_only)).collect();
         let is_part = is_part(header);
-        let no_payloads = !is_part && header.payload == PayloadPolicy::None;
-        let unknown = [(is_part, PART), (no_payloads, NO_PAYLOADS), (!knows_devices, NO_DEVICES)];
+        let no_payloads = header.payload == PayloadPolicy::None;
+        let unknown = [
+            (is_part, PART),
+            (no_payloads, if is_part { NO_RETRIES } else { NO_PAYLOADS }),
+            (!knows_devices, NO_DEVICES),
+        ];
         Ok(Findings {
             sieves: Sieves::new(header)?,
             joiner: Joiner::new().knowing_written(),
@@ -154,8 +159,7 @@ impl Findings {
         if !self.unknown.contains(&LOST) {
             self.unknown.push(LOST);
         }
-        self.joiner.finish();
-        self.rows();
+        self.finish_rows();
         self.joiner = Joiner::starting(&Start { state: State::default() });
         self.flight.missing();
         self.flushes.missing();
@@ -183,10 +187,19 @@ impl Findings {
         }
     }
 
-    /// No events follow.
-    pub fn finish(&mut self) {
+    /// Looks at what is left before the end, or before events that are missing.
+    fn finish_rows(&mut self) {
         self.joiner.finish();
         self.rows();
+        let widened = self.joiner.widened_written() || !self.holes.are_exact();
+        if widened && !self.is_part && !self.unknown.contains(&WIDENED) {
+            self.unknown.push(WIDENED);
+        }
+    }
+
+    /// No events follow.
+    pub fn finish(&mut self) {
+        self.finish_rows();
         let more_slow = self.sieves.finish(&mut self.found);
         self.flight.finish(!self.ended || self.recovered, &mut self.found);
         if !self.ended {
@@ -195,6 +208,7 @@ impl Findings {
         }
         let bounds = [
             (self.flight.crowded, CROWDED),
+            (self.retries.forgot, MORE_FAILED),
             (self.contents.forgot && !self.is_part, FORGOT),
             (self.rewrites.forgot && !self.is_part, UNCOUNTED),
             (more_slow, MORE_SLOW),
@@ -210,10 +224,13 @@ impl Findings {
 }
 
 const PART: &str = "it is a part of another trace: what takes all requests to know (f4, f5, f6, f8, stalls) is not looked for";
-const NO_PAYLOADS: &str = "it was recorded without data or digests (--payload none): f8 cannot be known, and f4 only where block status told of holes";
+const NO_PAYLOADS: &str = "it was recorded without data or digests (--payload none): f8 cannot be known, nor whether a write was asked again (f2), and f4 only where block status told of holes";
+const NO_RETRIES: &str = "it was recorded without data or digests (--payload none): whether a write was asked again (f2) cannot be known";
 const NO_DEVICES: &str = "its header was not whole when it was recovered: blocks and lengths of devices, and so f7, cannot be known";
 const LOST: &str = "events are missing: behind that place, what they may explain (f4, f5, f8, stalls) is not looked for";
 const CROWDED: &str = "more requests are in flight than are kept in mind: of the others, f1, f3, f5, f8 and stalls are not looked for";
+const WIDENED: &str = "more ranges were written, or told by block status, than are kept in mind: f4 was not looked for in all";
+const MORE_FAILED: &str = "more requests failed within a second than are kept in mind: who asked again (f2) was not looked for in all";
 const FORGOT: &str = "more ranges were written than are kept in mind: f8 was not looked for in all";
 const UNCOUNTED: &str = "more ranges were written between two flushes than are kept in mind: f6 was not looked for in all";
 const MORE_SLOW: &str =

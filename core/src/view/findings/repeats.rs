@@ -33,6 +33,8 @@ struct Failed {
 #[derive(Debug, Default)]
 pub(super) struct Retries {
     failed: VecDeque<Failed>,
+    /// One that might have been asked again was forgotten.
+    pub(super) forgot: bool,
 }
 
 impl Retries {
@@ -40,8 +42,9 @@ impl Retries {
         let Row { id, device, request, payload, .. } = *row;
         let again = self.failed.iter().rev().find(|failed| {
             let same = failed.device == device && failed.request == request;
-            // What a read returned is not what was asked.
-            let data = request.operation == Operation::Read || failed.payload == payload;
+            // What a read returned is not what was asked, and data that are not known may be other ones.
+            let is_write = request.operation == Operation::Write;
+            let data = !is_write || (payload != Payload::Absent && failed.payload == payload);
             let after = row.time >= failed.released && row.time.since(failed.released) <= RETRY;
             same && data && after
         });
@@ -62,7 +65,8 @@ impl Retries {
         if let Err(errno) = completion.result {
             let released = row.time.after(completion.latency).after(completion.hold);
             if self.failed.len() >= FINDINGS_ERRORS_MAX {
-                self.failed.pop_front();
+                let first = self.failed.pop_front();
+                self.forgot |= first.is_some_and(|one| row.time.since(one.released) <= RETRY);
             }
             self.failed.push_back(Failed { id, device, request, payload, errno, released });
         }

@@ -77,7 +77,7 @@ const SLOW: &str = "lat > 100us and (\
 const TRACKER: How = How::Tracker;
 
 /// All rules, by code.
-pub const RULES: [Rule; 19] = [
+pub static RULES: [Rule; 19] = [
     rule(
         ("f1", Level::Error, "never-completed"),
         TRACKER,
@@ -199,14 +199,7 @@ pub const RULES: [Rule; 19] = [
 impl Rule {
     /// The rule of this name.
     pub(super) fn named(name: &str) -> Option<&'static Rule> {
-        static ALL: [Rule; 19] = RULES;
-        ALL.iter().find(|rule| rule.name == name)
-    }
-
-    /// All of them.
-    pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
-        static ALL: [Rule; 19] = RULES;
-        ALL.iter()
+        RULES.iter().find(|rule| rule.name == name)
     }
 }
 
@@ -217,7 +210,7 @@ mod tests {
 
     #[test]
     fn every_filter_of_the_table_is_one() {
-        for rule in RULES {
+        for rule in &RULES {
             if let How::Filter(text) | How::Slowest(text) = rule.how {
                 let text = text.replace("BLOCK", "4096").replace("SIZE", "1048576");
                 if let Err(error) = Filter::parse(&text, &[]) {

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use super::holes::Holes;
 use super::place::Place;
-use super::rules::{How, Rule};
+use super::rules::{How, RULES, Rule};
 use super::{Finding, words_of};
 use crate::format::{Header, HeaderWorth};
 use crate::limits::FINDINGS_SLOW_MAX;
@@ -53,7 +53,7 @@ impl Sieves {
     /// For a trace with this header. Fails only if a rule is no filter, which a test excludes.
     pub(super) fn new(header: &Header) -> Result<Sieves, QueryError> {
         let mut sieves = Sieves { each: Vec::new(), last: Vec::new(), slowest: Default::default() };
-        for rule in Rule::all() {
+        for rule in &RULES {
             let (How::Filter(text) | How::Slowest(text)) = rule.how else { continue };
             if !knows_devices(header) && (text.contains("SIZE") || text.contains("BLOCK")) {
                 continue;
@@ -83,7 +83,9 @@ impl Sieves {
                 found.push(finding);
             }
         }
-        if let Some(rule) = Rule::named(NEVER_WRITTEN).filter(|_| holes.is_read(row)) {
+        if holes.is_read(row)
+            && let Some(rule) = Rule::named(NEVER_WRITTEN)
+        {
             let mut finding = of_row(rule, row);
             finding.detail += ", told to be a hole";
             found.push(finding);

@@ -57,3 +57,20 @@ fn fua_that_a_flush_makes_needless_is_found() {
     });
     assert_eq!(in_flight.names(), [""; 0], "a flush does not cover what is in flight");
 }
+
+#[test]
+fn a_flush_behind_a_write_with_fua_that_failed_is_needed() {
+    let failed = script(|s| {
+        durable(s.all(0, Flush, 0, 0, 0), 1).block(1, EIO, Payload::Absent).all(2, Flush, 0, 0, 0);
+    });
+    assert_eq!(failed.names(), ["error-reply"], "it may have been written, and is not durable");
+    let twice = script(|s| {
+        durable(s.all(0, Flush, 0, 0, 0), 1).block(1, EIO, Payload::Absent);
+        s.all(2, Flush, 0, 0, 0).all(3, Flush, 0, 0, 0);
+    });
+    assert_eq!(twice.names(), ["error-reply", "redundant-flush"]);
+    let together = script(|s| {
+        durable(s.all(0, Flush, 0, 0, 0), 1).all(2, Flush, 0, 0, 0).block(1, EIO, Payload::Absent);
+    });
+    assert_eq!(together.names(), ["redundant-flush", "error-reply"], "nothing was complete");
+}

@@ -64,3 +64,51 @@ fn a_failed_answer_and_what_was_written_since_tell_nothing() {
     let ids: Vec<_> = found.iter().map(|one| (one.rule.name, one.request.unwrap().0)).collect();
     assert_eq!(ids, [("error-reply", 0), ("retry", 2), ("never-written", 5)]);
 }
+
+/// What is found of these events, and what is not known, where one range of data and one hole are kept apart.
+fn found_in_little_room(policy: PayloadPolicy, trace: &Script) -> (usize, Vec<&'static str>) {
+    let mut findings = Findings::new(&Header { payload: policy, ..header() }).unwrap();
+    findings.holes = Holes::holding(1);
+    trace.events.iter().for_each(|(index, event)| findings.push(*index, event));
+    findings.finish();
+    let found = findings.take().filter(|one| one.rule.name == "never-written").count();
+    (found, findings.unknown().to_vec())
+}
+
+#[test]
+fn where_there_are_too_many_extents_less_is_found_and_that_is_said() {
+    let read = |s: &mut Script, data| s.issue(1, Read, 0, 4096, 0).block(1, Ok(()), data).end();
+    let many = script(|s| {
+        told(s, 0, &[DATA, HOLE, DATA, HOLE], Ok(()));
+        read(s, Payload::Zeroes);
+    });
+    assert_eq!(found_in_little_room(PayloadPolicy::Hash, &many), (0, vec![WIDENED]));
+    let few = script(|s| {
+        told(s, 0, &[DATA], Ok(()));
+        read(s, Payload::Zeroes);
+    });
+    assert_eq!(found_in_little_room(PayloadPolicy::Hash, &few), (0, vec![]));
+    let holes = script(|s| {
+        told(s, 0, &[HOLE, DATA, HOLE], Ok(()));
+        read(s, Payload::Absent);
+    });
+    let told = vec![NO_PAYLOADS, WIDENED];
+    assert_eq!(found_in_little_room(PayloadPolicy::None, &holes), (0, told));
+}
+
+#[test]
+fn where_too_many_ranges_are_written_less_is_found_and_that_is_said() {
+    let trace = script(|s| {
+        s.all(0, W, 0, 512, 1).all(1, W, 1024, 512, 1).all(2, Read, 512, 512, 0);
+    });
+    let found = |ranges| {
+        let mut findings = Findings::new(&header()).unwrap();
+        findings.joiner = Joiner::new().knowing_ranges(ranges);
+        trace.events.iter().for_each(|(index, event)| findings.push(*index, event));
+        findings.finish();
+        let zeroes = findings.take().filter(|one| one.rule.name == "never-written").count();
+        (zeroes, findings.unknown().to_vec())
+    };
+    assert_eq!(found(2), (1, vec![]));
+    assert_eq!(found(1), (0, vec![WIDENED]));
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::format::{HeaderWorth, RecoveredHeader};
-use crate::limits::{FINDINGS_OPEN_MAX, FINDINGS_SLOW_MAX};
+use crate::limits::{FINDINGS_ERRORS_MAX, FINDINGS_OPEN_MAX, FINDINGS_SLOW_MAX};
 
 /// So many events are missing here.
 fn lose(script: &mut Script, events: u64) -> &mut Script {
@@ -171,4 +171,23 @@ fn of_many_slow_requests_the_slowest_are_told_and_that_there_are_more() {
     assert_eq!(told(20), (20, vec![], Some(50)));
     assert_eq!(told(most), (FINDINGS_SLOW_MAX, vec![], Some(50)));
     assert_eq!(told(most + 1), (FINDINGS_SLOW_MAX, vec![MORE_SLOW], Some(160)));
+}
+
+#[test]
+fn of_many_failures_the_last_are_kept_in_mind_and_that_there_were_more_is_said() {
+    let told = |failures: u64, span: u64| {
+        let trace = script(|s| {
+            for id in 0..failures {
+                s.issue(id, Read, 512 * id, 512, 0).block(id, EIO, Payload::Absent).after(span);
+            }
+            s.all(failures, Read, 0, 512, 1);
+        });
+        let (found, findings) = trace.looked_at(&header(), true);
+        let retries = found.iter().filter(|one| one.rule.name == "retry").count();
+        (retries, findings.unknown().to_vec())
+    };
+    let most = FINDINGS_ERRORS_MAX as u64;
+    assert_eq!(told(most, 0), (1, vec![]));
+    assert_eq!(told(most + 1, 0), (0, vec![MORE_FAILED]));
+    assert_eq!(told(most + 1, 10 * MS), (0, vec![]), "the first could not be asked again in time");
 }

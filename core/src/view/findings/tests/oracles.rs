@@ -26,7 +26,12 @@ fn random(seed: u64) -> Script {
                 [Read, Read, W, W, WriteZeroes, Flush][usize::try_from(noise.below(6)).unwrap()];
             let (offset, length) = (noise.below(3) * 512, (1 + noise.below(2)) * 512);
             let (offset, length) = if op == Flush { (0, 0) } else { (offset, length) };
-            script.issue(next, op, offset, length, u8::try_from(1 + noise.below(2)).unwrap());
+            let value = u8::try_from(1 + noise.below(2)).unwrap();
+            let durable = op.modifies() && noise.below(3) == 0;
+            let flags = if durable { Flags::FUA } else { Flags::NONE };
+            let request = Request { operation: op, range: ByteRange::new(offset, length), flags };
+            let payload = if op == W { data(value) } else { Payload::Absent };
+            script.issue_on(0, next, request, payload);
             open.push((next, op));
             next += 1;
         } else if !open.is_empty() {
@@ -116,18 +121,47 @@ fn overlaps_are_those_of_the_definition() {
     });
 }
 
+/// Whether it changes data, and is durable by itself.
+fn is_durable(life: &Life) -> bool {
+    life.request.operation.modifies() && life.request.flags.contains(Flags::FUA)
+}
+
+/// Whether a flush that was complete when `one` was issued covers all that was by then, and needs one.
+fn is_covered(lives: &[Life], one: &Life) -> bool {
+    let mut needs = lives.iter().filter(|life| needs_flush(life) && life.to < one.from);
+    let flushes = lives.iter().filter(|life| life.request.operation == Flush && life.ok);
+    let last = flushes.filter(|flush| flush.to < one.from).map(|flush| flush.from).max();
+    last.is_some_and(|last| needs.all(|write| write.to < last))
+}
+
+/// What failed may have been done all the same, and is not durable.
+fn needs_flush(life: &Life) -> bool {
+    life.request.operation.modifies() && !(is_durable(life) && life.ok)
+}
+
 #[test]
 fn redundant_flushes_are_those_of_the_definition() {
     against("redundant-flush", |lives, one| {
-        let flush = |life: &&Life| life.request.operation == Flush;
-        let writes = || lives.iter().filter(|life| life.request.operation.modifies());
+        let mut others = lives.iter().filter(|life| life.request.operation.modifies());
         one.request.operation == Flush
-            && writes().all(|write| write.from > one.from || write.to < one.from)
-            && lives.iter().filter(flush).any(|before| {
-                before.ok
-                    && before.to < one.from
-                    && writes().all(|write| write.to < before.from || write.from > one.from)
-            })
+            && others.all(|write| is_durable(write) || write.from > one.from || write.to < one.from)
+            && is_covered(lives, one)
+    });
+}
+
+#[test]
+fn flushes_behind_fua_are_those_of_the_definition() {
+    against("flushed-fua", |lives, one| {
+        let counts = |life: &&Life| life.request.operation != Read && life.from < one.from;
+        // What happened last: a flush was asked, or data were asked to change or were changed.
+        let last = lives.iter().filter(counts).flat_map(|life| {
+            let changed = life.to < one.from && life.request.operation != Flush;
+            [Some((life.from, false)), changed.then_some((life.to, is_durable(life) && life.ok))]
+        });
+        one.request.operation == Flush
+            && last.flatten().max().is_some_and(|(_, is_durable)| is_durable)
+            && lives.iter().any(|life| needs_flush(life) && life.to < one.from)
+            && !is_covered(lives, one)
     });
 }
 

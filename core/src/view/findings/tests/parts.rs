@@ -77,3 +77,24 @@ fn a_read_beyond_the_end_is_found() {
     });
     assert!(read.names().contains(&"beyond-end"), "{:?}", read.names());
 }
+
+#[test]
+fn who_writes_what_nobody_knows_has_not_asked_again() {
+    let asked = |operation| {
+        let range = ByteRange::new(0, 512);
+        let request = Request { operation, range, flags: Flags::NONE };
+        let trace = script(|s| {
+            s.issue_on(0, 0, request, Payload::Absent).block(0, EIO, Payload::Absent);
+            s.issue_on(0, 1, request, Payload::Absent).done(1);
+        });
+        let header = Header { payload: PayloadPolicy::None, ..header() };
+        let names: Vec<_> = trace.found_with(&header).iter().map(|one| one.rule.name).collect();
+        names
+    };
+    assert_eq!(asked(W), ["error-reply"]);
+    assert_eq!(asked(Read), ["error-reply", "retry"]);
+    assert_eq!(asked(WriteZeroes), ["error-reply", "retry"]);
+    let mut part = cut(Some("write"), None);
+    part.payload = PayloadPolicy::None;
+    assert_eq!(Findings::new(&part).unwrap().unknown(), [PART, NO_RETRIES]);
+}
