@@ -78,6 +78,19 @@ fn data_that_were_not_recorded_are_never_taken_for_equal() {
 }
 
 #[test]
+fn events_that_the_recorder_dropped_are_never_taken_for_the_same() {
+    let dropped = bytes("native/later.blkr");
+    let sandbox = holding(&dropped, &dropped);
+    assert_trouble(
+        &sandbox,
+        "events-dropped",
+        &["1,001 events are missing in base.blkr", "--allow-truncated"],
+    );
+    let told = diff(&sandbox, "--allow-truncated").succeeds();
+    assert!(told.stdout.contains("warning: 1,001 events are missing in new.blkr"), "{told}");
+}
+
+#[test]
 fn a_log_of_qemu_is_no_match_for_a_trace() {
     let log = zstd::decode_all(&bytes("qemu/logs/q100-fix-a1.rr.zst")[..]).unwrap();
     let sandbox = holding(&bytes("native/operations.blkr"), &log);
