@@ -25,6 +25,10 @@ pub(super) fn compare(
     let wholes = [whole(paths[0], asked)?, whole(paths[1], asked)?];
     let cut = wholes.iter().filter_map(|whole| whole.cut).min();
     pair.warnings.extend(wholes.iter().filter_map(|whole| whole.warning.clone()));
+    if cut == Some(0) {
+        return Err(Failure::new("no event is whole on both sides: nothing can be compared")
+            .coded("truncated"));
+    }
     if let Some(shown) = cut {
         let events = counted(shown, "event");
         let message = format!("only the first {events} of each side are compared");
@@ -43,6 +47,10 @@ pub(super) fn compare(
     };
     let window = asked.rule.window;
     let report = diff::compare_events(|| base.next(), || new.next(), window, keep)?;
+    if report.same == 0 && report.differences.is_empty() {
+        let message = "nothing was compared: there is no event on either side".to_owned();
+        pair.warnings.push(Warning { code: "nothing-compared", message, at: None });
+    }
     Ok(LogsTold { report, layouts })
 }
 

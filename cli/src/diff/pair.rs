@@ -141,9 +141,14 @@ fn compared(
     match kinds {
         [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, printer).map(requests),
         [Kind::QemuLog, Kind::QemuLog] => {
-            refuse_for_logs(asked)?;
+            refuse_for_logs(asked, settled)?;
             pair.rule.rule.align = Align::Order;
             pair.rule.of = Of::Events;
+            if !std::mem::take(&mut pair.rule.rules).is_empty() {
+                let message = "rules are about requests, and logs of QEMU have none".to_owned();
+                let at = settled.config.clone();
+                pair.warnings.push(Warning { code: "unused-ignore", message, at });
+            }
             Ok(Found::Logs(Box::new(logs::compare(paths, asked, pair)?)))
         }
         [base, _] => {
@@ -157,25 +162,26 @@ fn compared(
     }
 }
 
-/// Refuses what logs do not have.
-fn refuse_for_logs(asked: &Asked) -> Result<(), Failure> {
+/// Refuses what logs do not have. Rules of a file may be there for traces beside them; a budget that is not judged would be kept.
+fn refuse_for_logs(asked: &Asked, settled: &Settled) -> Result<(), Failure> {
     let given = &asked.given;
     let rules = [&given.ignore, &given.filters, &given.ignore_where, &given.masks, &given.presets];
     let asks = [
         (given.loose, "--loose"),
         (asked.learns, "--learn"),
-        (!given.budgets.is_empty(), "budget"),
+        (!settled.budgets.is_empty(), "budget"),
         (rules.iter().any(|rules| !rules.is_empty()), "rule about requests"),
         (!matches!(given.align, None | Some(Align::Order)), "another alignment than order"),
+        (given.barrier.is_some(), "--barrier"),
         (asked.keep.shown != Scope::All, "--epoch or --at"),
     ];
-    match asks.iter().find(|(asks, _)| *asks) {
-        None => Ok(()),
-        Some((_, what)) => Err(Failure::new(format!(
-            "there is no {what} for logs of QEMU, which have only events"
-        ))
-        .coded("usage")),
-    }
+    let Some((_, what)) = asks.iter().find(|(asks, _)| *asks) else { return Ok(()) };
+    let what = format!("there is no {what} for logs of QEMU, which have only events");
+    let failure = Failure::new(what).coded("usage");
+    let of_file = settled.budgets.iter().find_map(|budget| budget.at.as_ref());
+    Err(of_file.into_iter().fold(failure, |failure, at| {
+        failure.hint(format!("{at} has one: --config FILE  reads another file"))
+    }))
 }
 
 fn traces(
