@@ -128,10 +128,7 @@ fn compared(
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Found, Failure> {
-    if paths.iter().all(|path| input::is_stdin(path)) {
-        return Err(Failure::new("standard input can be one side only, and `-` is given twice")
-            .coded("usage"));
-    }
+    refuse_inputs(paths, asked, settled)?;
     let requests = |report| Found::Report(Box::new(report));
     if texts::is_text(paths[0])? || texts::is_text(paths[1])? {
         return texts::compare(paths, asked, settled, pair, printer).map(requests);
@@ -160,6 +157,21 @@ fn compared(
                 .hint("compare two traces, or two logs"))
         }
     }
+}
+
+/// Refuses standard input where it would be read twice, and runs that nobody would look at.
+fn refuse_inputs(paths: [&Path; 2], asked: &Asked, settled: &Settled) -> Result<(), Failure> {
+    let runs = asked.runs.iter().flatten().filter(|run| input::is_stdin(run)).count();
+    if runs > 1 || paths.iter().all(|path| input::is_stdin(path)) {
+        return Err(Failure::new("standard input can be one side only, and `-` is given twice")
+            .coded("usage"));
+    }
+    if asked.runs.iter().any(|runs| !runs.is_empty()) && settled.budgets.is_empty() {
+        return Err(Failure::new("--runs is for budgets, and there is none")
+            .coded("usage")
+            .hint("--budget 'p99(lat) <= +10%'  or one in blkreplay.toml"));
+    }
+    Ok(())
 }
 
 /// Refuses what logs do not have. Rules of a file may be there for traces beside them; a budget that is not judged would be kept.

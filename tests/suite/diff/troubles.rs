@@ -101,6 +101,17 @@ fn a_log_of_qemu_is_no_match_for_a_trace() {
 fn standard_input_cannot_be_both_sides() {
     let told = Sandbox::new().blkreplay("diff - -").finish().ends_with(2);
     told.says(&["`-` is given twice"]);
+    let words = "diff --budget count(flush)<=5 --runs a.blkr - -- b.blkr -";
+    Sandbox::new().blkreplay(words).finish().ends_with(2).says(&["`-` is given twice"]);
+}
+
+#[test]
+fn runs_that_nobody_would_look_at_are_trouble() {
+    let sandbox = pair("", "");
+    let words = "diff --runs base.blkr nowhere.blkr -- new.blkr";
+    sandbox.blkreplay(words).finish().ends_with(2).says(&["--runs is for budgets"]);
+    let words = words.replace("--runs", "--budget count(flush)<=5 --runs");
+    sandbox.blkreplay(&words).finish().ends_with(2).says(&["nowhere.blkr"]);
 }
 
 #[test]
