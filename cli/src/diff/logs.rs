@@ -9,6 +9,7 @@ use blkreplay_core::qemu::{LogError, LogEvent, LogReader};
 use blkreplay_core::view::Fold;
 
 use super::pair::Asked;
+use super::trouble::ALLOW_HINT;
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{LogsTold, Pair};
@@ -86,7 +87,7 @@ fn whole(path: &Path, asked: &Asked) -> Result<Whole, Failure> {
         return Err(Failure::new(message)
             .coded("truncated")
             .hint(stop.hint().replace("LOG", &word))
-            .hint("--allow-truncated  compares as far as both are whole"));
+            .hint(ALLOW_HINT));
     }
     let warning = Warning { code: "truncated", message, at: None };
     Ok(Whole { events, cut: Some(shown), warning: Some(warning) })

@@ -14,8 +14,7 @@ use blkreplay_core::diff::{
 
 use super::pair::{Asked, describe, judged, opener, sides, survey};
 use super::settle::Settled;
-use super::whole::refuse;
-use super::{ruled, trouble};
+use super::{ruled, trouble, whole};
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{Pair, SideTold};
@@ -116,8 +115,7 @@ fn look(
     if !is_text(path)? {
         let survey = survey(path)?;
         describe(&survey, told);
-        let whole = Asked { damage: Damage::Refused, ..asked.clone() };
-        refuse(&survey, path, &whole)?;
+        whole::refuse_beside_text(&survey, path, asked)?;
         return Ok(survey.header.devices.iter().map(|device| device.name.clone()).collect());
     }
     told.is_text = true;

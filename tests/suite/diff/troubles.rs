@@ -132,6 +132,19 @@ fn what_is_typed_wrong_is_trouble() {
 }
 
 #[test]
+fn another_alignment_is_offered_only_where_it_could_help() {
+    let whole = bytes("native/operations.blkr");
+    let cut = (100..whole.len()).find_map(|length| {
+        let sandbox = holding(&whole, &whole[..length]);
+        let told = diff(&sandbox, "--allow-truncated --align order").ends_with_one_of(&[0, 1, 2]);
+        told.stderr.contains("no request is whole on both sides").then_some((sandbox, told))
+    });
+    let (sandbox, told) = cut.expect("one of them ends before its first request");
+    assert!(!told.stderr.contains("--align order"), "{told}");
+    diff(&sandbox, "--allow-truncated").ends_with(2).says(&["no epoch is whole", "--align order"]);
+}
+
+#[test]
 fn a_cut_trace_is_compared_as_far_as_it_goes_if_that_is_allowed() {
     let sandbox = pair("", "");
     let whole = sandbox.read("new.blkr");
