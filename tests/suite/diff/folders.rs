@@ -51,6 +51,16 @@ fn files_are_compared_by_name_and_a_missing_one_is_a_difference() {
 }
 
 #[test]
+fn what_lies_beside_baselines_is_no_trace() {
+    let sandbox = folders();
+    sandbox.write("one/blkreplay.toml", b"[diff]\nalign = \"key\"\n");
+    sandbox.write("one/c.blkr.new", &sandbox.read("new.blkr"));
+    let told = suite(&sandbox, "").ends_with(1);
+    assert!(!told.stdout.contains("toml\n") && !told.stdout.contains(".new\n"), "{told}");
+    assert!(told.stdout.contains("(align key)"), "the file is read all the same: {told}");
+}
+
+#[test]
 fn the_worst_of_all_pairs_decides() {
     let sandbox = folders();
     sandbox.write("two/c.blkr", b"");
