@@ -11,9 +11,10 @@ use blkreplay_core::limits::{DIFF_AROUND_MAX, LEARNED_MAX};
 use blkreplay_core::request::RequestId;
 
 use crate::clock;
+use crate::config;
 use crate::diff::learned;
 use crate::diff::pair::{self, Asked};
-use crate::diff::reports::{Ci, ReportArgs};
+use crate::diff::reports::{Ci, ReportArgs, Sources};
 use crate::diff::settle::{self, Given};
 use crate::diff::suite;
 use crate::exit::ExitCode;
@@ -212,7 +213,10 @@ const WINDOW_MAX: usize = 1 << 24;
 impl DiffArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let read: Vec<PathBuf> = self.traces.iter().chain(&self.runs_of_new).cloned().collect();
-        let reports = self.report.reports(&Ci::of_environment(), &read)?;
+        let near = || self.traces.first().and_then(|base| config::find(base));
+        let config = self.compare.config.clone().or_else(near);
+        let read = Sources { compared: &read, config: config.as_deref() };
+        let reports = self.report.reports(&Ci::of_environment(), read)?;
         let asked = self.asked();
         let pairs = if self.suite {
             self.compare_folders(&asked, printer)?

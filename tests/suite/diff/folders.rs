@@ -61,6 +61,19 @@ fn what_lies_beside_baselines_is_no_trace() {
 }
 
 #[test]
+fn no_report_goes_into_a_folder_that_is_compared() {
+    let sandbox = folders();
+    sandbox.write("one/a.txt", b"# blkreplay canonical 1\n");
+    for place in ["one/a.txt", "two/new.txt", "two/deep/../x", "one/a.blkr"] {
+        let told = suite(&sandbox, &format!("-o {place}")).ends_with(2);
+        told.says(&[&format!("cannot write {place}: it lies in a folder that is compared")]);
+    }
+    assert_eq!(sandbox.read("one/a.txt"), b"# blkreplay canonical 1\n");
+    assert!(!sandbox.path("two/new.txt").exists());
+    suite(&sandbox, "-o told.txt").ends_with(1);
+}
+
+#[test]
 fn the_worst_of_all_pairs_decides() {
     let sandbox = folders();
     sandbox.write("two/c.blkr", b"");
