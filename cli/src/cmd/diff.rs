@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::diff::{Align, Barrier, Bounds, Learned, Rule, Scope};
+use blkreplay_core::diff::{Bounds, Learned, Rule, Scope};
 use blkreplay_core::limits::{DIFF_AROUND_MAX, LEARNED_MAX};
 use blkreplay_core::request::RequestId;
 
@@ -15,7 +15,7 @@ use crate::config;
 use crate::diff::learned;
 use crate::diff::pair::{self, Asked};
 use crate::diff::reports::{Ci, ReportArgs, Sources};
-use crate::diff::settle::{self, Given};
+use crate::diff::settle::Given;
 use crate::diff::suite;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -72,7 +72,7 @@ pub(crate) struct DiffArgs {
     learn: bool,
 
     #[command(flatten)]
-    compare: CompareArgs,
+    given: Given,
 
     #[command(flatten)]
     judge: JudgeArgs,
@@ -87,64 +87,10 @@ pub(crate) struct DiffArgs {
     report: ReportArgs,
 }
 
-/// By what two traces are compared.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Compare")]
-struct CompareArgs {
-    /// How requests are paired: order, epoch (unless you say otherwise), conflict, key or state
-    #[arg(long, value_name = "ALIGNMENT", value_parser = align)]
-    #[arg(conflicts_with_all = ["strict", "loose"])]
-    align: Option<Align>,
-
-    /// The same as --align order, and nothing of blkreplay.toml is ignored
-    #[arg(long, conflicts_with = "loose")]
-    strict: bool,
-
-    /// The same as --align key, and data are not compared
-    #[arg(long)]
-    loose: bool,
-
-    /// Do not compare this: payload, result, flags, len or order; time, id, conn and queue never are
-    #[arg(long, value_name = "FIELD", value_parser = settle::ignorable, value_delimiter = ',')]
-    ignore: Vec<String>,
-
-    /// Leave out the requests that a filter means, on both sides
-    #[arg(long, value_name = "FILTER")]
-    ignore_where: Vec<String>,
-
-    /// Look only at the requests that a filter means; see blkreplay help filter
-    #[arg(short, long, value_name = "FILTER")]
-    filter: Vec<String>,
-
-    /// Do not compare these bytes of the disk, such as '0x42c..0x434@off == 0'
-    #[arg(long, value_name = "RANGE@FILTER")]
-    mask: Vec<String>,
-
-    /// Mask what is known to change: ext4-times, xfs-log-cycle, btrfs-generation or gpt-uuid
-    #[arg(long, value_name = "NAME", value_parser = settle::preset, value_delimiter = ',')]
-    preset: Vec<String>,
-
-    /// What ends an epoch: flush, flush,fua or none; without it, flush
-    #[arg(long, value_name = "WHAT", value_parser = barrier)]
-    barrier: Option<Barrier>,
-
-    /// Look at so many requests of each side together; those further apart are not paired
-    #[arg(long, value_name = "N", value_parser = window)]
-    window: Option<usize>,
-
-    /// Read this file rather than the nearest blkreplay.toml
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
 /// How it is judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judge")]
 struct JudgeArgs {
-    /// How much new may cost, such as 'count(flush) <= +5%' or 'p99(lat) <= +10% && +200us'
-    #[arg(long, value_name = "METRIC<=LIMIT")]
-    budget: Vec<String>,
-
     /// Compare traces that are cut or damaged, as far as both are whole
     #[arg(long)]
     allow_truncated: bool,
@@ -168,7 +114,7 @@ struct ShownArgs {
     first: bool,
 
     /// Show N requests around the first difference
-    #[arg(short = 'U', long, value_name = "N", default_value_t = 3)]
+    #[arg(short = 'U', long, value_name = "N", default_value_t = pair::CONTEXT as u64)]
     #[arg(value_parser = clap::value_parser!(u64).range(..=DIFF_AROUND_MAX as u64))]
     context: u64,
 
@@ -181,40 +127,16 @@ struct ShownArgs {
     at: Option<RequestId>,
 }
 
-fn align(name: &str) -> Result<Align, String> {
-    let found = Align::NAMES.iter().find(|(_, known)| *known == name);
-    found.map(|(align, _)| *align).ok_or_else(|| names(Align::NAMES.map(|(_, name)| name)))
-}
-
-fn barrier(name: &str) -> Result<Barrier, String> {
-    let found = Barrier::NAMES.iter().find(|(_, known)| *known == name);
-    found.map(|(barrier, _)| *barrier).ok_or_else(|| names(Barrier::NAMES.map(|(_, name)| name)))
-}
-
-fn names<const N: usize>(names: [&str; N]) -> String {
-    format!("there are {}", names.join("  "))
-}
-
-fn window(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(window) if (1..=WINDOW_MAX).contains(&window) => Ok(window),
-        _ => Err(format!("write a number from 1 to {WINDOW_MAX}")),
-    }
-}
-
 fn request(text: &str) -> Result<RequestId, String> {
     let number = text.strip_prefix('#').unwrap_or(text);
     number.parse().map(RequestId).map_err(|_| "write the id of a request, such as 2034".to_owned())
 }
 
-/// Largest window, about 256 bytes of memory for each request of each side.
-const WINDOW_MAX: usize = 1 << 24;
-
 impl DiffArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let read: Vec<PathBuf> = self.traces.iter().chain(&self.runs_of_new).cloned().collect();
         let near = || self.traces.first().and_then(|base| config::find(base));
-        let config = self.compare.config.clone().or_else(near);
+        let config = self.given.config.clone().or_else(near);
         let read = Sources { compared: &read, config: config.as_deref() };
         let reports = self.report.reports(&Ci::of_environment(), read)?;
         let asked = self.asked();
@@ -268,21 +190,6 @@ impl DiffArgs {
     }
 
     fn asked(&self) -> Asked {
-        let compare = &self.compare;
-        let given = Given {
-            config: compare.config.clone(),
-            align: compare.align,
-            strict: compare.strict,
-            loose: compare.loose,
-            ignore: compare.ignore.clone(),
-            barrier: compare.barrier,
-            window: compare.window,
-            filters: compare.filter.clone(),
-            ignore_where: compare.ignore_where.clone(),
-            masks: compare.mask.clone(),
-            presets: compare.preset.clone(),
-            budgets: self.judge.budget.clone(),
-        };
         let runs = if self.runs {
             [self.traces.clone(), self.runs_of_new.clone()]
         } else {
@@ -296,7 +203,7 @@ impl DiffArgs {
         let most = if self.shown.max == 0 { usize::MAX } else { self.shown.max };
         let damage = if self.judge.allow_truncated { Damage::Allowed } else { Damage::Refused };
         Asked {
-            given,
+            given: self.given.clone(),
             layout: self.layout,
             learns: self.learn,
             rule: Rule::default(),

@@ -15,7 +15,7 @@ use blkreplay_core::open::Found as Kind;
 
 use jiff::civil::Date;
 
-use super::settle::{Given, Settled};
+use super::settle::{self, Given, Settled};
 use super::{logs, ruled, texts, trouble, whole};
 use crate::failure::Failure;
 use crate::input::{self, Input};
@@ -77,6 +77,17 @@ impl Asked {
             expect: Expect::Same,
         }
     }
+
+    /// The options that show a pair again as it was compared.
+    fn options(&self) -> Vec<String> {
+        let mut words = self.given.words();
+        words.extend((self.damage == Damage::Allowed).then(|| "--allow-truncated".to_owned()));
+        settle::put("--qemu-layout", self.layout.forced.map(|layout| layout.label), &mut words);
+        if self.runs.iter().all(Vec::is_empty) {
+            settle::put("--budget", &self.given.budgets, &mut words);
+        }
+        words
+    }
 }
 
 /// A pair of which only one is there.
@@ -85,7 +96,8 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
     Pair {
         base: told(paths[0]),
         new: told(paths[1]),
-        rule: RuleTold { rule: asked.rule.clone(), ..RuleTold::default() },
+        rule: RuleTold::default(),
+        options: asked.options(),
         devices: Vec::new(),
         found: Found::Only(only),
         budgets: Vec::new(),

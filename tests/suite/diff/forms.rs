@@ -131,6 +131,24 @@ fn several_reports_are_written_at_once_each_to_its_place() {
 }
 
 #[test]
+fn the_command_that_shows_it_again_compares_in_the_same_way() {
+    let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
+    let options = "--align conflict --ignore flags --filter 'off == 16k'";
+    let blkreplay = env!("CARGO_BIN_EXE_blkreplay");
+    let files = "--format junit=d.xml --format markdown=d.md --format html=d.html";
+    let line = format!("'{blkreplay}' diff base.blkr new.blkr {options} -f 'len > 0' {files}");
+    sandbox.script("again.sh", &line);
+    sandbox.tool("sh").args(["again.sh"]).finish().ends_with(1);
+    let command = format!("blkreplay diff base.blkr new.blkr {options} --filter 'len > 0'");
+    let cases = read_report(&sandbox, "junit", "d.xml");
+    assert!(cases.contains(&format!("\nreproduce: {command}")), "{cases}");
+    let page = read_report(&sandbox, "html", "d.html");
+    assert!(page.contains(&command), "{page}");
+    let summary = String::from_utf8(sandbox.read("d.md")).unwrap();
+    assert!(summary.contains(&format!("\n{command}\n")), "{summary}");
+}
+
+#[test]
 fn one_report_can_take_the_place_of_standard_output() {
     let sandbox = pair("", "");
     assert_eq!(diff(&sandbox, "-o out.txt").succeeds().stdout, "");

@@ -67,6 +67,7 @@ fn pair(say: impl FnOnce(&mut Gatherer)) -> Pair {
         base: SideTold { recorded: Some("2026-11-20".into()), ..side("boot.blkr", 4182, 12) },
         new: side("run.blkr", 4190, 13),
         rule: RuleTold::default(),
+        options: Vec::new(),
         devices: vec!["disk".into()],
         found: Found::Report(Box::new(report)),
         budgets: Vec::new(),
