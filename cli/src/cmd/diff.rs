@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::diff::{Bounds, Learned, Rule, Scope};
+use blkreplay_core::diff::{Bounds, Learned, Scope};
 use blkreplay_core::limits::{DIFF_AROUND_MAX, LEARNED_MAX};
 use blkreplay_core::request::RequestId;
 
@@ -206,7 +206,6 @@ impl DiffArgs {
             given: self.given.clone(),
             layout: self.layout,
             learns: self.learn,
-            rule: Rule::default(),
             today: clock::today(),
             runs,
             keep: Bounds { most, first_only: self.shown.first, shown },

@@ -21,6 +21,7 @@ use crate::words::{counted, shell_word};
 pub(super) fn compare(
     paths: [&Path; 2],
     asked: &Asked,
+    window: usize,
     pair: &mut Pair,
 ) -> Result<LogsTold, Failure> {
     let wholes = [whole(paths[0], asked)?, whole(paths[1], asked)?];
@@ -46,7 +47,6 @@ pub(super) fn compare(
         context: asked.context,
         first_only: asked.keep.first_only,
     };
-    let window = asked.rule.window;
     let report = diff::compare_events(|| base.next(), || new.next(), window, keep)?;
     if report.same == 0 && report.differences.is_empty() {
         let message = "nothing was compared: there is no event on either side".to_owned();

@@ -2,7 +2,7 @@
 //!
 //! The words are a promise: the page on JSON lists them.
 
-use blkreplay_core::diff::{DiffError, Which};
+use blkreplay_core::diff::DiffError;
 use blkreplay_core::format::{Origin, PreambleError, ReadError};
 use blkreplay_core::open::OpenTraceError;
 
@@ -44,7 +44,7 @@ pub(super) fn of_comparison(error: DiffError, paths: [&std::path::Path; 2]) -> F
         DiffError::Side { which, source } => (Some(which), *source),
         error => (None, error),
     };
-    let path = which.map(|which| paths[usize::from(which == Which::New)]);
+    let path = which.map(|which| which.of(paths));
     let name = path.map_or_else(
         || "the traces".to_owned(),
         |path| crate::input::name(path).display().to_string(),

@@ -3,10 +3,9 @@
 
 use std::path::Path;
 
-use blkreplay_core::diff::{Extent, Fact, Until, Warning};
+use blkreplay_core::diff::{Extent, Fact, Rule, Until, Warning};
 use blkreplay_core::format::{Header, PayloadPolicy, Survey};
 
-use super::pair::Asked;
 use super::trouble::{self, ALLOW_HINT};
 use crate::failure::Failure;
 use crate::input;
@@ -14,9 +13,14 @@ use crate::trace::Damage;
 use crate::words::counted;
 
 /// Refuses a trace of which not all is there that is to be compared.
-pub(super) fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
-    refuse_no_data(survey, path, asked)?;
-    if asked.damage == Damage::Allowed {
+pub(super) fn refuse(
+    survey: &Survey,
+    path: &Path,
+    rule: &Rule,
+    damage: Damage,
+) -> Result<(), Failure> {
+    refuse_no_data(survey, path, rule)?;
+    if damage == Damage::Allowed {
         return Ok(());
     }
     let hint = match survey.loss {
@@ -30,10 +34,11 @@ pub(super) fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), 
 pub(super) fn refuse_beside_text(
     survey: &Survey,
     path: &Path,
-    asked: &Asked,
+    rule: &Rule,
+    damage: Damage,
 ) -> Result<(), Failure> {
-    refuse_no_data(survey, path, asked)?;
-    refuse_loss(survey, path).map_err(|failure| match asked.damage {
+    refuse_no_data(survey, path, rule)?;
+    refuse_loss(survey, path).map_err(|failure| match damage {
         Damage::Refused => failure.hint("two traces can be compared with --allow-truncated"),
         Damage::Allowed => {
             Failure::because("a text and a cut trace cannot be compared", failure.to_string())
@@ -43,10 +48,10 @@ pub(super) fn refuse_beside_text(
     })
 }
 
-fn refuse_no_data(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
+fn refuse_no_data(survey: &Survey, path: &Path, rule: &Rule) -> Result<(), Failure> {
     let name = input::name(path).display().to_string();
     let Header { payload, .. } = survey.header;
-    if payload == PayloadPolicy::None && asked.rule.facts.has(Fact::Payload) {
+    if payload == PayloadPolicy::None && rule.facts.has(Fact::Payload) {
         return Err(Failure::new(format!("{name} says nothing of what was read and written"))
             .coded("no-payloads")
             .hint("--ignore payload  compares all but that")

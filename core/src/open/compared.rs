@@ -74,7 +74,7 @@ pub fn compare(
     let surveys = [survey(paths[0], rule)?, survey(paths[1], rule)?];
     let pairing = Pairing::of(&surveys[0].header, &surveys[1].header);
     let side = |which: Which| {
-        let path = paths[usize::from(which == Which::New)].to_owned();
+        let path = which.of(paths).to_owned();
         TraceSide::new(move || trace(&path).map_err(Into::into), which, &pairing).by(rule.barrier)
     };
     let (base, new) = (side(Which::Base), side(Which::New));

@@ -46,11 +46,7 @@ fn verdict(pair: &Pair) -> String {
         (_, true) => "✅",
         (_, false) => "❌",
     };
-    let words = match &pair.found {
-        Found::Trouble(trouble) => trouble.message.clone(),
-        Found::Only(_) => "only one of the two is there".to_owned(),
-        Found::Report(_) | Found::Logs(_) => text::verdict_words(pair),
-    };
+    let words = text::verdict_words(pair);
     let (base, new) = (code(&pair.base.path), code(&pair.new.path));
     format!("### {sign} {}: {base} | {new}\n\n{}\n\n", pair.verdict().name(), escaped(&words))
 }

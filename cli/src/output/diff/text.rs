@@ -233,6 +233,11 @@ impl Text {
 
 /// The verdict without its word.
 pub(super) fn verdict_words(pair: &Pair) -> String {
+    match &pair.found {
+        Found::Trouble(trouble) => return trouble.message.clone(),
+        Found::Only(_) => return "only one of the two is there".to_owned(),
+        Found::Report(_) | Found::Logs(_) => {}
+    }
     let counts = &pair.counts();
     if pair.stopped() {
         let same = Count(counts.same);
