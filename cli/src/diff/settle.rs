@@ -209,7 +209,8 @@ impl Given {
 
     fn typed_budgets(&self) -> Result<Vec<BudgetRule>, Failure> {
         let budget = |text: &String| {
-            BudgetRule::parse(text).map_err(|error| wrong("--budget", &error.shown(text)))
+            let wrong = |shown: &str| wrong("--budget", shown).coded("budget");
+            BudgetRule::parse(text).map_err(|error| wrong(&error.shown(text)))
         };
         self.budgets.iter().map(budget).collect()
     }
