@@ -140,11 +140,12 @@ impl DiffArgs {
         let read = Sources { compared: &read, config: config.as_deref() };
         let reports = self.report.reports(&Ci::of_environment(), read)?;
         let asked = self.asked();
-        let pairs = if self.suite {
-            self.compare_folders(&asked, printer)?
-        } else {
-            vec![pair::compare(self.sides()?, &asked, printer)]
+        let pairs = match self.sides() {
+            Ok(folders) if self.suite => compare_folders(folders, &asked, printer),
+            Ok(sides) => Ok(vec![pair::compare(sides, &asked, printer)]),
+            Err(failure) => Err(failure),
         };
+        let pairs = pairs.unwrap_or_else(|failure| vec![self.failed(&failure, &asked)]);
         if let [Pair { learned: Some(learned), devices, .. }] = pairs.as_slice() {
             return tell_learned(learned, devices, printer);
         }
@@ -160,7 +161,7 @@ impl DiffArgs {
         })
     }
 
-    /// The two traces that are compared.
+    /// The two traces that are compared, or the two folders.
     fn sides(&self) -> Result<[&Path; 2], Failure> {
         let sides = match (self.runs, self.traces.as_slice(), self.runs_of_new.as_slice()) {
             (false, [base, new], []) | (true, [base, ..], [new, ..]) => Some([base, new]),
@@ -171,22 +172,21 @@ impl DiffArgs {
                 Failure::new("--runs takes runs of both sides, with -- between them")
                     .hint("blkreplay diff --runs base-1.blkr base-2.blkr -- new-1.blkr new-2.blkr")
             } else {
+                let what = if self.suite { "folders" } else { "traces" };
                 let given = self.traces.len();
-                Failure::new(format!("two traces are compared, and {given} were given"))
+                let were = if given == 1 { "was" } else { "were" };
+                Failure::new(format!("two {what} are compared, and {given} {were} given"))
                     .hint("blkreplay diff BASE NEW, or --suite FOLDER FOLDER, or --runs")
             };
             failure.coded("usage")
         })
     }
 
-    fn compare_folders(&self, asked: &Asked, printer: &Printer) -> Result<Vec<Pair>, Failure> {
-        let [base, new] = self.sides()?;
-        let entries = suite::entries(base, new)?;
-        let compare = |entry: &suite::Entry| match entry.only {
-            None => pair::compare([&entry.base, &entry.new], asked, printer),
-            Some(which) => pair::alone([&entry.base, &entry.new], which, asked),
-        };
-        Ok(entries.iter().map(compare).collect())
+    /// A pair of what was typed, where there is nothing to compare.
+    fn failed(&self, failure: &Failure, asked: &Asked) -> Pair {
+        let new = self.runs_of_new.first().or(self.traces.get(1));
+        let typed = [self.traces.first(), new];
+        pair::failed(typed.map(|path| path.map_or(Path::new(""), PathBuf::as_path)), failure, asked)
     }
 
     fn asked(&self) -> Asked {
@@ -214,6 +214,20 @@ impl DiffArgs {
             expect: self.judge.expect,
         }
     }
+}
+
+/// Compares all files of two folders.
+fn compare_folders(
+    [base, new]: [&Path; 2],
+    asked: &Asked,
+    printer: &Printer,
+) -> Result<Vec<Pair>, Failure> {
+    let entries = suite::entries(base, new)?;
+    let compare = |entry: &suite::Entry| match entry.only {
+        None => pair::compare([&entry.base, &entry.new], asked, printer),
+        Some(which) => pair::alone([&entry.base, &entry.new], which, asked),
+    };
+    Ok(entries.iter().map(compare).collect())
 }
 
 /// Prints what was learned.

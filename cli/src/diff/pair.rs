@@ -106,6 +106,12 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
     }
 }
 
+/// A pair that cannot be compared.
+pub(crate) fn failed(paths: [&Path; 2], failure: &Failure, asked: &Asked) -> Pair {
+    let found = Found::Trouble(trouble::of(failure));
+    Pair { found, ..alone(paths, Which::Base, asked) }
+}
+
 /// Compares what is at two paths.
 pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pair {
     let began = Instant::now();

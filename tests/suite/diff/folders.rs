@@ -94,7 +94,7 @@ fn folders_that_cannot_be_compared_are_trouble() {
         ("one nowhere", "cannot read the folder nowhere"),
         ("one base.blkr", "Not a directory"),
         ("empty empty", "neither empty nor empty holds a file"),
-        ("one", "two traces are compared, and 1 were given"),
+        ("one", "two folders are compared, and 1 was given"),
     ] {
         sandbox.blkreplay(&format!("diff --suite {words}")).finish().ends_with(2).says(&[says]);
     }

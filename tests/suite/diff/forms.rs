@@ -172,6 +172,9 @@ fn reports_that_could_not_be_written_are_trouble_before_anything_is_compared() {
         let told = diff(&sandbox, words).ends_with(2).says(&[why]);
         assert_eq!(told.stdout, "", "{told}");
     }
+    diff(&sandbox, "--format html=/dev/full --format junit=d.xml").ends_with(2);
+    let cases = read_report(&sandbox, "junit", "d.xml");
+    assert!(cases.starts_with("tests 1 failures 0"), "the others are written: {cases}");
     sandbox.write("other.blkr", &sandbox.read("base.blkr"));
     diff(&sandbox, "-o other.blkr").ends_with(2).says(&["a recording is there already"]);
 }

@@ -132,6 +132,32 @@ fn what_is_typed_wrong_is_trouble() {
 }
 
 #[test]
+fn what_is_typed_wrong_is_told_in_every_report() {
+    let sandbox = pair("", "");
+    std::fs::create_dir(sandbox.path("empty")).unwrap();
+    for (words, code, says) in [
+        ("base.blkr", "usage", "two traces are compared, and 1 was given"),
+        ("a b c", "usage", "and 3 were given"),
+        ("--suite empty", "usage", "two folders are compared, and 1 was given"),
+        ("--runs base.blkr", "usage", "--runs takes runs of both sides"),
+        ("--suite empty nowhere", "missing", "cannot read the folder nowhere"),
+        ("--suite base.blkr empty", "not-a-folder", "cannot read the folder base.blkr"),
+        ("--suite empty empty", "empty", "holds a file"),
+        ("base.blkr new.blkr --budget count(flush)", "budget", "--budget: "),
+        ("base.blkr new.blkr --mask 16k", "rule", "--mask 16k"),
+    ] {
+        let words = format!("diff {words} --format json=d.json --format junit=d.xml");
+        let told = sandbox.blkreplay(&words).finish().ends_with(2).says(&[says]);
+        assert_eq!(told.stdout, "", "{told}");
+        assert_eq!(read_report(&sandbox, "json", "d.json"), "trouble 2\n");
+        let told: serde_json::Value = serde_json::from_slice(&sandbox.read("d.json")).unwrap();
+        assert_eq!(told["error"]["code"], code, "{words}");
+        let cases = read_report(&sandbox, "junit", "d.xml");
+        assert!(cases.starts_with("tests 1 failures 0 errors 1\n"), "{cases}");
+    }
+}
+
+#[test]
 fn another_alignment_is_offered_only_where_it_could_help() {
     let whole = bytes("native/operations.blkr");
     let cut = (100..whole.len()).find_map(|length| {
