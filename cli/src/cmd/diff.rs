@@ -68,7 +68,7 @@ pub(crate) struct DiffArgs {
     suite: bool,
 
     /// Propose rules that ignore what two recordings of the same run differ in, for blkreplay.toml
-    #[arg(long, conflicts_with_all = ["suite", "runs", "formats"])]
+    #[arg(long, conflicts_with_all = ["suite", "runs", "budgets", "ReportArgs", "ShownArgs"])]
     learn: bool,
 
     #[command(flatten)]

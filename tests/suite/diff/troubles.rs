@@ -126,6 +126,10 @@ fn what_is_typed_wrong_is_trouble() {
         ("--barrier fua", "there are flush  flush,fua  none"),
         ("--runs", "--runs takes runs of both sides"),
         ("--epoch 1 --at 1", "cannot be used with"),
+        ("--learn -o rules.toml", "cannot be used with"),
+        ("--learn --stat", "cannot be used with"),
+        ("--learn --at 1", "cannot be used with"),
+        ("--learn --budget count(flush)<=1", "cannot be used with"),
     ] {
         diff(&sandbox, words).ends_with(2).says(&[says]);
     }
