@@ -131,6 +131,21 @@ fn several_reports_are_written_at_once_each_to_its_place() {
 }
 
 #[test]
+fn a_test_case_fails_where_what_differs_is_not_shown() {
+    let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
+    for words in ["--epoch 0", "--epoch 9", "--at 0"] {
+        let words = format!("{words} --format junit=d.xml");
+        diff(&sandbox, &words).ends_with(1);
+        let cases = read_report(&sandbox, "junit", "d.xml");
+        assert!(cases.contains("failures 1 errors 0\n"), "{cases}");
+        assert!(cases.contains("failure: not shown\n"), "{cases}");
+        diff(&sandbox, &format!("{words} --expect different")).ends_with(0);
+        let cases = read_report(&sandbox, "junit", "d.xml");
+        assert!(cases.contains("failures 0 errors 0\n"), "{cases}");
+    }
+}
+
+#[test]
 fn the_command_that_shows_it_again_compares_in_the_same_way() {
     let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
     let options = "--align conflict --ignore flags --filter 'off == 16k'";
