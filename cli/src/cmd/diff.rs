@@ -105,7 +105,7 @@ struct JudgeArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Report")]
 struct ShownArgs {
-    /// Show at most N differences in full; 0 shows all
+    /// Show at most N differences in full; 0 shows all, up to 131072
     #[arg(short = 'n', long, value_name = "N", default_value_t = pair::MOST)]
     max: usize,
 
