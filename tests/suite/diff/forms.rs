@@ -61,6 +61,12 @@ fn one_epoch_is_shown_alone_and_all_are_counted() {
     let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
     let told = diff(&sandbox, "--epoch 2").ends_with(1);
     assert!(!told.stdout.contains("epoch 1"), "{told}");
+    assert!(told.stdout.ends_with("blkreplay print new.blkr --at '#6'\n"), "{told}");
+    let told = diff(&sandbox, "--epoch 2 --first").ends_with(1);
+    assert!(
+        told.stdout.contains("~ read 16384+4096") && !told.stdout.contains("warning"),
+        "{told}"
+    );
     let value = report(&sandbox, "", 1);
     assert_eq!(value["summary"]["changed"], 2);
     let first = &value["first_difference"];

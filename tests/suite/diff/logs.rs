@@ -139,6 +139,10 @@ fn rules_and_budgets_of_a_file_are_never_said_to_hold_for_logs() {
         (&warning["code"], &warning["at"]),
         (&"unused-ignore".into(), &"blkreplay.toml".into())
     );
+    for format in ["text --stat", "markdown", "html"] {
+        let told = diff(&sandbox, &format!("--format {format}")).ends_with(0);
+        assert!(told.stdout.contains("logs of QEMU have none (blkreplay.toml)"), "{told}");
+    }
     sandbox.write(
         "blkreplay.toml",
         b"[[diff.budget]]\nname = \"flushes\"\nmetric = \"count(flush)\"\nmax = \"0\"\n",

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::sections::{self, Section};
-use super::{Found, Pair, Verdict, budgets, places, rule, text};
+use super::{Found, Pair, Verdict, budgets, places, rule, text, warning_words};
 use crate::output::printable;
 use crate::words::counted;
 
@@ -81,7 +81,7 @@ fn section(number: usize, pair: &Pair, html: &mut String) {
         }
     }
     for warning in &pair.warnings {
-        let _ = writeln!(html, "<p>warning: {}</p>", escaped(&warning.message));
+        let _ = writeln!(html, "<p>warning: {}</p>", escaped(&warning_words(warning)));
     }
     let _ = writeln!(html, "<p class=\"quiet\"><code>{}</code></p>", escaped(&pair.command()));
 }

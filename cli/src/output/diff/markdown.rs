@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::sections::{self, Section};
-use super::{Found, Pair, Verdict, budgets, places, rule, text};
+use super::{Found, Pair, Verdict, budgets, places, rule, text, warning_words};
 use crate::words::counted;
 
 /// Bytes that a summary may take.
@@ -72,7 +72,7 @@ fn sections(pair: &Pair) -> Vec<String> {
         sections.push(format!("To look at it:\n\n{command}\nRule: {rule}\n\n"));
     }
     for warning in &pair.warnings {
-        sections.push(format!("- warning: {}\n", escaped(&warning.message)));
+        sections.push(format!("- warning: {}\n", escaped(&warning_words(warning))));
     }
     sections
 }

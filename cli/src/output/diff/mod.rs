@@ -230,5 +230,11 @@ impl Pair {
     }
 }
 
+/// A warning, with the rule that it is about.
+fn warning_words(warning: &Warning) -> String {
+    let at = warning.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
+    printable(&format!("{}{at}", warning.message)).into_owned()
+}
+
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use blkreplay_core::limits::DIFF_KEPT_MAX;
 
 use super::sections::{self, Section};
 use super::words::Words;
-use super::{Found, Pair, SideTold, Verdict, budgets, places, rule};
+use super::{Found, Pair, SideTold, Verdict, budgets, places, rule, warning_words};
 use crate::output::printable;
 use crate::words::{Count, counted, shell_word};
 
@@ -78,9 +78,7 @@ impl Text {
         }
         let warned = self.bold(AnsiColor::Yellow);
         for warning in &pair.warnings {
-            let at = warning.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
-            let message = printable(&warning.message);
-            writeln!(out, "{warned}warning{warned:#}: {message}{}", printable(&at))?;
+            writeln!(out, "{warned}warning{warned:#}: {}", warning_words(warning))?;
         }
         self.verdict(pair, out)
     }
@@ -275,7 +273,8 @@ pub(super) fn verdict_words(pair: &Pair) -> String {
 fn hints(pair: &Pair) -> Vec<String> {
     let [base, new] = match &pair.found {
         Found::Report(report) => {
-            let Some(first) = &report.first else { return Vec::new() };
+            let shown = report.runs.iter().find_map(|run| run.kept.first());
+            let Some(first) = shown.or(report.first.as_ref()) else { return Vec::new() };
             let id = |side: &[Compared]| side.first().map(|one| format!("'{}'", one.id));
             [id(&first.difference.base), id(&first.difference.new)]
         }
