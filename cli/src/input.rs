@@ -13,6 +13,7 @@ use blkreplay_core::open::{self, Spool};
 
 use crate::failure::Failure;
 use crate::follow::Follow;
+use crate::trace;
 
 /// Something to read a trace from.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Input {
         if is_stdin(path) {
             return stdin();
         }
-        open::file(path).map(Input::File).map_err(Failure::of)
+        open::file(path).map(Input::File).map_err(trace::explained)
     }
 
     /// Opens `path` to wait where it ends.

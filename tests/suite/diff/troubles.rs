@@ -162,6 +162,16 @@ fn what_is_typed_wrong_is_told_in_every_report() {
 }
 
 #[test]
+fn a_pipe_is_offered_as_standard_input() {
+    let sandbox = Sandbox::new();
+    sandbox.tool("mkfifo").args(["pipe"]).finish().succeeds();
+    let told = sandbox.blkreplay("diff pipe pipe").finish().ends_with(2);
+    told.says(&["pipe is a device, pipe or socket", "standard input, which is `-`"]);
+    let told = sandbox.blkreplay("diff . .").finish().ends_with(2);
+    assert!(!told.stderr.contains("standard input"), "{told}");
+}
+
+#[test]
 fn another_alignment_is_offered_only_where_it_could_help() {
     let whole = bytes("native/operations.blkr");
     let cut = (100..whole.len()).find_map(|length| {
