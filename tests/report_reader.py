@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads the reports of `blkreplay diff` with the parsers of others, and prints what a machine would take from them.
 
-    report_reader.py json SCHEMA FILE     each line must fit the schema; prints verdict and exit code of each
+    report_reader.py json SCHEMA FILE     each line must fit the schema; prints verdict and exit code of each pair
     report_reader.py junit FILE           prints tests, failures and errors as counted here, then each case
     report_reader.py html FILE            every element must be closed, nothing may be fetched; prints the text
 
@@ -21,9 +21,13 @@ def read_json(schema_path, path):
         schema = json.load(file)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
+    item = jsonschema.Draft202012Validator({"$ref": "#/$defs/item", "$defs": schema["$defs"]})
     with open(path, encoding="utf-8") as file:
         for line in file:
             value = json.loads(line)
+            if value.get("schema") == "blkreplay.difference/1":
+                item.validate(value)
+                continue
             validator.validate(value)
             print(value["verdict"], value["exit_code"])
 

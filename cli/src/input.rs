@@ -13,6 +13,7 @@ use blkreplay_core::open::{self, Spool};
 
 use crate::failure::Failure;
 use crate::follow::Follow;
+use crate::trace;
 use crate::words::shell_word;
 
 /// Something to read a trace from.
@@ -47,7 +48,7 @@ impl Input {
         if is_stdin(path) {
             return stdin();
         }
-        open::file(path).map(Input::File).map_err(Failure::of)
+        open::file(path).map(Input::File).map_err(trace::explained)
     }
 
     /// Opens `path` to wait where it ends.

@@ -16,6 +16,9 @@ pub use spool::Spool;
 use crate::format::{MAGIC, Origin, PreambleError, ReadError, Reader};
 use crate::qemu;
 
+/// What is neither a file nor a directory.
+const NO_FILE: &str = "device, pipe or socket";
+
 /// Why a path leads to no trace that can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenTraceError {
@@ -49,7 +52,10 @@ impl OpenTraceError {
     /// What to try next.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            OpenTraceError::Open { .. } | OpenTraceError::Kind { .. } => None,
+            OpenTraceError::Open { .. } => None,
+            OpenTraceError::Kind { kind, .. } => {
+                (*kind == NO_FILE).then_some("a pipe is read as standard input, which is `-`")
+            }
             OpenTraceError::Read { source, .. } => match source {
                 ReadError::NotATrace { origin } => origin_hint(*origin),
                 ReadError::Preamble(PreambleError::Cut { .. }) => {
@@ -132,7 +138,7 @@ pub fn file(path: &Path) -> Result<BufReader<File>, OpenTraceError> {
         return Err(OpenTraceError::Kind { path: path.to_owned(), kind: "directory" });
     }
     if !kind.is_file() {
-        return Err(OpenTraceError::Kind { path: path.to_owned(), kind: "device, pipe or socket" });
+        return Err(OpenTraceError::Kind { path: path.to_owned(), kind: NO_FILE });
     }
     Ok(BufReader::new(File::open(path).map_err(open)?))
 }

@@ -6,15 +6,16 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::diff::{Align, Barrier, Bounds, Learned, Rule, Scope};
+use blkreplay_core::diff::{Bounds, Learned, Scope};
 use blkreplay_core::limits::{DIFF_AROUND_MAX, LEARNED_MAX};
 use blkreplay_core::request::RequestId;
 
 use crate::clock;
+use crate::config;
 use crate::diff::learned;
 use crate::diff::pair::{self, Asked};
-use crate::diff::reports::{Ci, ReportArgs};
-use crate::diff::settle::{self, Given};
+use crate::diff::reports::{Ci, ReportArgs, Sources};
+use crate::diff::settle::Given;
 use crate::diff::suite;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -67,11 +68,11 @@ pub(crate) struct DiffArgs {
     suite: bool,
 
     /// Propose rules that ignore what two recordings of the same run differ in, for blkreplay.toml
-    #[arg(long, conflicts_with_all = ["suite", "runs", "formats"])]
+    #[arg(long, conflicts_with_all = ["suite", "runs", "budgets", "ReportArgs", "ShownArgs"])]
     learn: bool,
 
     #[command(flatten)]
-    compare: CompareArgs,
+    given: Given,
 
     #[command(flatten)]
     judge: JudgeArgs,
@@ -86,64 +87,10 @@ pub(crate) struct DiffArgs {
     report: ReportArgs,
 }
 
-/// By what two traces are compared.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Compare")]
-struct CompareArgs {
-    /// How requests are paired: order, epoch (unless you say otherwise), conflict, key or state
-    #[arg(long, value_name = "ALIGNMENT", value_parser = align)]
-    #[arg(conflicts_with_all = ["strict", "loose"])]
-    align: Option<Align>,
-
-    /// The same as --align order, and nothing of blkreplay.toml is ignored
-    #[arg(long, conflicts_with = "loose")]
-    strict: bool,
-
-    /// The same as --align key, and data are not compared
-    #[arg(long)]
-    loose: bool,
-
-    /// Do not compare this: payload, result, flags, len or order; time, id, conn and queue never are
-    #[arg(long, value_name = "FIELD", value_parser = settle::ignorable, value_delimiter = ',')]
-    ignore: Vec<String>,
-
-    /// Leave out the requests that a filter means, on both sides
-    #[arg(long, value_name = "FILTER")]
-    ignore_where: Vec<String>,
-
-    /// Look only at the requests that a filter means; see blkreplay help filter
-    #[arg(short, long, value_name = "FILTER")]
-    filter: Vec<String>,
-
-    /// Do not compare these bytes of the disk, such as '0x42c..0x434@off == 0'
-    #[arg(long, value_name = "RANGE@FILTER")]
-    mask: Vec<String>,
-
-    /// Mask what is known to change: ext4-times, xfs-log-cycle, btrfs-generation or gpt-uuid
-    #[arg(long, value_name = "NAME", value_parser = settle::preset, value_delimiter = ',')]
-    preset: Vec<String>,
-
-    /// What ends an epoch: flush, flush,fua or none; without it, flush
-    #[arg(long, value_name = "WHAT", value_parser = barrier)]
-    barrier: Option<Barrier>,
-
-    /// Look at so many requests of each side together; those further apart are not paired
-    #[arg(long, value_name = "N", value_parser = window)]
-    window: Option<usize>,
-
-    /// Read this file rather than the nearest blkreplay.toml
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
-
 /// How it is judged.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Judge")]
 struct JudgeArgs {
-    /// How much new may cost, such as 'count(flush) <= +5%' or 'p99(lat) <= +10% && +200us'
-    #[arg(long, value_name = "METRIC<=LIMIT")]
-    budget: Vec<String>,
-
     /// Compare traces that are cut or damaged, as far as both are whole
     #[arg(long)]
     allow_truncated: bool,
@@ -158,7 +105,7 @@ struct JudgeArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Report")]
 struct ShownArgs {
-    /// Show at most N differences in full; 0 shows all
+    /// Show at most N differences in full; 0 shows all, up to 131072
     #[arg(short = 'n', long, value_name = "N", default_value_t = pair::MOST)]
     max: usize,
 
@@ -167,7 +114,7 @@ struct ShownArgs {
     first: bool,
 
     /// Show N requests around the first difference
-    #[arg(short = 'U', long, value_name = "N", default_value_t = 3)]
+    #[arg(short = 'U', long, value_name = "N", default_value_t = pair::CONTEXT as u64)]
     #[arg(value_parser = clap::value_parser!(u64).range(..=DIFF_AROUND_MAX as u64))]
     context: u64,
 
@@ -180,45 +127,25 @@ struct ShownArgs {
     at: Option<RequestId>,
 }
 
-fn align(name: &str) -> Result<Align, String> {
-    let found = Align::NAMES.iter().find(|(_, known)| *known == name);
-    found.map(|(align, _)| *align).ok_or_else(|| names(Align::NAMES.map(|(_, name)| name)))
-}
-
-fn barrier(name: &str) -> Result<Barrier, String> {
-    let found = Barrier::NAMES.iter().find(|(_, known)| *known == name);
-    found.map(|(barrier, _)| *barrier).ok_or_else(|| names(Barrier::NAMES.map(|(_, name)| name)))
-}
-
-fn names<const N: usize>(names: [&str; N]) -> String {
-    format!("there are {}", names.join("  "))
-}
-
-fn window(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(window) if (1..=WINDOW_MAX).contains(&window) => Ok(window),
-        _ => Err(format!("write a number from 1 to {WINDOW_MAX}")),
-    }
-}
-
 fn request(text: &str) -> Result<RequestId, String> {
     let number = text.strip_prefix('#').unwrap_or(text);
     number.parse().map(RequestId).map_err(|_| "write the id of a request, such as 2034".to_owned())
 }
 
-/// Largest window, about 256 bytes of memory for each request of each side.
-const WINDOW_MAX: usize = 1 << 24;
-
 impl DiffArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let read: Vec<PathBuf> = self.traces.iter().chain(&self.runs_of_new).cloned().collect();
-        let reports = self.report.reports(&Ci::of_environment(), &read)?;
+        let near = || self.traces.first().and_then(|base| config::find(base));
+        let config = self.given.config.clone().or_else(near);
+        let read = Sources { compared: &read, config: config.as_deref() };
+        let reports = self.report.reports(&Ci::of_environment(), read)?;
         let asked = self.asked();
-        let pairs = if self.suite {
-            self.compare_folders(&asked, printer)?
-        } else {
-            vec![pair::compare(self.sides()?, &asked, printer)]
+        let pairs = match self.sides() {
+            Ok(folders) if self.suite => compare_folders(folders, &asked, printer),
+            Ok(sides) => Ok(vec![pair::compare(sides, &asked, printer)]),
+            Err(failure) => Err(failure),
         };
+        let pairs = pairs.unwrap_or_else(|failure| vec![self.failed(&failure, &asked)]);
         if let [Pair { learned: Some(learned), devices, .. }] = pairs.as_slice() {
             return tell_learned(learned, devices, printer);
         }
@@ -234,7 +161,7 @@ impl DiffArgs {
         })
     }
 
-    /// The two traces that are compared.
+    /// The two traces that are compared, or the two folders.
     fn sides(&self) -> Result<[&Path; 2], Failure> {
         let sides = match (self.runs, self.traces.as_slice(), self.runs_of_new.as_slice()) {
             (false, [base, new], []) | (true, [base, ..], [new, ..]) => Some([base, new]),
@@ -245,40 +172,24 @@ impl DiffArgs {
                 Failure::new("--runs takes runs of both sides, with -- between them")
                     .hint("blkreplay diff --runs base-1.blkr base-2.blkr -- new-1.blkr new-2.blkr")
             } else {
+                let what = if self.suite { "folders" } else { "traces" };
                 let given = self.traces.len();
-                Failure::new(format!("two traces are compared, and {given} were given"))
+                let were = if given == 1 { "was" } else { "were" };
+                Failure::new(format!("two {what} are compared, and {given} {were} given"))
                     .hint("blkreplay diff BASE NEW, or --suite FOLDER FOLDER, or --runs")
             };
             failure.coded("usage")
         })
     }
 
-    fn compare_folders(&self, asked: &Asked, printer: &Printer) -> Result<Vec<Pair>, Failure> {
-        let [base, new] = self.sides()?;
-        let entries = suite::entries(base, new)?;
-        let compare = |entry: &suite::Entry| match entry.only {
-            None => pair::compare([&entry.base, &entry.new], asked, printer),
-            Some(which) => pair::alone([&entry.base, &entry.new], which, asked),
-        };
-        Ok(entries.iter().map(compare).collect())
+    /// A pair of what was typed, where there is nothing to compare.
+    fn failed(&self, failure: &Failure, asked: &Asked) -> Pair {
+        let new = self.runs_of_new.first().or(self.traces.get(1));
+        let typed = [self.traces.first(), new];
+        pair::failed(typed.map(|path| path.map_or(Path::new(""), PathBuf::as_path)), failure, asked)
     }
 
     fn asked(&self) -> Asked {
-        let compare = &self.compare;
-        let given = Given {
-            config: compare.config.clone(),
-            align: compare.align,
-            strict: compare.strict,
-            loose: compare.loose,
-            ignore: compare.ignore.clone(),
-            barrier: compare.barrier,
-            window: compare.window,
-            filters: compare.filter.clone(),
-            ignore_where: compare.ignore_where.clone(),
-            masks: compare.mask.clone(),
-            presets: compare.preset.clone(),
-            budgets: self.judge.budget.clone(),
-        };
         let runs = if self.runs {
             [self.traces.clone(), self.runs_of_new.clone()]
         } else {
@@ -292,10 +203,9 @@ impl DiffArgs {
         let most = if self.shown.max == 0 { usize::MAX } else { self.shown.max };
         let damage = if self.judge.allow_truncated { Damage::Allowed } else { Damage::Refused };
         Asked {
-            given,
+            given: self.given.clone(),
             layout: self.layout,
             learns: self.learn,
-            rule: Rule::default(),
             today: clock::today(),
             runs,
             keep: Bounds { most, first_only: self.shown.first, shown },
@@ -304,6 +214,20 @@ impl DiffArgs {
             expect: self.judge.expect,
         }
     }
+}
+
+/// Compares all files of two folders.
+fn compare_folders(
+    [base, new]: [&Path; 2],
+    asked: &Asked,
+    printer: &Printer,
+) -> Result<Vec<Pair>, Failure> {
+    let entries = suite::entries(base, new)?;
+    let compare = |entry: &suite::Entry| match entry.only {
+        None => pair::compare([&entry.base, &entry.new], asked, printer),
+        Some(which) => pair::alone([&entry.base, &entry.new], which, asked),
+    };
+    Ok(entries.iter().map(compare).collect())
 }
 
 /// Prints what was learned.

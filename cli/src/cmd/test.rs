@@ -12,7 +12,7 @@ use crate::config::{self, Config, FILE_NAME};
 use crate::diff::accept;
 use crate::diff::baselines::{self, Case};
 use crate::diff::pair::{self, Asked};
-use crate::diff::reports::{Ci, ReportArgs};
+use crate::diff::reports::{Ci, ReportArgs, Sources};
 use crate::diff::settle::Given;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -72,7 +72,8 @@ impl TestArgs {
         let cases = baselines::cases(&config)?;
         let read: Vec<PathBuf> =
             cases.iter().flat_map(|case| [case.baseline.clone(), case.new.clone()]).collect();
-        let reports = self.report.reports(&Ci::of_environment(), &read)?;
+        let read = Sources { compared: &read, config: config.file.as_deref() };
+        let reports = self.report.reports(&Ci::of_environment(), read)?;
         let asked = asked(&config);
         let pairs: Vec<Pair> = cases.iter().map(|case| compared(case, &asked, printer)).collect();
         let waiting = if accept::is_ci() { 0 } else { leave(&cases, &pairs)? };

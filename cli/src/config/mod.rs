@@ -156,7 +156,7 @@ pub(crate) fn find(baseline: &Path) -> Option<PathBuf> {
 }
 
 /// A path as it is told: from the current folder on, if it lies below.
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     let here = Path::new(".").canonicalize().ok();
     let below = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
     below.unwrap_or_else(|| path.to_owned()).display().to_string()

@@ -9,6 +9,7 @@ use blkreplay_core::qemu::{LogError, LogEvent, LogReader};
 use blkreplay_core::view::Fold;
 
 use super::pair::Asked;
+use super::trouble::ALLOW_HINT;
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{LogsTold, Pair};
@@ -20,11 +21,16 @@ use crate::words::{counted, shell_word};
 pub(super) fn compare(
     paths: [&Path; 2],
     asked: &Asked,
+    window: usize,
     pair: &mut Pair,
 ) -> Result<LogsTold, Failure> {
     let wholes = [whole(paths[0], asked)?, whole(paths[1], asked)?];
     let cut = wholes.iter().filter_map(|whole| whole.cut).min();
     pair.warnings.extend(wholes.iter().filter_map(|whole| whole.warning.clone()));
+    if cut == Some(0) {
+        return Err(Failure::new("no event is whole on both sides: nothing can be compared")
+            .coded("truncated"));
+    }
     if let Some(shown) = cut {
         let events = counted(shown, "event");
         let message = format!("only the first {events} of each side are compared");
@@ -41,8 +47,11 @@ pub(super) fn compare(
         context: asked.context,
         first_only: asked.keep.first_only,
     };
-    let window = asked.rule.window;
     let report = diff::compare_events(|| base.next(), || new.next(), window, keep)?;
+    if report.same == 0 && report.differences.is_empty() {
+        let message = "nothing was compared: there is no event on either side".to_owned();
+        pair.warnings.push(Warning { code: "nothing-compared", message, at: None });
+    }
     Ok(LogsTold { report, layouts })
 }
 
@@ -78,7 +87,7 @@ fn whole(path: &Path, asked: &Asked) -> Result<Whole, Failure> {
         return Err(Failure::new(message)
             .coded("truncated")
             .hint(stop.hint().replace("LOG", &word))
-            .hint("--allow-truncated  compares as far as both are whole"));
+            .hint(ALLOW_HINT));
     }
     let warning = Warning { code: "truncated", message, at: None };
     Ok(Whole { events, cut: Some(shown), warning: Some(warning) })

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blkreplay_core::diff::{
-    self, Align, Beginning, Bounds, Budgeted, Gatherer, Learner, Pairing, Report, Rule, Scope,
-    Side, TraceSide, Until, Warning, Which,
+    self, Align, Beginning, Bounds, Budgeted, Gatherer, Learner, Pairing, Report, RowSource, Rule,
+    Scope, Side, TraceSide, Until, Warning, Which,
 };
 use blkreplay_core::format::Survey;
 use blkreplay_core::open::Found as Kind;
 
 use jiff::civil::Date;
 
-use super::settle::{Given, Settled};
+use super::settle::{self, Given, Settled};
 use super::{logs, ruled, texts, trouble, whole};
 use crate::failure::Failure;
 use crate::input::{self, Input};
@@ -43,8 +43,6 @@ pub(crate) struct Asked {
     pub(crate) given: Given,
     /// How logs are to be read.
     pub(crate) layout: LayoutArg,
-    /// By what, where there is no `blkreplay.toml`; of a pair that is compared, by what it is.
-    pub(crate) rule: Rule,
     /// Rules are to be proposed, instead of a report.
     pub(crate) learns: bool,
     /// The day on which rules hold.
@@ -67,7 +65,6 @@ impl Asked {
         Asked {
             layout: LayoutArg { forced: None },
             given,
-            rule: Rule::default(),
             learns: false,
             today,
             runs: [Vec::new(), Vec::new()],
@@ -77,6 +74,17 @@ impl Asked {
             expect: Expect::Same,
         }
     }
+
+    /// The options that show a pair again as it was compared.
+    fn options(&self) -> Vec<String> {
+        let mut words = self.given.words();
+        words.extend((self.damage == Damage::Allowed).then(|| "--allow-truncated".to_owned()));
+        settle::put("--qemu-layout", self.layout.forced.map(|layout| layout.label), &mut words);
+        if self.runs.iter().all(Vec::is_empty) {
+            settle::put("--budget", &self.given.budgets, &mut words);
+        }
+        words
+    }
 }
 
 /// A pair of which only one is there.
@@ -85,7 +93,8 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
     Pair {
         base: told(paths[0]),
         new: told(paths[1]),
-        rule: RuleTold { rule: asked.rule.clone(), ..RuleTold::default() },
+        rule: RuleTold::default(),
+        options: asked.options(),
         devices: Vec::new(),
         found: Found::Only(only),
         budgets: Vec::new(),
@@ -97,13 +106,18 @@ pub(crate) fn alone(paths: [&Path; 2], only: Which, asked: &Asked) -> Pair {
     }
 }
 
+/// A pair that cannot be compared.
+pub(crate) fn failed(paths: [&Path; 2], failure: &Failure, asked: &Asked) -> Pair {
+    let found = Found::Trouble(trouble::of(failure));
+    Pair { found, ..alone(paths, Which::Base, asked) }
+}
+
 /// Compares what is at two paths.
 pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pair {
     let began = Instant::now();
     let mut pair = alone(paths, Which::Base, asked);
     let settled = asked.given.settle(paths[0], asked.today);
     let found = settled.and_then(|settled| {
-        let asked = Asked { rule: settled.rule.clone(), ..asked.clone() };
         pair.rule = RuleTold {
             rule: settled.rule.clone(),
             rules: settled.rules.iter().map(|rule| rule.name.clone()).collect(),
@@ -111,7 +125,7 @@ pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pa
             of: Of::Requests,
         };
         pair.warnings.clone_from(&settled.warnings);
-        compared(paths, &asked, &settled, &mut pair, printer)
+        compared(paths, asked, &settled, &mut pair, printer)
     });
     pair.found = match found {
         Ok(found) => found,
@@ -128,23 +142,26 @@ fn compared(
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Found, Failure> {
-    if paths.iter().all(|path| input::is_stdin(path)) {
-        return Err(Failure::new("standard input can be one side only, and `-` is given twice")
-            .coded("usage"));
-    }
+    refuse_inputs(paths, asked, settled)?;
     let requests = |report| Found::Report(Box::new(report));
-    if texts::is_text(paths[0])? || texts::is_text(paths[1])? {
-        return texts::compare(paths, asked, settled, pair, printer).map(requests);
+    let are_texts = [texts::is_text(paths[0])?, texts::is_text(paths[1])?];
+    if are_texts.contains(&true) {
+        return texts::compare(paths, are_texts, asked, settled, pair, printer).map(requests);
     }
     let kind = |path| asked.layout.look(path).map(|(_, kind)| kind);
     let kinds = [kind(paths[0])?, kind(paths[1])?];
     match kinds {
         [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, printer).map(requests),
         [Kind::QemuLog, Kind::QemuLog] => {
-            refuse_for_logs(asked)?;
+            refuse_for_logs(asked, settled)?;
             pair.rule.rule.align = Align::Order;
             pair.rule.of = Of::Events;
-            Ok(Found::Logs(Box::new(logs::compare(paths, asked, pair)?)))
+            if !std::mem::take(&mut pair.rule.rules).is_empty() {
+                let message = "rules are about requests, and logs of QEMU have none".to_owned();
+                let at = settled.config.clone();
+                pair.warnings.push(Warning { code: "unused-ignore", message, at });
+            }
+            Ok(Found::Logs(Box::new(logs::compare(paths, asked, settled.rule.window, pair)?)))
         }
         [base, _] => {
             let (log, other) = if base == Kind::QemuLog { (0, 1) } else { (1, 0) };
@@ -157,25 +174,41 @@ fn compared(
     }
 }
 
-/// Refuses what logs do not have.
-fn refuse_for_logs(asked: &Asked) -> Result<(), Failure> {
+/// Refuses standard input where it would be read twice, and runs that nobody would look at.
+fn refuse_inputs(paths: [&Path; 2], asked: &Asked, settled: &Settled) -> Result<(), Failure> {
+    let runs = asked.runs.iter().flatten().filter(|run| input::is_stdin(run)).count();
+    if runs > 1 || paths.iter().all(|path| input::is_stdin(path)) {
+        return Err(Failure::new("standard input can be one side only, and `-` is given twice")
+            .coded("usage"));
+    }
+    if asked.runs.iter().any(|runs| !runs.is_empty()) && settled.budgets.is_empty() {
+        return Err(Failure::new("--runs is for budgets, and there is none")
+            .coded("usage")
+            .hint("--budget 'p99(lat) <= +10%'  or one in blkreplay.toml"));
+    }
+    Ok(())
+}
+
+/// Refuses what logs do not have. Rules of a file may be there for traces beside them; a budget that is not judged would be kept.
+fn refuse_for_logs(asked: &Asked, settled: &Settled) -> Result<(), Failure> {
     let given = &asked.given;
     let rules = [&given.ignore, &given.filters, &given.ignore_where, &given.masks, &given.presets];
     let asks = [
         (given.loose, "--loose"),
         (asked.learns, "--learn"),
-        (!given.budgets.is_empty(), "budget"),
+        (!settled.budgets.is_empty(), "budget"),
         (rules.iter().any(|rules| !rules.is_empty()), "rule about requests"),
         (!matches!(given.align, None | Some(Align::Order)), "another alignment than order"),
+        (given.barrier.is_some(), "--barrier"),
         (asked.keep.shown != Scope::All, "--epoch or --at"),
     ];
-    match asks.iter().find(|(asks, _)| *asks) {
-        None => Ok(()),
-        Some((_, what)) => Err(Failure::new(format!(
-            "there is no {what} for logs of QEMU, which have only events"
-        ))
-        .coded("usage")),
-    }
+    let Some((_, what)) = asks.iter().find(|(asks, _)| *asks) else { return Ok(()) };
+    let what = format!("there is no {what} for logs of QEMU, which have only events");
+    let failure = Failure::new(what).coded("usage");
+    let of_file = settled.budgets.iter().find_map(|budget| budget.at.as_ref());
+    Err(of_file.into_iter().fold(failure, |failure, at| {
+        failure.hint(format!("{at} has one: --config FILE  reads another file"))
+    }))
 }
 
 fn traces(
@@ -191,12 +224,12 @@ fn traces(
     }
     pair.devices = surveys[0].header.devices.iter().map(|device| device.name.clone()).collect();
     for (survey, path) in surveys.iter().zip(paths) {
-        whole::refuse(survey, path, asked)?;
+        whole::refuse(survey, path, &settled.rule, asked.damage)?;
     }
     let pairing = Pairing::of(&surveys[0].header, &surveys[1].header);
     let side = |which: Which| {
-        let path = paths[usize::from(which == Which::New)].to_owned();
-        let side = TraceSide::new(opener(path), which, &pairing).by(asked.rule.barrier);
+        let path = which.of(paths).to_owned();
+        let side = TraceSide::new(opener(path), which, &pairing).by(settled.rule.barrier);
         if asked.damage == Damage::Allowed { side.allowing_loss() } else { side }
     };
     let (base, new) = (side(Which::Base), side(Which::New));
@@ -205,7 +238,7 @@ fn traces(
         Damage::Refused => Until::End,
         Damage::Allowed => {
             let extents = [base.extent().map_err(wrong)?, new.extent().map_err(wrong)?];
-            let until = Until::both(&extents[0], &extents[1], asked.rule.align);
+            let until = Until::both(&extents[0], &extents[1], settled.rule.align);
             whole::refuse_nothing(&until)?;
             pair.warnings.extend(whole::cut(&extents, &until, paths));
             until
@@ -213,50 +246,56 @@ fn traces(
     };
     let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until));
     let rows = |which: Which| {
-        let path = paths[usize::from(which == Which::New)];
-        ruled::rows(path, asked.damage).map_err(|error| wrong(error.of(which)))
+        ruled::rows(which.of(paths), asked.damage).map_err(|error| wrong(error.of(which)))
     };
     let (base_rows, new_rows) = (rows(Which::Base)?, rows(Which::New)?);
-    let report = ruled::under(
-        [&base, &new],
-        [base_rows.as_ref(), new_rows.as_ref()],
-        settled,
-        pair,
-        |base, new, pair| sides(base, new, asked, pair, printer),
-    );
-    let report = report.map_err(wrong)?;
+    let rows = [base_rows.as_ref(), new_rows.as_ref()];
+    under_rules(paths, [&base, &new], rows, asked, settled, pair, printer)
+}
+
+/// Compares two sides as rules leave them, and judges what they cost.
+pub(super) fn under_rules(
+    paths: [&Path; 2],
+    both: [&dyn Side; 2],
+    rows: [&dyn RowSource; 2],
+    asked: &Asked,
+    settled: &Settled,
+    pair: &mut Pair,
+    printer: &Printer,
+) -> Result<Report, Failure> {
+    let report = ruled::under(both, rows, settled, pair, |base, new, pair| {
+        sides(base, new, asked, &settled.rule, pair, printer)
+    });
+    let report = report.map_err(|error| trouble::of_comparison(error, paths))?;
     pair.budgets = judged(paths, asked, settled)?;
     Ok(report)
 }
 
 /// How budgets came out, by the runs that were given, or by the pair alone.
-pub(super) fn judged(
-    paths: [&Path; 2],
-    asked: &Asked,
-    settled: &Settled,
-) -> Result<Vec<Budgeted>, Failure> {
+fn judged(paths: [&Path; 2], asked: &Asked, settled: &Settled) -> Result<Vec<Budgeted>, Failure> {
     let alone = paths.map(|path| vec![path.to_owned()]);
     let runs = if asked.runs.iter().all(Vec::is_empty) { &alone } else { &asked.runs };
     ruled::judge(settled, [&runs[0], &runs[1]], asked.damage)
 }
 
 /// Compares two sides, whatever they are.
-pub(super) fn sides(
+fn sides(
     base: &dyn Side,
     new: &dyn Side,
     asked: &Asked,
+    rule: &Rule,
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Report, diff::DiffError> {
     if asked.learns {
         let mut learner = Learner::new(base, new);
-        diff::compare(base, new, &asked.rule, &mut learner)?;
+        diff::compare(base, new, rule, &mut learner)?;
         pair.learned = Some(learner.finish()?);
         return Ok(Report::default());
     }
     let progress = Progress::new(printer, "comparing", pair.base.requests);
     let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
-    diff::compare(base, new, &asked.rule, &mut outcome)?;
+    diff::compare(base, new, rule, &mut outcome)?;
     let mut report = outcome.gatherer.finish();
     report.explain(base, new, asked.context)?;
     if report.counts.same == 0 && report.is_same() {
@@ -269,7 +308,7 @@ pub(super) fn sides(
         pair.warnings.push(Warning { code: "nothing-there", message, at: None });
     }
     if report.gave_up > 0 {
-        let window = counted(asked.rule.window as u64, "request");
+        let window = counted(rule.window as u64, "request");
         let message = format!(
             "not all pairs were looked for: more than {window} differ in one place (--window)"
         );

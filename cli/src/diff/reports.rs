@@ -1,7 +1,7 @@
 //! Reports of a comparison: in which formats, and where each goes. Options and pairs come in, files are written.
 //!
 //! Invariants: nothing is compared before it is known that every report has a place of its own; a file is written beside its name
-//! and renamed; nothing that could be a trace is overwritten.
+//! and renamed; nothing that could be a recording, or is read for the comparison, is overwritten.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, Write};
@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use blkreplay_core::open;
 
+use super::texts;
 use crate::failure::Failure;
 use crate::output::diff::text::{Detail, Text};
 use crate::output::diff::{Pair, github, html, json, jsonl, junit, markdown};
@@ -112,6 +113,15 @@ impl Ci {
     }
 }
 
+/// What is read for a comparison.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sources<'a> {
+    /// What is compared: files, or folders with files.
+    pub(crate) compared: &'a [PathBuf],
+    /// The file that says by what.
+    pub(crate) config: Option<&'a Path>,
+}
+
 /// Where a report goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
@@ -119,6 +129,19 @@ enum Place {
     File(PathBuf),
     /// Behind what is there, no longer than a page of GitHub may be.
     Behind(PathBuf),
+}
+
+impl Place {
+    /// The file, however its name was written; a link is what it leads to.
+    fn file(&self) -> Option<PathBuf> {
+        let (Place::File(path) | Place::Behind(path)) = self else { return None };
+        let there = fs::canonicalize(path).ok();
+        there.or_else(|| Some(fs::canonicalize(directory_of(path)).ok()?.join(path.file_name()?)))
+    }
+
+    fn is(&self, other: &Place) -> bool {
+        self == other || self.file().is_some_and(|file| other.file() == Some(file))
+    }
 }
 
 /// Reports, each with its place.
@@ -130,7 +153,7 @@ pub(crate) struct Reports {
 
 impl ReportArgs {
     /// The reports that are written. Refuses two in one place, and places that cannot be written.
-    pub(crate) fn reports(&self, ci: &Ci, read: &[PathBuf]) -> Result<Reports, Failure> {
+    pub(crate) fn reports(&self, ci: &Ci, read: Sources) -> Result<Reports, Failure> {
         let mut list: Vec<(Format, Place)> = Vec::new();
         for FormatArg { format, file } in &self.formats {
             let file = file.as_ref().or(self.output.as_ref());
@@ -149,7 +172,7 @@ impl ReportArgs {
         }
         for (number, (format, place)) in list.iter().enumerate() {
             check(place, read)?;
-            if let Some((other, _)) = list[..number].iter().find(|(_, other)| other == place) {
+            if let Some((other, _)) = list[..number].iter().find(|(_, other)| other.is(place)) {
                 let both = format!("{} and {}", other.name(), format.name());
                 return Err(Failure::new(format!("{both} go to one place"))
                     .coded("usage")
@@ -162,21 +185,31 @@ impl ReportArgs {
 }
 
 /// Refuses what cannot be written, or should not.
-fn check(place: &Place, read: &[PathBuf]) -> Result<(), Failure> {
+fn check(place: &Place, read: Sources) -> Result<(), Failure> {
     let (Place::File(path) | Place::Behind(path)) = place else { return Ok(()) };
     let cannot = |why: &str| Err(Failure::new(format!("cannot write {}: {why}", path.display())));
     if !directory_of(path).is_dir() {
         return cannot("its folder is not there");
     }
+    let file = place.file();
+    let holds = |folder: &PathBuf| {
+        let folder = folder.is_dir().then(|| fs::canonicalize(folder).ok()).flatten();
+        folder.is_some_and(|folder| file.as_ref().is_some_and(|file| file.starts_with(folder)))
+    };
+    if read.compared.iter().any(holds) {
+        return cannot("it lies in a folder that is compared");
+    }
     let Ok(there) = fs::metadata(path) else { return Ok(()) };
     if there.is_dir() {
         return cannot("it is a folder");
     }
-    let is_read = |read: &PathBuf| {
-        fs::metadata(read).is_ok_and(|read| crate::images::same_file(&read, &there))
-    };
-    if read.iter().any(is_read) {
+    let is =
+        |read: &Path| fs::metadata(read).is_ok_and(|read| crate::images::same_file(&read, &there));
+    if read.compared.iter().any(|read| is(read)) {
         return cannot("it is one of the traces that are compared");
+    }
+    if read.config.is_some_and(is) {
+        return cannot("it says by what traces are compared");
     }
     if there.is_file() && is_recording(path) {
         return cannot("a recording is there already");
@@ -184,30 +217,29 @@ fn check(place: &Place, read: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether what is there is a trace, or a log of QEMU.
+/// Whether what is there is a trace, canonical text, or a log of QEMU.
 fn is_recording(path: &Path) -> bool {
     let Ok(mut file) = File::open(path).map(BufReader::new) else { return false };
     open::begins_as_trace(&mut file).unwrap_or(false)
         || open::look(&mut file).is_ok_and(|found| found == open::Found::QemuLog)
+        || texts::is_text(path).unwrap_or(false)
 }
 
 impl Reports {
-    /// Writes all of them.
+    /// Writes all of them, also behind one that cannot be written.
     pub(crate) fn write(&self, pairs: &[Pair], printer: &Printer) -> Result<(), Failure> {
-        for (format, place) in &self.list {
-            match place {
-                Place::Stdout if printer.is_quiet() => {}
-                Place::Stdout => {
-                    let mut out = printer.output();
-                    let colored = out.is_colored();
-                    self.put(*format, pairs, colored, &mut out).map_err(Failure::output)?;
-                    out.finish()?;
-                }
-                Place::File(path) => self.file(*format, pairs, path).map_err(cannot_write(path))?,
-                Place::Behind(path) => behind(pairs, path).map_err(cannot_write(path))?,
+        let write = |(format, place): &(Format, Place)| match place {
+            Place::Stdout if printer.is_quiet() => Ok(()),
+            Place::Stdout => {
+                let mut out = printer.output();
+                let colored = out.is_colored();
+                self.put(*format, pairs, colored, &mut out).map_err(Failure::output)?;
+                out.finish()
             }
-        }
-        Ok(())
+            Place::File(path) => self.file(*format, pairs, path).map_err(cannot_write(path)),
+            Place::Behind(path) => behind(pairs, path).map_err(cannot_write(path)),
+        };
+        self.list.iter().map(write).fold(Ok(()), Result::and)
     }
 
     fn put(
@@ -277,7 +309,7 @@ mod tests {
     }
 
     fn places(args: &ReportArgs, ci: &Ci) -> Vec<(Format, Place)> {
-        args.reports(ci, &[]).unwrap().list
+        args.reports(ci, Sources::default()).unwrap().list
     }
 
     #[test]
@@ -318,8 +350,26 @@ mod tests {
     #[test]
     fn two_reports_never_go_to_one_place() {
         for formats in [&["json", "text"][..], &["json=out", "html=out"]] {
-            let refused = args(formats).reports(&Ci::default(), &[]).unwrap_err();
+            let refused = args(formats).reports(&Ci::default(), Sources::default()).unwrap_err();
             assert!(refused.to_string().ends_with("go to one place"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn one_place_is_one_however_its_name_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("out");
+        let ci = Ci { github: true, step_summary: Some(file.clone()) };
+        let dotted = folder.path().join("./out");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        for other in [&file, &dotted, &link.join("out")] {
+            let both = [format!("json={}", file.display()), format!("html={}", other.display())];
+            let args = args(&both.each_ref().map(String::as_str));
+            args.reports(&Ci::default(), Sources::default()).unwrap_err();
+            let summary = ReportArgs { summary: Some(other.clone()), formats: vec![], ..args };
+            summary.reports(&ci, Sources::default()).unwrap_err();
+            summary.reports(&Ci::default(), Sources::default()).unwrap();
         }
     }
 
@@ -330,11 +380,16 @@ mod tests {
         fs::write(&trace, blkreplay_core::format::MAGIC).unwrap();
         let other = folder.path().join("other");
         fs::write(&other, b"what is compared").unwrap();
+        let text = folder.path().join("t.txt");
+        fs::write(&text, blkreplay_core::diff::canonical::FIRST_LINE).unwrap();
+        let config = folder.path().join("c.toml");
+        fs::write(&config, b"").unwrap();
         let nowhere = folder.path().join("nowhere/out");
-        for path in [trace.as_path(), folder.path(), &other, &nowhere] {
+        for path in [trace.as_path(), folder.path(), &other, &text, &config, &nowhere] {
             let mut args = args(&[]);
             args.output = Some(path.to_owned());
-            let refused = args.reports(&Ci::default(), std::slice::from_ref(&other)).unwrap_err();
+            let read = Sources { compared: std::slice::from_ref(&other), config: Some(&config) };
+            let refused = args.reports(&Ci::default(), read).unwrap_err();
             assert!(refused.to_string().starts_with("cannot write "), "{refused}");
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! Invariant: what is typed wins; what is typed wrong is trouble before a trace is read.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::{
@@ -11,24 +12,63 @@ use blkreplay_core::diff::{
 use blkreplay_core::query::Filter;
 use jiff::civil::Date;
 
-use crate::config::{Config, keys};
+use crate::config::keys::{self, WINDOW_MAX};
+use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::input;
+use crate::words::shell_word;
 
 /// What was typed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Compare")]
 pub(crate) struct Given {
-    pub(crate) config: Option<PathBuf>,
+    /// How requests are paired: order, epoch (unless you say otherwise), conflict, key or state
+    #[arg(long, value_name = "ALIGNMENT", value_parser = alignment)]
+    #[arg(conflicts_with_all = ["strict", "loose"])]
     pub(crate) align: Option<Align>,
+
+    /// The same as --align order, and nothing of blkreplay.toml is ignored
+    #[arg(long, conflicts_with = "loose")]
     pub(crate) strict: bool,
+
+    /// The same as --align key, and data are not compared
+    #[arg(long)]
     pub(crate) loose: bool,
+
+    /// Do not compare this: payload, result, flags, len or order; time, id, conn and queue never are
+    #[arg(long, value_name = "FIELD", value_parser = ignorable, value_delimiter = ',')]
     pub(crate) ignore: Vec<String>,
-    pub(crate) barrier: Option<Barrier>,
-    pub(crate) window: Option<usize>,
-    pub(crate) filters: Vec<String>,
+
+    /// Leave out the requests that a filter means, on both sides
+    #[arg(long, value_name = "FILTER")]
     pub(crate) ignore_where: Vec<String>,
+
+    /// Look only at the requests that a filter means; see blkreplay help filter
+    #[arg(short, long = "filter", value_name = "FILTER")]
+    pub(crate) filters: Vec<String>,
+
+    /// Do not compare these bytes of the disk, such as '0x42c..0x434@off == 0'
+    #[arg(long = "mask", value_name = "RANGE@FILTER")]
     pub(crate) masks: Vec<String>,
+
+    /// Mask what is known to change: ext4-times, xfs-log-cycle, btrfs-generation or gpt-uuid
+    #[arg(long = "preset", value_name = "NAME", value_parser = preset, value_delimiter = ',')]
     pub(crate) presets: Vec<String>,
+
+    /// What ends an epoch: flush, flush,fua or none; without it, flush
+    #[arg(long, value_name = "WHAT", value_parser = barrier)]
+    pub(crate) barrier: Option<Barrier>,
+
+    /// Look at so many requests of each side together; those further apart are not paired
+    #[arg(long, value_name = "N", value_parser = window)]
+    pub(crate) window: Option<usize>,
+
+    /// Read this file rather than the nearest blkreplay.toml
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// How much new may cost, such as 'count(flush) <= +5%' or 'p99(lat) <= +10% && +200us'
+    #[arg(long = "budget", value_name = "METRIC<=LIMIT", help_heading = "Judge")]
     pub(crate) budgets: Vec<String>,
 }
 
@@ -48,7 +88,7 @@ impl Given {
     pub(crate) fn settle(&self, baseline: &Path, today: Date) -> Result<Settled, Failure> {
         let config = match &self.config {
             Some(file) => Config::at(file)?,
-            None if input::is_stdin(baseline) => Config::near(Path::new(crate::config::FILE_NAME))?,
+            None if input::is_stdin(baseline) => Config::near(Path::new(config::FILE_NAME))?,
             None => Config::near(baseline)?,
         };
         let (mut rules, warnings) = config.in_force(today).map_err(Failure::of)?;
@@ -65,6 +105,25 @@ impl Given {
         }
         let config = config.file.is_some().then_some(config.name);
         Ok(Settled { rule, rules, budgets, warnings, config })
+    }
+
+    /// The options that say by what, as a shell takes them. Budgets judge, and are not among them.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let Given { align, strict, loose, ignore, ignore_where, filters, .. } = self;
+        let Given { masks, presets, barrier, window, config, budgets: _, .. } = self;
+        let mut words = Vec::new();
+        put("--align", align.map(Align::name), &mut words);
+        words.extend(strict.then(|| "--strict".to_owned()));
+        words.extend(loose.then(|| "--loose".to_owned()));
+        put("--ignore", ignore, &mut words);
+        put("--ignore-where", ignore_where, &mut words);
+        put("--filter", filters, &mut words);
+        put("--mask", masks, &mut words);
+        put("--preset", presets, &mut words);
+        put("--barrier", barrier.map(Barrier::name), &mut words);
+        put("--window", window.map(|window| window.to_string()), &mut words);
+        put("--config", config.as_deref().map(config::shown), &mut words);
+        words
     }
 
     fn rule(&self, config: &Config) -> Result<Rule, Failure> {
@@ -150,31 +209,62 @@ impl Given {
 
     fn typed_budgets(&self) -> Result<Vec<BudgetRule>, Failure> {
         let budget = |text: &String| {
-            BudgetRule::parse(text).map_err(|error| wrong("--budget", &error.shown(text)))
+            let wrong = |shown: &str| wrong("--budget", shown).coded("budget");
+            BudgetRule::parse(text).map_err(|error| wrong(&error.shown(text)))
         };
         self.budgets.iter().map(budget).collect()
     }
+}
+
+/// Puts an option before each of its values.
+pub(super) fn put(
+    option: &str,
+    values: impl IntoIterator<Item: AsRef<OsStr>>,
+    words: &mut Vec<String>,
+) {
+    words.extend(values.into_iter().map(|value| format!("{option} {}", shell_word(value))));
 }
 
 fn wrong(option: &str, shown: &str) -> Failure {
     Failure::new(format!("{option}: {shown}")).coded("rule")
 }
 
+fn alignment(name: &str) -> Result<Align, String> {
+    let found = Align::NAMES.iter().find(|(_, known)| *known == name);
+    found.map(|(align, _)| *align).ok_or_else(|| names(Align::NAMES.map(|(_, name)| name)))
+}
+
+fn barrier(name: &str) -> Result<Barrier, String> {
+    let found = Barrier::NAMES.iter().find(|(_, known)| *known == name);
+    found.map(|(barrier, _)| *barrier).ok_or_else(|| names(Barrier::NAMES.map(|(_, name)| name)))
+}
+
+fn names<const N: usize>(names: [&str; N]) -> String {
+    format!("there are {}", names.join("  "))
+}
+
+fn window(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(window) if (1..=WINDOW_MAX).contains(&(window as u64)) => Ok(window),
+        _ => Err(format!("write a number from 1 to {WINDOW_MAX}")),
+    }
+}
+
 /// One of the words that can be ignored.
-pub(crate) fn ignorable(name: &str) -> Result<String, String> {
+fn ignorable(name: &str) -> Result<String, String> {
     if keys::IGNORABLE.contains(&name) {
         return Ok(name.to_owned());
     }
-    Err(format!("there are {}", keys::IGNORABLE.join("  ")))
+    Err(names(keys::IGNORABLE))
 }
 
 /// The name of a preset.
-pub(crate) fn preset(name: &str) -> Result<String, String> {
-    let names = blkreplay_core::diff::PRESETS.map(|preset| preset.name);
-    if names.contains(&name) {
+fn preset(name: &str) -> Result<String, String> {
+    let known = blkreplay_core::diff::PRESETS.map(|preset| preset.name);
+    if known.contains(&name) {
         return Ok(name.to_owned());
     }
-    Err(format!("there are {}", names.join("  ")))
+    Err(names(known))
 }
 
 /// Rules that meant nothing on either side. Those of a preset are told of together: not every disk has all that it masks.
@@ -198,4 +288,30 @@ pub(crate) fn unused(rules: &[IgnoreRule], meant: [&Meant; 2]) -> Vec<Warning> {
             at: at.cloned(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, FromArgMatches};
+
+    use super::*;
+
+    fn given(words: &[&str]) -> Given {
+        let command = Given::augment_args(clap::Command::new("diff").no_binary_name(true));
+        Given::from_arg_matches(&command.try_get_matches_from(words).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_was_typed_can_be_typed_again() {
+        for words in [
+            &["--align", "state", "--ignore", "payload", "--ignore", "flags", "--window", "7"][..],
+            &["--loose", "--ignore-where", "read", "--ignore-where", "flush", "--filter", "write"],
+            &["--mask", "0..8@write", "--preset", "ext4-times", "--barrier", "flush,fua"],
+            &["--strict", "--config", "other.toml"],
+        ] {
+            assert_eq!(given(words).words().join(" "), words.join(" "));
+        }
+        assert_eq!(given(&["-f", "off == 0"]).words(), ["--filter 'off == 0'"]);
+        assert_eq!(given(&["--budget", "count(flush)<=1"]).words(), [""; 0]);
+    }
 }

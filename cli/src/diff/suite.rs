@@ -1,6 +1,7 @@
 //! Two folders of traces: which file is compared with which. Paths of folders come in, pairs of paths go out.
 //!
-//! Invariant: every file of either folder is in one pair, in the order of names; one that only one folder has is a pair, too.
+//! Invariant: every file of either folder is in one pair, in the order of names; one that only one folder has is a pair, too. Only
+//! what lies beside traces is in none: hidden files, `blkreplay.toml`, and what waits to become a baseline.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::Which;
 
+use super::accept;
+use crate::config::FILE_NAME;
 use crate::failure::Failure;
 
 /// Folders below folders that are looked into.
@@ -69,7 +72,8 @@ fn collect(
         let found = found.map_err(cannot)?;
         let name = found.file_name();
         // Hidden files are notes of other programs.
-        if name.as_encoded_bytes().starts_with(b".") {
+        let is_hidden = name.as_encoded_bytes().starts_with(b".");
+        if is_hidden || name == FILE_NAME || accept::is_pending(&name) {
             continue;
         }
         let path = below.join(name);
@@ -112,7 +116,10 @@ mod tests {
 
     #[test]
     fn files_are_paired_by_name_and_what_one_folder_lacks_is_a_pair_too() {
-        let top = folders(&["b", "a", "deep/c", ".hidden"], &["a", "d", "deep/c"]);
+        let top = folders(
+            &["b", "a", "deep/c", ".hidden", "blkreplay.toml", "b.new", "deep/blkreplay.toml"],
+            &["a", "d", "deep/c"],
+        );
         assert_eq!(
             told(top.path()),
             [

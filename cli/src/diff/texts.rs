@@ -8,14 +8,13 @@ use std::path::Path;
 
 use blkreplay_core::diff::canonical::FIRST_LINE;
 use blkreplay_core::diff::{
-    self, Align, Barrier, DiffError, Fact, Pairing, Report, RowSource, Side, TextSide, TraceSide,
-    Which,
+    self, Align, Barrier, DiffError, Fact, Pairing, Report, RowSource, Rule, Side, TextSide,
+    TraceSide, Which,
 };
 
-use super::pair::{Asked, describe, judged, opener, sides, survey};
+use super::pair::{Asked, describe, opener, survey, under_rules};
 use super::settle::Settled;
-use super::whole::refuse;
-use super::{ruled, trouble};
+use super::{ruled, trouble, whole};
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{Pair, SideTold};
@@ -53,48 +52,49 @@ pub(super) fn rows(path: &Path) -> Result<Box<dyn RowSource>, DiffError> {
 /// Compares two paths, at one of which at least a text is.
 pub(super) fn compare(
     paths: [&Path; 2],
+    are_texts: [bool; 2],
     asked: &Asked,
     settled: &Settled,
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Report, Failure> {
-    refuse_order(asked)?;
-    let wrong = |error| trouble::of_comparison(error, paths);
-    let devices = [
-        look(paths, Which::Base, asked, &mut pair.base)?,
-        look(paths, Which::New, asked, &mut pair.new)?,
-    ];
+    refuse_order(&settled.rule)?;
+    let look = |which: Which, told: &mut SideTold| {
+        if which.of(are_texts) {
+            return look_at_text(paths, which, &settled.rule, told);
+        }
+        let path = which.of(paths);
+        let survey = survey(path)?;
+        describe(&survey, told);
+        whole::refuse_beside_text(&survey, path, &settled.rule, asked.damage)?;
+        Ok(survey.header.devices.iter().map(|device| device.name.clone()).collect())
+    };
+    let devices: [Vec<String>; 2] =
+        [look(Which::Base, &mut pair.base)?, look(Which::New, &mut pair.new)?];
     let pairing = Pairing::by_names(&devices[0], &devices[1]);
     // A text of one device does not name it.
     let telling = devices.iter().find(|names| names.iter().any(|name| !name.is_empty()));
     pair.devices.clone_from(telling.unwrap_or(&devices[0]));
     let side = |which: Which| -> Result<Opened, Failure> {
-        let place = usize::from(which == Which::New);
-        let (path, names) = (paths[place], &devices[place]);
-        if is_text(path)? {
+        let path = which.of(paths);
+        if which.of(are_texts) {
+            let names = which.of([&devices[0], &devices[1]]);
             let side = || Box::new(text_side(path, which, names, &pairing));
             return Ok((side(), side()));
         }
         let side = TraceSide::new(opener(path.to_owned()), which, &pairing);
-        let rows = ruled::rows(path, Damage::Refused).map_err(|error| wrong(error.of(which)))?;
+        let rows = ruled::rows(path, Damage::Refused)
+            .map_err(|error| trouble::of_comparison(error.of(which), paths))?;
         Ok((Box::new(side), rows))
     };
     let ((base, base_rows), (new, new_rows)) = (side(Which::Base)?, side(Which::New)?);
-    let report = ruled::under(
-        [base.as_ref(), new.as_ref()],
-        [base_rows.as_ref(), new_rows.as_ref()],
-        settled,
-        pair,
-        |base, new, pair| sides(base, new, asked, pair, printer),
-    );
-    let report = report.map_err(wrong)?;
-    pair.budgets = judged(paths, asked, settled)?;
-    Ok(report)
+    let rows = [base_rows.as_ref(), new_rows.as_ref()];
+    under_rules(paths, [base.as_ref(), new.as_ref()], rows, asked, settled, pair, printer)
 }
 
 /// Refuses an alignment that asks for more than lines say.
-fn refuse_order(asked: &Asked) -> Result<(), Failure> {
-    let lacks = match (asked.rule.align, asked.rule.barrier) {
+fn refuse_order(rule: &Rule) -> Result<(), Failure> {
+    let lacks = match (rule.align, rule.barrier) {
         (Align::Order | Align::Conflict, _) => "the order in an epoch",
         (Align::State, _) => "the data that were written",
         (_, Barrier::FlushFua | Barrier::None) => "epochs but those that end with a flush",
@@ -105,21 +105,14 @@ fn refuse_order(asked: &Asked) -> Result<(), Failure> {
         .hint("compare two traces, or take --align epoch or --align key and --barrier flush"))
 }
 
-/// Looks at a side: its devices come out, and what is told of it goes into `told`.
-fn look(
+/// Looks at a text: its devices come out, and what is told of it goes into `told`.
+fn look_at_text(
     paths: [&Path; 2],
     which: Which,
-    asked: &Asked,
+    rule: &Rule,
     told: &mut SideTold,
 ) -> Result<Vec<String>, Failure> {
-    let path = paths[usize::from(which == Which::New)];
-    if !is_text(path)? {
-        let survey = survey(path)?;
-        describe(&survey, told);
-        let whole = Asked { damage: Damage::Refused, ..asked.clone() };
-        refuse(&survey, path, &whole)?;
-        return Ok(survey.header.devices.iter().map(|device| device.name.clone()).collect());
-    }
+    let path = which.of(paths);
     told.is_text = true;
     let opened = open(path).map_err(|error| {
         Failure::because(format!("cannot read {}", input::name(path).display()), error)
@@ -129,7 +122,7 @@ fn look(
     told.requests = Some(survey.requests);
     told.complete = Some(true);
     if let Some(line) = survey.without_payload
-        && asked.rule.facts.has(Fact::Payload)
+        && rule.facts.has(Fact::Payload)
     {
         let name = input::name(path).display().to_string();
         let what = format!("{name} says nothing of what was read and written, as in line {line}");

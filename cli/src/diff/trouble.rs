@@ -2,7 +2,7 @@
 //!
 //! The words are a promise: the page on JSON lists them.
 
-use blkreplay_core::diff::{DiffError, Which};
+use blkreplay_core::diff::DiffError;
 use blkreplay_core::format::{Origin, PreambleError, ReadError};
 use blkreplay_core::open::OpenTraceError;
 
@@ -44,13 +44,13 @@ pub(super) fn of_comparison(error: DiffError, paths: [&std::path::Path; 2]) -> F
         DiffError::Side { which, source } => (Some(which), *source),
         error => (None, error),
     };
-    let path = which.map(|which| paths[usize::from(which == Which::New)]);
+    let path = which.map(|which| which.of(paths));
     let name = path.map_or_else(
         || "the traces".to_owned(),
         |path| crate::input::name(path).display().to_string(),
     );
     match error {
-        DiffError::Loss(loss) => not_whole(path, &name, &loss),
+        DiffError::Loss(loss) => not_whole(path, &name, &loss).hint(ALLOW_HINT),
         DiffError::Text(error) => {
             let what = format!("{name} is not canonical text");
             Failure::because(what, error).coded("not-canonical")
@@ -76,6 +76,9 @@ pub(super) fn of_comparison(error: DiffError, paths: [&std::path::Path; 2]) -> F
     }
 }
 
+/// What lets traces be compared that are not whole.
+pub(super) const ALLOW_HINT: &str = "--allow-truncated  compares as far as both are whole";
+
 /// A side is cut or damaged, and nobody allowed that.
 pub(super) fn not_whole(
     path: Option<&std::path::Path>,
@@ -83,7 +86,5 @@ pub(super) fn not_whole(
     loss: &blkreplay_core::format::Loss,
 ) -> Failure {
     let failure = Failure::new(format!("{name} is not whole: {loss}")).coded("truncated");
-    let failure =
-        path.into_iter().fold(failure, |failure, path| failure.hint(trace::recover_hint(path)));
-    failure.hint("--allow-truncated  compares as far as both are whole")
+    path.into_iter().fold(failure, |failure, path| failure.hint(trace::recover_hint(path)))
 }

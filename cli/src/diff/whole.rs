@@ -3,37 +3,72 @@
 
 use std::path::Path;
 
-use blkreplay_core::diff::{Extent, Fact, Until, Warning};
+use blkreplay_core::diff::{Extent, Fact, Rule, Until, Warning};
 use blkreplay_core::format::{Header, PayloadPolicy, Survey};
 
-use super::pair::Asked;
-use super::trouble;
+use super::trouble::{self, ALLOW_HINT};
 use crate::failure::Failure;
 use crate::input;
 use crate::trace::Damage;
 use crate::words::counted;
 
 /// Refuses a trace of which not all is there that is to be compared.
-pub(super) fn refuse(survey: &Survey, path: &Path, asked: &Asked) -> Result<(), Failure> {
+pub(super) fn refuse(
+    survey: &Survey,
+    path: &Path,
+    rule: &Rule,
+    damage: Damage,
+) -> Result<(), Failure> {
+    refuse_no_data(survey, path, rule)?;
+    if damage == Damage::Allowed {
+        return Ok(());
+    }
+    let hint = match survey.loss {
+        Some(_) => ALLOW_HINT,
+        None => "--allow-truncated  compares what there is",
+    };
+    refuse_loss(survey, path).map_err(|failure| failure.hint(hint))
+}
+
+/// The same of a trace beside a text, which has no place up to which it could be compared.
+pub(super) fn refuse_beside_text(
+    survey: &Survey,
+    path: &Path,
+    rule: &Rule,
+    damage: Damage,
+) -> Result<(), Failure> {
+    refuse_no_data(survey, path, rule)?;
+    refuse_loss(survey, path).map_err(|failure| match damage {
+        Damage::Refused => failure.hint("two traces can be compared with --allow-truncated"),
+        Damage::Allowed => {
+            Failure::because("a text and a cut trace cannot be compared", failure.to_string())
+                .coded("text")
+                .hint("compare two traces")
+        }
+    })
+}
+
+fn refuse_no_data(survey: &Survey, path: &Path, rule: &Rule) -> Result<(), Failure> {
     let name = input::name(path).display().to_string();
     let Header { payload, .. } = survey.header;
-    if payload == PayloadPolicy::None && asked.rule.facts.has(Fact::Payload) {
+    if payload == PayloadPolicy::None && rule.facts.has(Fact::Payload) {
         return Err(Failure::new(format!("{name} says nothing of what was read and written"))
             .coded("no-payloads")
             .hint("--ignore payload  compares all but that")
             .hint("record with --payload hash, or more, to compare it"));
     }
-    if asked.damage == Damage::Allowed {
-        return Ok(());
-    }
+    Ok(())
+}
+
+fn refuse_loss(survey: &Survey, path: &Path) -> Result<(), Failure> {
+    let name = input::name(path).display().to_string();
     if let Some(loss) = &survey.loss {
         return Err(trouble::not_whole(Some(path), &name, loss));
     }
     match survey.facts.lost {
         0 => Ok(()),
         lost => Err(Failure::new(format!("{} are missing in {name}", counted(lost, "event")))
-            .coded("events-dropped")
-            .hint("--allow-truncated  compares what there is")),
+            .coded("events-dropped")),
     }
 }
 
@@ -44,14 +79,17 @@ pub(super) fn refuse_nothing(until: &Until) -> Result<(), Failure> {
         Until::Place(place) => (*place == 0, "request"),
         Until::Epochs(epochs) => (epochs.iter().all(|epochs| *epochs == 0), "epoch"),
     };
-    if is_nothing {
-        return Err(Failure::new(format!(
-            "no {what} is whole on both sides: nothing can be compared"
-        ))
-        .coded("truncated")
-        .hint("--align order  compares requests up to the first that is not whole"));
+    if !is_nothing {
+        return Ok(());
     }
-    Ok(())
+    let what = format!("no {what} is whole on both sides: nothing can be compared");
+    let failure = Failure::new(what).coded("truncated");
+    Err(match until {
+        Until::Epochs(_) => {
+            failure.hint("--align order  compares requests up to the first that is not whole")
+        }
+        Until::End | Until::Place(_) => failure,
+    })
 }
 
 /// What is left out of a comparison of sides that are not whole.

@@ -15,6 +15,16 @@ pub enum Which {
     New,
 }
 
+impl Which {
+    /// What this side has, of what base and new have.
+    pub fn of<T>(self, [base, new]: [T; 2]) -> T {
+        match self {
+            Which::Base => base,
+            Which::New => new,
+        }
+    }
+}
+
 impl std::fmt::Display for Which {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {

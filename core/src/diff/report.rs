@@ -92,7 +92,7 @@ pub enum Scope {
 pub struct Bounds {
     /// Differences that are kept with all that they say; never more than [`DIFF_KEPT_MAX`].
     pub most: usize,
-    /// The comparison ends at the first difference.
+    /// The comparison ends at the first difference that is shown.
     pub first_only: bool,
     /// Which differences, and which runs.
     pub shown: Scope,
@@ -107,7 +107,7 @@ pub struct Report {
     pub counts: Counts,
     /// The first difference of all.
     pub first: Option<Kept>,
-    /// The comparison ended at the first difference: what comes behind it is not counted.
+    /// The comparison ended at the first difference that is shown: what comes behind it is not counted.
     pub stopped: bool,
     /// How many epochs base and new have, of all devices together; `None` if the alignment knows none, or stopped.
     pub epochs: [Option<u64>; 2],
@@ -246,14 +246,15 @@ impl Outcome for Gatherer {
         if self.report.first.is_none() {
             self.report.first = Some(kept.clone());
         }
-        let keeps = self.kept < self.keep.most && self.keep.shown.keeps(difference);
+        let is_shown = self.keep.shown.keeps(difference);
+        let keeps = is_shown && self.kept < self.keep.most;
         let run = self.at(kept.difference.place, true);
         run.counts += counts;
         if keeps {
             run.kept.push(kept);
             self.kept += 1;
         }
-        if self.keep.first_only {
+        if is_shown && self.keep.first_only {
             self.report.stopped = true;
             return ControlFlow::Break(());
         }
@@ -474,6 +475,18 @@ mod tests {
         let report = gatherer.finish();
         assert!(report.stopped);
         assert_eq!(report.runs.len(), 2);
+    }
+
+    #[test]
+    fn a_difference_that_is_not_shown_ends_nothing() {
+        let shown = Scope::Epoch(2);
+        let mut gatherer = Gatherer::new(Bounds { first_only: true, shown, ..ALL });
+        assert!(gatherer.difference(changed(epoch(1), 1)).is_continue());
+        assert!(gatherer.difference(changed(epoch(2), 2)).is_break());
+        let report = gatherer.finish();
+        assert!(report.stopped);
+        assert_eq!(spans(&report), [(2, 2, 0, 1)]);
+        assert_eq!(report.counts.differences(), 2);
     }
 
     #[test]

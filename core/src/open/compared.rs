@@ -38,6 +38,14 @@ pub enum CompareError {
         /// What is missing.
         loss: Loss,
     },
+    /// Events of one of them were never written: its recorder dropped them.
+    #[error("{count} events are missing in {}", path.display())]
+    EventsDropped {
+        /// The path.
+        path: PathBuf,
+        /// How many events.
+        count: u64,
+    },
     /// Data are to be compared, and were not recorded.
     #[error("{} says nothing of what was read and written: it was recorded with --payload none", path.display())]
     NoPayloads {
@@ -66,7 +74,7 @@ pub fn compare(
     let surveys = [survey(paths[0], rule)?, survey(paths[1], rule)?];
     let pairing = Pairing::of(&surveys[0].header, &surveys[1].header);
     let side = |which: Which| {
-        let path = paths[usize::from(which == Which::New)].to_owned();
+        let path = which.of(paths).to_owned();
         TraceSide::new(move || trace(&path).map_err(Into::into), which, &pairing).by(rule.barrier)
     };
     let (base, new) = (side(Which::Base), side(Which::New));
@@ -87,8 +95,11 @@ fn survey(path: &Path, rule: &Rule) -> Result<Survey, CompareError> {
     if survey.header.payload == PayloadPolicy::None && rule.facts.has(Fact::Payload) {
         return Err(CompareError::NoPayloads { path: path_buf() });
     }
-    match survey.loss {
-        Some(loss) => Err(CompareError::NotWhole { path: path_buf(), loss }),
-        None => Ok(survey),
+    match survey {
+        Survey { loss: Some(loss), .. } => Err(CompareError::NotWhole { path: path_buf(), loss }),
+        survey if survey.facts.lost > 0 => {
+            Err(CompareError::EventsDropped { path: path_buf(), count: survey.facts.lost })
+        }
+        survey => Ok(survey),
     }
 }

@@ -51,6 +51,29 @@ fn files_are_compared_by_name_and_a_missing_one_is_a_difference() {
 }
 
 #[test]
+fn what_lies_beside_baselines_is_no_trace() {
+    let sandbox = folders();
+    sandbox.write("one/blkreplay.toml", b"[diff]\nalign = \"key\"\n");
+    sandbox.write("one/c.blkr.new", &sandbox.read("new.blkr"));
+    let told = suite(&sandbox, "").ends_with(1);
+    assert!(!told.stdout.contains("toml\n") && !told.stdout.contains(".new\n"), "{told}");
+    assert!(told.stdout.contains("(align key)"), "the file is read all the same: {told}");
+}
+
+#[test]
+fn no_report_goes_into_a_folder_that_is_compared() {
+    let sandbox = folders();
+    sandbox.write("one/a.txt", b"# blkreplay canonical 1\n");
+    for place in ["one/a.txt", "two/new.txt", "two/deep/../x", "one/a.blkr"] {
+        let told = suite(&sandbox, &format!("-o {place}")).ends_with(2);
+        told.says(&[&format!("cannot write {place}: it lies in a folder that is compared")]);
+    }
+    assert_eq!(sandbox.read("one/a.txt"), b"# blkreplay canonical 1\n");
+    assert!(!sandbox.path("two/new.txt").exists());
+    suite(&sandbox, "-o told.txt").ends_with(1);
+}
+
+#[test]
 fn the_worst_of_all_pairs_decides() {
     let sandbox = folders();
     sandbox.write("two/c.blkr", b"");
@@ -71,7 +94,7 @@ fn folders_that_cannot_be_compared_are_trouble() {
         ("one nowhere", "cannot read the folder nowhere"),
         ("one base.blkr", "Not a directory"),
         ("empty empty", "neither empty nor empty holds a file"),
-        ("one", "two traces are compared, and 1 were given"),
+        ("one", "two folders are compared, and 1 was given"),
     ] {
         sandbox.blkreplay(&format!("diff --suite {words}")).finish().ends_with(2).says(&[says]);
     }

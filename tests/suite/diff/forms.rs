@@ -57,16 +57,36 @@ different: 2 changed, 0 added, 0 removed, 0 moved
 }
 
 #[test]
-fn a_read_that_changed_names_the_request_that_wrote_there() {
+fn one_epoch_is_shown_alone_and_all_are_counted() {
     let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
     let told = diff(&sandbox, "--epoch 2").ends_with(1);
     assert!(!told.stdout.contains("epoch 1"), "{told}");
+    assert!(told.stdout.ends_with("blkreplay print new.blkr --at '#6'\n"), "{told}");
+    let told = diff(&sandbox, "--epoch 2 --first").ends_with(1);
+    assert!(
+        told.stdout.contains("~ read 16384+4096") && !told.stdout.contains("warning"),
+        "{told}"
+    );
     let value = report(&sandbox, "", 1);
     assert_eq!(value["summary"]["changed"], 2);
     let first = &value["first_difference"];
     assert_eq!((&first["base"]["id"], &first["fields"][0]), (&3.into(), &"payload".into()));
     assert_eq!(first["bytes"], serde_json::json!([[0, 4096]]));
     assert_eq!(first["base_before"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_read_that_changed_names_the_request_that_wrote_there() {
+    let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
+    // With the data of writes masked, the read is the first that differs.
+    let words = "--mask 16k..20k@write";
+    let first = &report(&sandbox, words, 1)["first_difference"];
+    assert_eq!((&first["base"]["id"], &first["base"]["op"]), (&6.into(), &"read".into()));
+    for side in ["base_last_writer", "new_last_writer"] {
+        assert_eq!(first[side], 3, "{side}");
+    }
+    let told = diff(&sandbox, words).ends_with(1);
+    assert!(told.stdout.contains("last written by #3"), "{told}");
 }
 
 #[test]
@@ -123,11 +143,45 @@ fn several_reports_are_written_at_once_each_to_its_place() {
     let page = read_report(&sandbox, "html", "d.html");
     assert!(page.contains("different: 2 changed") && page.contains("~ write 16384+4096"), "{page}");
     assert_eq!(sandbox.read("d.md"), sandbox.read("s.md"));
+    assert_eq!(read_report(&sandbox, "json", "d.jsonl"), "different 1\n");
     let lines = String::from_utf8(sandbox.read("d.jsonl")).unwrap();
     assert_eq!(lines.lines().count(), 3);
     let left = std::fs::read_dir(sandbox.path("")).unwrap();
     let hidden = left.filter(|one| one.as_ref().unwrap().file_name().as_encoded_bytes()[0] == b'.');
     assert_eq!(hidden.count(), 0, "nothing is left beside them");
+}
+
+#[test]
+fn a_test_case_fails_where_what_differs_is_not_shown() {
+    let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
+    for words in ["--epoch 0", "--epoch 9", "--at 0"] {
+        let words = format!("{words} --format junit=d.xml");
+        diff(&sandbox, &words).ends_with(1);
+        let cases = read_report(&sandbox, "junit", "d.xml");
+        assert!(cases.contains("failures 1 errors 0\n"), "{cases}");
+        assert!(cases.contains("failure: not shown\n"), "{cases}");
+        diff(&sandbox, &format!("{words} --expect different")).ends_with(0);
+        let cases = read_report(&sandbox, "junit", "d.xml");
+        assert!(cases.contains("failures 0 errors 0\n"), "{cases}");
+    }
+}
+
+#[test]
+fn the_command_that_shows_it_again_compares_in_the_same_way() {
+    let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
+    let options = "--align conflict --ignore flags --filter 'off == 16k'";
+    let blkreplay = env!("CARGO_BIN_EXE_blkreplay");
+    let files = "--format junit=d.xml --format markdown=d.md --format html=d.html";
+    let line = format!("'{blkreplay}' diff base.blkr new.blkr {options} -f 'len > 0' {files}");
+    sandbox.script("again.sh", &line);
+    sandbox.tool("sh").args(["again.sh"]).finish().ends_with(1);
+    let command = format!("blkreplay diff base.blkr new.blkr {options} --filter 'len > 0'");
+    let cases = read_report(&sandbox, "junit", "d.xml");
+    assert!(cases.contains(&format!("\nreproduce: {command}")), "{cases}");
+    let page = read_report(&sandbox, "html", "d.html");
+    assert!(page.contains(&command), "{page}");
+    let summary = String::from_utf8(sandbox.read("d.md")).unwrap();
+    assert!(summary.contains(&format!("\n{command}\n")), "{summary}");
 }
 
 #[test]
@@ -154,6 +208,9 @@ fn reports_that_could_not_be_written_are_trouble_before_anything_is_compared() {
         let told = diff(&sandbox, words).ends_with(2).says(&[why]);
         assert_eq!(told.stdout, "", "{told}");
     }
+    diff(&sandbox, "--format html=/dev/full --format junit=d.xml").ends_with(2);
+    let cases = read_report(&sandbox, "junit", "d.xml");
+    assert!(cases.starts_with("tests 1 failures 0"), "the others are written: {cases}");
     sandbox.write("other.blkr", &sandbox.read("base.blkr"));
     diff(&sandbox, "-o other.blkr").ends_with(2).says(&["a recording is there already"]);
 }
@@ -193,8 +250,8 @@ fn devices_are_named_where_there_are_several() {
     let sandbox = Sandbox::holding("native/two-devices.blkr");
     let told = sandbox.blkreplay("diff t.blkr t.blkr").finish().succeeds();
     assert!(told.stdout.starts_with("same: "), "{told}");
-    let told = sandbox.blkreplay("slice t.blkr -f id>0 -o less.blkr").finish().succeeds();
-    drop(told);
+    sandbox.blkreplay("slice t.blkr -f id>0 -o less.blkr").finish().succeeds();
     let told = sandbox.blkreplay("diff t.blkr less.blkr --stat").finish().ends_with(1);
-    assert!(told.stdout.contains(" removed"), "{told}");
+    assert!(told.stdout.contains("\n- disk epoch 0 "), "{told}");
+    assert!(told.stdout.contains("\n  journal epoch"), "{told}");
 }

@@ -85,9 +85,16 @@ fn less_is_said_of_logs_on_demand() {
     assert!(told.stdout.contains("stopped at the first difference"), "{told}");
     let told = diff(&sandbox, "--stat").ends_with(1);
     assert!(!told.stdout.contains("block"), "{told}");
-    for words in
-        ["--epoch 1", "--at 3", "--align epoch", "--align state", "--loose", "-f read", "--learn"]
-    {
+    for words in [
+        "--epoch 1",
+        "--at 3",
+        "--align epoch",
+        "--align state",
+        "--loose",
+        "-f read",
+        "--learn",
+        "--barrier none",
+    ] {
         diff(&sandbox, words).ends_with(2).says(&["for logs of QEMU, which have only events"]);
     }
     diff(&sandbox, "--strict").ends_with(1);
@@ -107,4 +114,42 @@ fn a_log_that_was_cut_is_trouble_unless_its_beginning_is_enough() {
     // The first difference lies behind the cut.
     sandbox.write("new.blkr", &whole[..10_700]);
     diff(&sandbox, "--allow-truncated").ends_with(1);
+}
+
+#[test]
+fn a_log_that_was_cut_before_its_first_event_is_the_same_as_nothing() {
+    let sandbox = logs("q100-fix-a1", "q100-fix-b1");
+    sandbox.write("base.blkr", &sandbox.read("new.blkr")[..12]);
+    let told = report(&sandbox, "--allow-truncated", 2);
+    assert_eq!(told["error"]["code"], "truncated");
+    diff(&sandbox, "--allow-truncated").ends_with(2).says(&["no event is whole on both sides"]);
+}
+
+#[test]
+fn rules_and_budgets_of_a_file_are_never_said_to_hold_for_logs() {
+    let sandbox = logs("q100-fix-a1", "q100-fix-a2");
+    sandbox.write(
+        "blkreplay.toml",
+        b"[[diff.ignore-rule]]\nname = \"a counter\"\nbytes = \"0..8\"\nreason = \"counts\"\n",
+    );
+    let told = report(&sandbox, "", 0);
+    assert_eq!(told["rule"]["rules"], serde_json::json!([]));
+    let warning = &told["warnings"][0];
+    assert_eq!(
+        (&warning["code"], &warning["at"]),
+        (&"unused-ignore".into(), &"blkreplay.toml".into())
+    );
+    for format in ["text --stat", "markdown", "html"] {
+        let told = diff(&sandbox, &format!("--format {format}")).ends_with(0);
+        assert!(told.stdout.contains("logs of QEMU have none (blkreplay.toml)"), "{told}");
+    }
+    sandbox.write(
+        "blkreplay.toml",
+        b"[[diff.budget]]\nname = \"flushes\"\nmetric = \"count(flush)\"\nmax = \"0\"\n",
+    );
+    let told = report(&sandbox, "", 2);
+    assert_eq!(told["error"]["code"], "usage");
+    diff(&sandbox, "")
+        .ends_with(2)
+        .says(&["there is no budget for logs", "blkreplay.toml:1 has one"]);
 }

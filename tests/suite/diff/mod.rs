@@ -1,5 +1,5 @@
-//! `diff`: two recordings of the same work are the same, of other work different, and what cannot be compared is trouble. Every
-//! report is read by a reader of somebody else.
+//! `diff`: two recordings of the same work are the same, of other work different, and what cannot be compared is trouble.
+//! Reports in JSON, JUnit and HTML are read by readers of somebody else.
 
 /// `bless`, `test` and `review`.
 mod accepting;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use blkreplay_core::diff::Rule;
 use blkreplay_core::open;
+use blkreplay_fixtures::bytes;
 
 use super::{pair, record, repository};
 use crate::support::Sandbox;
@@ -49,6 +50,12 @@ fn what_cannot_be_compared_is_an_error() {
     };
     assert!(matches!(error("new.blkr"), open::CompareError::NotWhole { .. }));
     assert!(matches!(error("nowhere.blkr"), open::CompareError::Open(_)));
+    sandbox.write("dropped.blkr", &bytes("native/later.blkr"));
+    let dropped = error("dropped.blkr");
+    assert!(matches!(dropped, open::CompareError::EventsDropped { count: 1001, .. }), "{dropped}");
+    // With itself, too: nobody knows whether both lack the same.
+    let path = sandbox.path("dropped.blkr");
+    open::compare(&path, &path, &Rule::default()).unwrap_err();
     let record = "record disk.img -o none.blkr --payload none -- sh client.sh";
     sandbox.blkreplay(record).finish().succeeds();
     assert!(matches!(error("none.blkr"), open::CompareError::NoPayloads { .. }));

@@ -182,7 +182,7 @@ fn budgets_on_times_take_several_runs_a_side() {
     let told: Value = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!(told["budgets"][0]["p"], 1.0, "the same runs tell nothing apart");
     let nothing = report(&sandbox, "--budget max(len&&discard)<=5", 2);
-    assert_eq!(nothing["error"]["code"], "rule");
+    assert_eq!(nothing["error"]["code"], "budget");
     let nothing = report(&sandbox, "--budget max(seek)<=5 --filter read", 1);
     assert_eq!(
         nothing["budgets"][0]["ok"], false,

@@ -64,6 +64,26 @@ fn what_a_text_does_not_say_is_trouble() {
 }
 
 #[test]
+fn a_text_and_a_cut_trace_are_not_compared_whatever_is_allowed() {
+    let sandbox = pair("", "");
+    print(&sandbox);
+    let whole = sandbox.read("new.blkr");
+    sandbox.write("new.blkr", &whole[..whole.len() - 9]);
+    for (words, code, said) in [
+        ("", "truncated", "two traces can be compared with --allow-truncated"),
+        ("--allow-truncated", "text", "a text and a cut trace cannot be compared: new.blkr is not"),
+    ] {
+        let words = format!("base.blkr.txt new.blkr {words}");
+        compared(&sandbox, &words).ends_with(2).says(&[said]);
+        let told = compared(&sandbox, &format!("{words} --format json")).ends_with(2);
+        let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(told["error"]["code"], code);
+    }
+    // What is whole needs no leave.
+    compared(&sandbox, "base.blkr.txt base.blkr --allow-truncated").ends_with(0);
+}
+
+#[test]
 fn every_trace_that_is_kept_is_the_same_as_its_text() {
     for fixture in ["operations", "columns", "two-devices", "sessions"] {
         let sandbox = Sandbox::holding(&format!("native/{fixture}.blkr"));

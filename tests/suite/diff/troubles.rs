@@ -78,6 +78,19 @@ fn data_that_were_not_recorded_are_never_taken_for_equal() {
 }
 
 #[test]
+fn events_that_the_recorder_dropped_are_never_taken_for_the_same() {
+    let dropped = bytes("native/later.blkr");
+    let sandbox = holding(&dropped, &dropped);
+    assert_trouble(
+        &sandbox,
+        "events-dropped",
+        &["1,001 events are missing in base.blkr", "--allow-truncated"],
+    );
+    let told = diff(&sandbox, "--allow-truncated").succeeds();
+    assert!(told.stdout.contains("warning: 1,001 events are missing in new.blkr"), "{told}");
+}
+
+#[test]
 fn a_log_of_qemu_is_no_match_for_a_trace() {
     let log = zstd::decode_all(&bytes("qemu/logs/q100-fix-a1.rr.zst")[..]).unwrap();
     let sandbox = holding(&bytes("native/operations.blkr"), &log);
@@ -88,6 +101,17 @@ fn a_log_of_qemu_is_no_match_for_a_trace() {
 fn standard_input_cannot_be_both_sides() {
     let told = Sandbox::new().blkreplay("diff - -").finish().ends_with(2);
     told.says(&["`-` is given twice"]);
+    let words = "diff --budget count(flush)<=5 --runs a.blkr - -- b.blkr -";
+    Sandbox::new().blkreplay(words).finish().ends_with(2).says(&["`-` is given twice"]);
+}
+
+#[test]
+fn runs_that_nobody_would_look_at_are_trouble() {
+    let sandbox = pair("", "");
+    let words = "diff --runs base.blkr nowhere.blkr -- new.blkr";
+    sandbox.blkreplay(words).finish().ends_with(2).says(&["--runs is for budgets"]);
+    let words = words.replace("--runs", "--budget count(flush)<=5 --runs");
+    sandbox.blkreplay(&words).finish().ends_with(2).says(&["nowhere.blkr"]);
 }
 
 #[test]
@@ -102,9 +126,62 @@ fn what_is_typed_wrong_is_trouble() {
         ("--barrier fua", "there are flush  flush,fua  none"),
         ("--runs", "--runs takes runs of both sides"),
         ("--epoch 1 --at 1", "cannot be used with"),
+        ("--learn -o rules.toml", "cannot be used with"),
+        ("--learn --stat", "cannot be used with"),
+        ("--learn --at 1", "cannot be used with"),
+        ("--learn --budget count(flush)<=1", "cannot be used with"),
     ] {
         diff(&sandbox, words).ends_with(2).says(&[says]);
     }
+}
+
+#[test]
+fn what_is_typed_wrong_is_told_in_every_report() {
+    let sandbox = pair("", "");
+    std::fs::create_dir(sandbox.path("empty")).unwrap();
+    for (words, code, says) in [
+        ("base.blkr", "usage", "two traces are compared, and 1 was given"),
+        ("a b c", "usage", "and 3 were given"),
+        ("--suite empty", "usage", "two folders are compared, and 1 was given"),
+        ("--runs base.blkr", "usage", "--runs takes runs of both sides"),
+        ("--suite empty nowhere", "missing", "cannot read the folder nowhere"),
+        ("--suite base.blkr empty", "not-a-folder", "cannot read the folder base.blkr"),
+        ("--suite empty empty", "empty", "holds a file"),
+        ("base.blkr new.blkr --budget count(flush)", "budget", "--budget: "),
+        ("base.blkr new.blkr --mask 16k", "rule", "--mask 16k"),
+    ] {
+        let words = format!("diff {words} --format json=d.json --format junit=d.xml");
+        let told = sandbox.blkreplay(&words).finish().ends_with(2).says(&[says]);
+        assert_eq!(told.stdout, "", "{told}");
+        assert_eq!(read_report(&sandbox, "json", "d.json"), "trouble 2\n");
+        let told: serde_json::Value = serde_json::from_slice(&sandbox.read("d.json")).unwrap();
+        assert_eq!(told["error"]["code"], code, "{words}");
+        let cases = read_report(&sandbox, "junit", "d.xml");
+        assert!(cases.starts_with("tests 1 failures 0 errors 1\n"), "{cases}");
+    }
+}
+
+#[test]
+fn a_pipe_is_offered_as_standard_input() {
+    let sandbox = Sandbox::new();
+    sandbox.tool("mkfifo").args(["pipe"]).finish().succeeds();
+    let told = sandbox.blkreplay("diff pipe pipe").finish().ends_with(2);
+    told.says(&["pipe is a device, pipe or socket", "standard input, which is `-`"]);
+    let told = sandbox.blkreplay("diff . .").finish().ends_with(2);
+    assert!(!told.stderr.contains("standard input"), "{told}");
+}
+
+#[test]
+fn another_alignment_is_offered_only_where_it_could_help() {
+    let whole = bytes("native/operations.blkr");
+    let cut = (100..whole.len()).find_map(|length| {
+        let sandbox = holding(&whole, &whole[..length]);
+        let told = diff(&sandbox, "--allow-truncated --align order").ends_with_one_of(&[0, 1, 2]);
+        told.stderr.contains("no request is whole on both sides").then_some((sandbox, told))
+    });
+    let (sandbox, told) = cut.expect("one of them ends before its first request");
+    assert!(!told.stderr.contains("--align order"), "{told}");
+    diff(&sandbox, "--allow-truncated").ends_with(2).says(&["no epoch is whole", "--align order"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use blkreplay_core::diff::Which;
 
 use super::sections::{self, Item};
 use super::{Found, Pair, budgets};
+use crate::output::printable;
 
 /// Errors that are written: one less than GitHub shows.
 const ANNOTATIONS: usize = 9;
@@ -118,9 +119,11 @@ impl Annotation {
     }
 }
 
-/// A message: escaped as the toolkit of GitHub does.
+/// A message: escaped as the toolkit of GitHub does, and what steers a terminal as it is everywhere.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let line = |text: &str| printable(text).replace('%', "%25");
+    let lines = text.split('\n').map(|text| text.split('\r').map(line).collect::<Vec<_>>());
+    lines.map(|parts| parts.join("%0D")).collect::<Vec<_>>().join("%0A")
 }
 
 /// A property: its separators escaped, too.

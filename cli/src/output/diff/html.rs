@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::sections::{self, Section};
-use super::{Found, Pair, Verdict, budgets, places, rule, text};
+use super::{Found, Pair, Verdict, budgets, places, rule, text, warning_words};
 use crate::output::printable;
 use crate::words::counted;
 
@@ -62,12 +62,7 @@ fn section(number: usize, pair: &Pair, html: &mut String) {
     let _ =
         writeln!(html, "<h2 id=\"pair-{number}\"><code>{base}</code> | <code>{new}</code></h2>");
     let verdict = pair.verdict().name();
-    let words = match &pair.found {
-        Found::Trouble(trouble) => trouble.message.clone(),
-        Found::Only(_) => "only one of the two is there".to_owned(),
-        Found::Report(_) | Found::Logs(_) => text::verdict_words(pair),
-    };
-    let words = escaped(&words);
+    let words = escaped(&text::verdict_words(pair));
     let _ = writeln!(html, "<p><span class=\"verdict {verdict}\">{verdict}</span>: {words}</p>");
     match &pair.found {
         Found::Trouble(trouble) => {
@@ -86,7 +81,7 @@ fn section(number: usize, pair: &Pair, html: &mut String) {
         }
     }
     for warning in &pair.warnings {
-        let _ = writeln!(html, "<p>warning: {}</p>", escaped(&warning.message));
+        let _ = writeln!(html, "<p>warning: {}</p>", escaped(&warning_words(warning)));
     }
     let _ = writeln!(html, "<p class=\"quiet\"><code>{}</code></p>", escaped(&pair.command()));
 }

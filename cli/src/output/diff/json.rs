@@ -121,23 +121,29 @@ fn summary(pair: &Pair) -> Value {
 
 /// One group for each kind of difference in a run.
 fn groups(run: &Run, pair: &Pair, items: Items) -> Vec<Value> {
-    let group = |(kind, count): (Kind, u64)| {
-        let kept = run.kept.iter().filter(|one| one.difference.kind == kind);
-        let listed: Vec<Value> = match items {
-            Items::Listed => kept.map(|one| item(one, pair)).collect(),
-            Items::Left => Vec::new(),
-        };
-        let truncated = count - listed.len() as u64;
-        let mut place = place_json(&run.first, pair);
-        if run.rest {
-            place["rest"] = true.into();
-        }
-        json!({
-            "where": place, "kind": kind.name(), "count": count, "items": listed,
-            "truncated": truncated,
-        })
-    };
+    let mut place = place_json(&run.first, pair);
+    if run.rest {
+        place["rest"] = true.into();
+    }
+    let kept = |kind| run.kept.iter().filter(move |one| one.difference.kind == kind);
+    let group =
+        |(kind, count)| group(&place, (kind, count), items, kept(kind).map(|one| item(one, pair)));
     places::kinds(&run.counts).map(group).collect()
+}
+
+/// So many differences of a kind in one place, of which these are told.
+pub(super) fn group(
+    place: &Value,
+    (kind, count): (Kind, u64),
+    items: Items,
+    told: impl Iterator<Item = Value>,
+) -> Value {
+    let listed: Vec<Value> = told.take_while(|_| items == Items::Listed).collect();
+    let truncated = count - listed.len() as u64;
+    json!({
+        "where": place, "kind": kind.name(), "count": count, "items": listed,
+        "truncated": truncated,
+    })
 }
 
 fn place_json(place: &Place, pair: &Pair) -> Value {

@@ -11,7 +11,7 @@ use blkreplay_core::diff::Budgeted;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::sections::{self, Section};
-use super::{Expect, Found, Pair, budgets, places};
+use super::{Expect, Found, Pair, Verdict, budgets, places};
 use crate::words::counted;
 
 /// Writes the document.
@@ -50,6 +50,12 @@ fn cases(pair: &Pair) -> Vec<TestCase> {
             let mut cases: Vec<TestCase> =
                 sections.iter().map(|section| of_section(section, is_alone, pair)).collect();
             cases.extend(pair.budgets.iter().map(|budget| of_budget(budget, pair)));
+            if pair.verdict() == Verdict::Different
+                && pair.over() == 0
+                && sections.iter().all(Section::is_same)
+            {
+                cases.push(not_shown(pair));
+            }
             if cases.is_empty() {
                 cases.push(passing("requests", "nothing to compare"));
             }
@@ -61,6 +67,14 @@ fn cases(pair: &Pair) -> Vec<TestCase> {
             cases
         }
     }
+}
+
+/// Differences elsewhere than where `--epoch` or `--at` looks.
+fn not_shown(pair: &Pair) -> TestCase {
+    let counts = places::totals(&pair.counts(), 0);
+    let body =
+        format!("none of them is where --epoch or --at looks\nreproduce: {}", pair.command());
+    case_of(pair, "not shown", "different", &counts, &body)
 }
 
 /// A failure, unless a difference was hoped for.

@@ -2,13 +2,13 @@
 //!
 //! An event is the object that `print --json` writes of it. Invariant: the fields are those of differences of requests.
 
-use blkreplay_core::diff::{EventDifference, Kind, Shown as ShownEvent};
+use blkreplay_core::diff::{EventDifference, Shown as ShownEvent};
 use blkreplay_core::event::Event;
 use blkreplay_core::qemu::{Layout, LogEvent};
 use blkreplay_core::units::Nanos;
 use serde_json::{Value, json};
 
-use super::json::Items;
+use super::json::{self, Items};
 use super::{LogsTold, places, sections};
 use crate::output::guest;
 use crate::output::json::EVENT_SCHEMA;
@@ -27,17 +27,10 @@ pub(super) fn first(logs: &LogsTold) -> Value {
 
 /// One group for each kind of difference.
 pub(super) fn groups(logs: &LogsTold, items: Items) -> Value {
-    let group = |(kind, count): (Kind, u64)| {
-        let kept = logs.report.differences.iter().filter(|one| one.kind == kind);
-        let listed: Vec<Value> = match items {
-            Items::Listed => kept.map(|one| item(one, logs)).collect(),
-            Items::Left => Vec::new(),
-        };
-        let truncated = count - listed.len() as u64;
-        json!({
-            "where": {"epoch_base": null, "epoch_new": null}, "kind": kind.name(),
-            "count": count, "items": listed, "truncated": truncated,
-        })
+    let place = json!({"epoch_base": null, "epoch_new": null});
+    let kept = |kind| logs.report.differences.iter().filter(move |one| one.kind == kind);
+    let group = |(kind, count)| {
+        json::group(&place, (kind, count), items, kept(kind).map(|one| item(one, logs)))
     };
     places::kinds(&sections::counts_of(&logs.report)).map(group).collect()
 }

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::sections::{self, Section};
-use super::{Found, Pair, Verdict, budgets, places, rule, text};
+use super::{Found, Pair, Verdict, budgets, places, rule, text, warning_words};
 use crate::words::counted;
 
 /// Bytes that a summary may take.
@@ -46,11 +46,7 @@ fn verdict(pair: &Pair) -> String {
         (_, true) => "✅",
         (_, false) => "❌",
     };
-    let words = match &pair.found {
-        Found::Trouble(trouble) => trouble.message.clone(),
-        Found::Only(_) => "only one of the two is there".to_owned(),
-        Found::Report(_) | Found::Logs(_) => text::verdict_words(pair),
-    };
+    let words = text::verdict_words(pair);
     let (base, new) = (code(&pair.base.path), code(&pair.new.path));
     format!("### {sign} {}: {base} | {new}\n\n{}\n\n", pair.verdict().name(), escaped(&words))
 }
@@ -76,7 +72,7 @@ fn sections(pair: &Pair) -> Vec<String> {
         sections.push(format!("To look at it:\n\n{command}\nRule: {rule}\n\n"));
     }
     for warning in &pair.warnings {
-        sections.push(format!("- warning: {}\n", escaped(&warning.message)));
+        sections.push(format!("- warning: {}\n", escaped(&warning_words(warning))));
     }
     sections
 }

@@ -115,6 +115,8 @@ pub(crate) struct Pair {
     pub(crate) base: SideTold,
     pub(crate) new: SideTold,
     pub(crate) rule: RuleTold,
+    /// The options that say so, as a shell takes them.
+    pub(crate) options: Vec<String>,
     /// The names of the devices, by their numbers on the base side.
     pub(crate) devices: Vec<String>,
     pub(crate) found: Found,
@@ -220,11 +222,18 @@ impl Pair {
         if self.devices.len() > 1 { name() } else { None }
     }
 
-    /// The command that compares them, without its options.
+    /// The command that compares them again.
     pub(crate) fn command(&self) -> String {
         let (base, new) = (shell_word(&self.base.path), shell_word(&self.new.path));
-        printable(&format!("blkreplay diff {base} {new}")).into_owned()
+        let words = ["blkreplay diff".to_owned(), base, new];
+        printable(&[&words[..], &self.options].concat().join(" ")).into_owned()
     }
+}
+
+/// A warning, with the rule that it is about.
+fn warning_words(warning: &Warning) -> String {
+    let at = warning.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
+    printable(&format!("{}{at}", warning.message)).into_owned()
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ fn pair(say: impl FnOnce(&mut Gatherer)) -> Pair {
         base: SideTold { recorded: Some("2026-11-20".into()), ..side("boot.blkr", 4182, 12) },
         new: side("run.blkr", 4190, 13),
         rule: RuleTold::default(),
+        options: Vec::new(),
         devices: vec!["disk".into()],
         found: Found::Report(Box::new(report)),
         budgets: Vec::new(),
@@ -315,8 +316,9 @@ fn at_most_nine_annotations_are_written_and_a_notice_says_how_many_more() {
 fn no_value_ends_an_annotation_or_begins_one() {
     let mut pair = trouble();
     let Found::Trouble(trouble) = &mut pair.found else { panic!() };
-    trouble.message = "100%\r\n::error::mine".into();
-    assert_eq!(github(&[pair]), ["::error title=trouble%3A truncated::100%25%0D%0A::error::mine"]);
+    trouble.message = "100%\u{1b}\r\n::error::mine".into();
+    let command = r"::error title=trouble%3A truncated::100%25\u{1b}%0D%0A::error::mine";
+    assert_eq!(github(&[pair]), [command]);
 }
 
 #[test]

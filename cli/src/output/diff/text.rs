@@ -7,10 +7,11 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use blkreplay_core::diff::{Compared, Counts, Shown as ShownEvent, Which};
+use blkreplay_core::limits::DIFF_KEPT_MAX;
 
 use super::sections::{self, Section};
 use super::words::Words;
-use super::{Found, Pair, SideTold, Verdict, budgets, places, rule};
+use super::{Found, Pair, SideTold, Verdict, budgets, places, rule, warning_words};
 use crate::output::printable;
 use crate::words::{Count, counted, shell_word};
 
@@ -77,9 +78,7 @@ impl Text {
         }
         let warned = self.bold(AnsiColor::Yellow);
         for warning in &pair.warnings {
-            let at = warning.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
-            let message = printable(&warning.message);
-            writeln!(out, "{warned}warning{warned:#}: {message}{}", printable(&at))?;
+            writeln!(out, "{warned}warning{warned:#}: {}", warning_words(warning))?;
         }
         self.verdict(pair, out)
     }
@@ -102,6 +101,7 @@ impl Text {
             writeln!(out)?;
         }
         let shown = self.shown(all);
+        let more = more(all);
         let width = shown.iter().map(|one| one.place.chars().count()).max().unwrap_or(0);
         for section in shown {
             let Section { place, counts, .. } = section;
@@ -115,7 +115,7 @@ impl Text {
             }
             writeln!(out, "{style}{sign} {}{style:#}", line.trim_end())?;
             if self.detail == Detail::Full {
-                self.items(section, out)?;
+                self.items(section, more, out)?;
             }
         }
         let left = all[shown.len()..].iter().filter(|one| !one.is_same());
@@ -130,7 +130,8 @@ impl Text {
         let has_epochs = all.last().is_some_and(|one| one.epoch.is_some());
         let places = counted(number, if has_epochs { "more epoch" } else { "more place" });
         let counts = places::counts(&counts);
-        writeln!(out, "  … {places} with differences: {counts} (-n 0 for all)")
+        let more = more.map(|more| format!(" ({more})")).unwrap_or_default();
+        writeln!(out, "  … {places} with differences: {counts}{more}")
     }
 
     /// The sections that are shown: with differences in full, no more than up to the last of which something is told.
@@ -146,7 +147,7 @@ impl Text {
         }
     }
 
-    fn items(&self, section: &Section, out: &mut impl Write) -> io::Result<()> {
+    fn items(&self, section: &Section, more: Option<&str>, out: &mut impl Write) -> io::Result<()> {
         let words = || section.items.iter().map(|item| &item.words);
         let asked = words().map(|one| one.request.chars().count()).max().unwrap_or(0);
         let ids = words().map(|one| one.ids.chars().count()).max().unwrap_or(0);
@@ -154,7 +155,8 @@ impl Text {
             self.difference(one, (asked, ids), out)?;
         }
         if section.left() > 0 && !section.items.is_empty() {
-            writeln!(out, "    … {} more here, -n 0 for all", Count(section.left()))?;
+            let more = more.map(|more| format!(", {more}")).unwrap_or_default();
+            writeln!(out, "    … {} more here{more}", Count(section.left()))?;
         }
         Ok(())
     }
@@ -231,8 +233,24 @@ impl Text {
     }
 }
 
+/// What shows more of the differences than is shown, if anything does.
+fn more(all: &[Section]) -> Option<&'static str> {
+    let shown: usize = all.iter().map(|section| section.items.len()).sum();
+    let there: u64 = all.iter().map(|section| section.counts.differences()).sum();
+    match (shown < DIFF_KEPT_MAX, there <= DIFF_KEPT_MAX as u64) {
+        (false, _) => None,
+        (true, true) => Some("-n 0 for all"),
+        (true, false) => Some("-n 0 for more"),
+    }
+}
+
 /// The verdict without its word.
 pub(super) fn verdict_words(pair: &Pair) -> String {
+    match &pair.found {
+        Found::Trouble(trouble) => return trouble.message.clone(),
+        Found::Only(_) => return "only one of the two is there".to_owned(),
+        Found::Report(_) | Found::Logs(_) => {}
+    }
     let counts = &pair.counts();
     if pair.stopped() {
         let same = Count(counts.same);
@@ -255,7 +273,8 @@ pub(super) fn verdict_words(pair: &Pair) -> String {
 fn hints(pair: &Pair) -> Vec<String> {
     let [base, new] = match &pair.found {
         Found::Report(report) => {
-            let Some(first) = &report.first else { return Vec::new() };
+            let shown = report.runs.iter().find_map(|run| run.kept.first());
+            let Some(first) = shown.or(report.first.as_ref()) else { return Vec::new() };
             let id = |side: &[Compared]| side.first().map(|one| format!("'{}'", one.id));
             [id(&first.difference.base), id(&first.difference.new)]
         }
@@ -282,4 +301,33 @@ fn side_words(side: &SideTold) -> String {
     let cut = (side.complete == Some(false)).then(|| "CUT".to_owned());
     let words = [requests, events, epochs, recorded, cut];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use blkreplay_core::diff::Kind;
+
+    use super::*;
+
+    #[test]
+    fn more_is_promised_only_of_what_is_kept() {
+        let words = Words {
+            sign: '+',
+            request: String::new(),
+            ids: String::new(),
+            changes: Vec::new(),
+            details: Vec::new(),
+        };
+        let item = sections::Item { kind: Kind::Added, fields: Vec::new(), words, line: None };
+        let section = |there, shown| {
+            let mut counts = Counts::default();
+            counts.kinds[Kind::Added as usize] = there;
+            let items = vec![item.clone(); shown];
+            Section { place: String::new(), epoch: None, counts, items }
+        };
+        let most = DIFF_KEPT_MAX as u64;
+        assert_eq!(more(&[section(most, 20)]), Some("-n 0 for all"));
+        assert_eq!(more(&[section(most, 20), section(1, 0)]), Some("-n 0 for more"));
+        assert_eq!(more(&[section(1, 1), section(most, DIFF_KEPT_MAX - 1)]), None);
+    }
 }
