@@ -318,6 +318,10 @@ impl diff::Outcome for Watched {
         self.see(1);
         self.gatherer.difference(difference)
     }
+
+    fn gave_up(&mut self, place: diff::Place) {
+        self.gatherer.gave_up(place);
+    }
 }
 
 /// Opens a trace again and again.

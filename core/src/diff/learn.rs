@@ -213,6 +213,9 @@ impl<'a> Learner<'a> {
 impl Outcome for Learner<'_> {
     fn same(&mut self, _: Place, _: u64, _: u64) {}
 
+    // What may be a pair is learned as two that are alone.
+    fn gave_up(&mut self, _: Place) {}
+
     fn difference(&mut self, difference: Difference) -> ControlFlow<()> {
         match self.learn(&difference) {
             Ok(()) => ControlFlow::Continue(()),

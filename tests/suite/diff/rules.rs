@@ -38,6 +38,17 @@ fn what_is_masked_or_left_out_is_no_difference() {
 }
 
 #[test]
+fn that_not_all_pairs_were_looked_for_is_told() {
+    let sandbox =
+        pair("-c 'write -q -P 3 16k 4k'", "-c 'write -q -P 9 16k 4k' -c 'write -q -P 9 32k 4k'");
+    assert_eq!(warnings(&report(&sandbox, "", 1)), Vec::<&str>::new());
+    let told = report(&sandbox, "--window 1", 1);
+    assert_eq!(warnings(&told), ["window"]);
+    let text = diff(&sandbox, "--window 1").ends_with(1).stdout;
+    assert!(text.contains("not all pairs were looked for"), "{text}");
+}
+
+#[test]
 fn a_rule_that_matches_nothing_is_told_of() {
     let sandbox = pair("", "");
     let unused = report(&sandbox, "--ignore-where off==3M --mask 0..4@write --preset gpt-uuid", 0);
