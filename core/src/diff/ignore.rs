@@ -194,45 +194,48 @@ impl SideRules {
         Ok(left)
     }
 
+    /// Masks are asked only of what is not left out: of that, no data are wanted.
     fn judged(
         &self,
         row: &Row,
         data: &GetData<'_>,
         mut counts: Option<&mut Vec<u64>>,
     ) -> Result<(Left, Option<Vec<u8>>), DiffError> {
-        let mut left = Left::In { payload: row.payload, masked: false };
-        let mut erased: Option<Vec<u8>> = None;
+        let mut out = false;
         for (place, one) in self.rules.iter().enumerate() {
-            let holds = match &one.rule.does {
-                Does::Mask(mask) => {
-                    let masks = Self::masks(one, mask, row, data, &mut erased)?;
-                    if masks && let Left::In { masked, .. } = &mut left {
-                        *masked = true;
-                    }
-                    masks
-                }
-                does => {
-                    let holds = one.holds(row, data)?;
-                    if holds == (*does == Does::LeaveOut) {
-                        left = Left::Out;
-                    }
-                    holds
-                }
-            };
+            if matches!(one.rule.does, Does::Mask(_)) {
+                continue;
+            }
+            let holds = one.holds(row, data)?;
+            out |= holds == (one.rule.does == Does::LeaveOut);
             match &mut counts {
                 Some(counts) => counts[place] += u64::from(holds),
-                None if left == Left::Out => return Ok((left, None)),
+                None if out => break,
                 None => {}
             }
         }
-        if let (Left::In { payload, .. }, Some(erased)) = (&mut left, &erased) {
+        if out {
+            return Ok((Left::Out, None));
+        }
+        let mut masked = false;
+        let mut erased: Option<Vec<u8>> = None;
+        for (place, one) in self.rules.iter().enumerate() {
+            let Does::Mask(mask) = &one.rule.does else { continue };
+            let masks = Self::masks(one, mask, row, data, &mut erased)?;
+            masked |= masks;
+            if let Some(counts) = &mut counts {
+                counts[place] += u64::from(masks);
+            }
+        }
+        let payload = match &erased {
+            None => row.payload,
             // Where the data lie stays known.
-            *payload = match (row.payload, Payload::of(erased)) {
+            Some(erased) => match (row.payload, Payload::of(erased)) {
                 (Payload::Stored(_, id), Payload::Digest(digest)) => Payload::Stored(digest, id),
                 (_, payload) => payload,
-            };
-        }
-        Ok((left, erased))
+            },
+        };
+        Ok((Left::In { payload, masked }, erased))
     }
 
     /// Whether a mask means bytes of a request, which are zeroes in `erased` then: its data, once they are known.

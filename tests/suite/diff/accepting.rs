@@ -148,7 +148,7 @@ fn what_differs_is_ignored_from_then_on_with_a_reason() {
     assert!(!is_there(&sandbox, "base/b.blkr.new"));
     let file = String::from_utf8(sandbox.read("blkreplay.toml")).unwrap();
     assert!(
-        file.contains("bytes = \"0x4000..0x5000\"\nreason = \"it counts \\\"boots\\\"\"\n"),
+        file.contains("where = \"has(payload)\"\nbytes = \"0x4000..0x5000\"\nreason = \"it counts \\\"boots\\\"\"\n"),
         "{file}"
     );
     run(&sandbox, "config check").ends_with(0);

@@ -214,7 +214,7 @@ fn what_two_recordings_of_the_same_run_differ_in_is_learned() {
     assert_eq!(
         learned,
         "# Proposed by blkreplay diff --learn. Say of each rule why, or leave it out.\n\
-         \n# 2 differences\n[[diff.ignore-rule]]\nname = \"bytes 0x4000..0x5000\"\nbytes = \"0x4000..0x5000\"\nreason = \"?\"\n\
+         \n# 2 differences\n[[diff.ignore-rule]]\nname = \"bytes 0x4000..0x5000\"\nwhere = \"has(payload)\"\nbytes = \"0x4000..0x5000\"\nreason = \"?\"\n\
          \n# 1 difference\n[[diff.ignore-rule]]\nname = \"write 2097152+4096\"\n\
          where = \"op == write && off == 2097152 && len == 4096\"\nreason = \"?\"\n"
     );
@@ -228,4 +228,23 @@ fn what_two_recordings_of_the_same_run_differ_in_is_learned() {
         .finish()
         .ends_with(2)
         .says(&["none.blkr"]);
+}
+
+#[test]
+fn what_is_learned_of_recordings_as_they_are_usually_made_can_be_used() {
+    let sandbox = Sandbox::new();
+    for (trace, fill) in [("base.blkr", 3), ("new.blkr", 9)] {
+        sandbox.blank("disk.img", 4 << 20);
+        let work = WORK.replace("-P 3", &format!("-P {fill}"));
+        let io = format!(
+            "qemu-io -t writeback -f raw -c 'read -q 16k 4k' {work} \"$BLKREPLAY_URI\" >>said"
+        );
+        let client = sandbox.script("client.sh", &io);
+        sandbox.blkreplay(&format!("record disk.img -o {trace} -- {client}")).finish().succeeds();
+    }
+    let learned = diff(&sandbox, "--learn").ends_with(0).stdout;
+    assert!(learned.contains("bytes = \"0x4000..0x5000\""), "{learned}");
+    assert!(learned.contains("where = \"op == read && off == 16384 && len == 4096\""), "{learned}");
+    sandbox.write("blkreplay.toml", learned.as_bytes());
+    assert_eq!(warnings(&report(&sandbox, "", 0)), ["no-reason", "no-reason"]);
 }
