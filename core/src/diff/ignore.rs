@@ -74,6 +74,10 @@ impl RuleError {
         RuleError::Filter { rule: Box::new(rule.clone()), source: Box::new(source) }
     }
 
+    fn no_data(rule: &IgnoreRule, row: &Row) -> RuleError {
+        RuleError::NoData { rule: Box::new(rule.clone()), id: row.id }
+    }
+
     /// The filter that is wrong with its place, as a compiler tells of one; `None` if it is not about a filter.
     pub fn shown(&self) -> Option<String> {
         match self {
@@ -274,31 +278,41 @@ impl SideRules {
     }
 }
 
+/// Asks for a rule something of a request. That data are wanted which the request had and the side does not have is trouble.
+pub(super) fn asking<T>(
+    rule: &IgnoreRule,
+    row: &Row,
+    data: &GetData<'_>,
+    ask: impl FnOnce(&Asked<'_>) -> T,
+) -> Result<T, DiffError> {
+    let wrong = RefCell::new(None);
+    let fetch = |id| match data(id) {
+        Ok(data) => data,
+        Err(error) => {
+            *wrong.borrow_mut() = Some(error);
+            None
+        }
+    };
+    let asked = Asked::with_data(row, &fetch);
+    let said = ask(&asked);
+    let lacked = asked.lacked_data() && (row.payload != Payload::Absent || ended_well(row));
+    drop(asked);
+    match wrong.into_inner() {
+        Some(error) => Err(error),
+        None if lacked => Err(RuleError::no_data(rule, row).into()),
+        None => Ok(said),
+    }
+}
+
 impl Understood {
     fn no_data(&self, row: &Row) -> RuleError {
-        RuleError::NoData { rule: Box::new(self.rule.clone()), id: row.id }
+        RuleError::no_data(&self.rule, row)
     }
 
     /// Whether its filter means a request.
     fn holds(&self, row: &Row, data: &GetData<'_>) -> Result<bool, DiffError> {
         let Some(filter) = &self.filter else { return Ok(true) };
-        let wrong = RefCell::new(None);
-        let fetch = |id| match data(id) {
-            Ok(data) => data,
-            Err(error) => {
-                *wrong.borrow_mut() = Some(error);
-                None
-            }
-        };
-        let asked = Asked::with_data(row, &fetch);
-        let holds = filter.refused(&asked).is_none();
-        let lacked = asked.lacked_data() && (row.payload != Payload::Absent || ended_well(row));
-        drop(asked);
-        match wrong.into_inner() {
-            Some(error) => Err(error),
-            None if lacked => Err(self.no_data(row).into()),
-            None => Ok(holds),
-        }
+        asking(&self.rule, row, data, |asked| filter.refused(asked).is_none())
     }
 
     /// Whether its filter means a block of a request whose data are known, asked as if it were a request of its own.
