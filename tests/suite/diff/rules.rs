@@ -112,7 +112,7 @@ fn the_nearest_file_says_what_is_compared_and_the_command_line_wins() {
     assert_eq!(same["rule"]["rules"], serde_json::json!(["a counter"]));
     assert_eq!(warnings(&same), ["no-reason", "expired-ignore"]);
     assert_eq!(same["warnings"][1]["at"], "blkreplay.toml:8");
-    diff(&sandbox, "--strict").ends_with(1);
+    assert_eq!(warnings(&report(&sandbox, "--strict", 1)), Vec::<&str>::new());
     sandbox.write("empty.toml", b"");
     diff(&sandbox, "--config empty.toml").ends_with(1);
     sandbox.write("blkreplay.toml", b"[diff]\nalign = \"key\"\nignore = [\"payload\"]\n");
@@ -122,6 +122,24 @@ fn the_nearest_file_says_what_is_compared_and_the_command_line_wins() {
     sandbox.write("blkreplay.toml", b"[diff]\nalgin = \"key\"\n");
     diff(&sandbox, "").ends_with(2).says(&["blkreplay.toml:2:1", "did you mean `align`?"]);
     assert_eq!(report(&sandbox, "", 2)["error"]["code"], "config");
+}
+
+#[test]
+fn what_is_typed_of_the_order_wins_over_the_file() {
+    let sandbox = pair("", "");
+    for (file, words, align) in [
+        ("ignore = [\"order\"]", "", "key"),
+        ("ignore = [\"order\"]", "--align order", "order"),
+        ("ignore = [\"order\"]", "--align epoch", "epoch"),
+        ("align = \"order\"", "--ignore order", "key"),
+        ("align = \"state\"", "--loose", "key"),
+    ] {
+        sandbox.write("blkreplay.toml", format!("[diff]\n{file}\n").as_bytes());
+        assert_eq!(report(&sandbox, words, 0)["rule"]["align"], align, "{file} {words}");
+    }
+    sandbox.write("blkreplay.toml", b"[diff]\nalign = \"order\"\nignore = [\"order\"]\n");
+    diff(&sandbox, "").ends_with(2).says(&["about order, which is ignored"]);
+    diff(&sandbox, "--align state --ignore order").ends_with(2).says(&["about order"]);
 }
 
 #[test]
