@@ -68,6 +68,22 @@ fn a_suite_leaves_what_differs_beside_its_baseline_and_takes_it_away_when_it_is_
 }
 
 #[test]
+fn what_cannot_be_left_is_trouble_and_does_not_keep_a_report_from_being_written() {
+    let sandbox = suite();
+    for (name, bytes) in [("base/c.blkr", "base.blkr"), ("now/c.blkr", "new.blkr")] {
+        sandbox.write(name, &sandbox.read(bytes));
+    }
+    // A folder with something in it is not replaced.
+    std::fs::create_dir_all(sandbox.path("base/b.blkr.new/in")).unwrap();
+    run(&sandbox, "test --format json=report.json")
+        .ends_with(2)
+        .says(&["cannot write base/b.blkr.new", "looks at 1 file"]);
+    assert_eq!(sandbox.read("base/c.blkr.new"), sandbox.read("new.blkr"));
+    let report = String::from_utf8(sandbox.read("report.json")).unwrap();
+    assert!(report.contains("now/b.blkr") && report.contains("now/c.blkr"), "{report}");
+}
+
+#[test]
 fn in_ci_nothing_is_written() {
     let sandbox = suite();
     sandbox.blkreplay("test").env("CI", "true").finish().ends_with(1);
