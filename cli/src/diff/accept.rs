@@ -52,11 +52,18 @@ pub(crate) fn pending(baseline: &Path) -> PathBuf {
     name.into()
 }
 
+/// Whether what has this name may wait for a baseline.
+pub(super) fn is_pending(name: &OsStr) -> bool {
+    name.as_encoded_bytes().ends_with(PENDING.as_bytes())
+}
+
 /// Writes to `to` what `baseline` would be of `new`; `to` may be the baseline.
 pub(crate) fn put(baseline: &Path, new: &Path, to: &Path) -> Result<(), Failure> {
-    let wants_text = match baseline.try_exists() {
-        Ok(true) => texts::is_text(baseline)?,
-        _ => baseline.extension() == Some(OsStr::new("txt")),
+    let is_there = baseline.try_exists().unwrap_or(false);
+    let wants_text = if is_there {
+        texts::is_text(baseline)?
+    } else {
+        baseline.extension() == Some(OsStr::new("txt"))
     };
     let is_text = texts::is_text(new)?;
     if is_text && !wants_text {
