@@ -237,7 +237,7 @@ pub(super) fn judged(
 ) -> Result<Vec<Budgeted>, Failure> {
     let alone = paths.map(|path| vec![path.to_owned()]);
     let runs = if asked.runs.iter().all(Vec::is_empty) { &alone } else { &asked.runs };
-    ruled::judge(settled, [&runs[0], &runs[1]], asked.damage)
+    ruled::judge(settled, [&runs[0], &runs[1]])
 }
 
 /// Compares two sides, whatever they are.

@@ -82,3 +82,16 @@ pub(super) fn cut(extents: &[Extent; 2], until: &Until, paths: [&Path; 2]) -> Ve
     }
     warnings
 }
+
+/// Refuses a trace that is not whole, whatever is allowed where two are compared.
+pub(super) fn refuse_loss(survey: &Survey, path: &Path) -> Result<(), Failure> {
+    let name = input::name(path).display().to_string();
+    if let Some(loss) = &survey.loss {
+        return Err(trouble::not_whole(Some(path), &name, loss));
+    }
+    match survey.facts.lost {
+        0 => Ok(()),
+        lost => Err(Failure::new(format!("{} are missing in {name}", counted(lost, "event")))
+            .coded("events-dropped")),
+    }
+}

@@ -133,6 +133,14 @@ fn a_baseline_that_is_text_stays_text() {
     sandbox.write("cut.blkr", &whole[..whole.len() - 100]);
     run(&sandbox, "bless base.blkr cut.blkr").ends_with(2).says(&["cut.blkr is not whole"]);
     run(&sandbox, "bless base.blkr").ends_with(2).says(&["base.blkr.new"]);
+    sandbox.write("lost.blkr", &blkreplay_fixtures::bytes("native/later.blkr"));
+    run(&sandbox, "bless base.blkr lost.blkr").ends_with(2).says(&["are missing in lost.blkr"]);
+    run(&sandbox, "bless none.blkr boot.blkr.txt")
+        .ends_with(2)
+        .says(&["boot.blkr.txt is text, and by its name none.blkr would be a trace"]);
+    let bless = format!("{} bless other.txt - <boot.blkr.txt", env!("CARGO_BIN_EXE_blkreplay"));
+    sandbox.tool("sh").args(["-c", &bless]).finish().succeeds();
+    assert_eq!(sandbox.read("other.txt"), sandbox.read("boot.blkr.txt"));
 }
 
 #[test]

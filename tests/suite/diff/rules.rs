@@ -220,6 +220,43 @@ fn budgets_on_times_take_several_runs_a_side() {
 }
 
 #[test]
+fn a_budget_on_times_is_over_although_nothing_differs_and_unsure_where_it_may_be_chance() {
+    let sandbox = pair("", "");
+    let judged = |budget: &str, code| {
+        let runs = ["base.blkr"; 5].join(" ");
+        let words = format!("diff --budget {budget} --runs {runs} -- {runs}");
+        let text = sandbox.blkreplay(&words).finish().ends_with(code).stdout;
+        let words = format!("diff --format json --budget {budget} --runs {runs} -- {runs}");
+        let told = sandbox.blkreplay(&words).finish().ends_with(code).stdout;
+        (text, serde_json::from_str::<Value>(&told).unwrap())
+    };
+    let (text, told) = judged("max(lat)<=1ns", 1);
+    assert!(text.contains("OVER"), "{text}");
+    assert_eq!((&told["verdict"], &told["budgets"][0]["ok"]), (&"different".into(), &false.into()));
+    assert_eq!(told["budgets"][0]["p"], 1.0 / 32.0, "5 of 5 are beyond it");
+    assert_eq!(told["summary"]["changed"], 0);
+    let (text, told) = judged("max(lat)<=+10%", 0);
+    assert!(text.lines().any(|line| line.trim().starts_with("~  max(lat)")), "{text}");
+    assert_eq!((&told["verdict"], &told["budgets"][0]["ok"]), (&"same".into(), &true.into()));
+}
+
+#[test]
+fn a_run_that_is_not_whole_is_not_measured() {
+    let sandbox = Sandbox::holding("native/cut.blkr");
+    let diff = |words: &str| sandbox.blkreplay(&format!("diff {words}")).finish();
+    let allowed = "t.blkr t.blkr --align order --allow-truncated";
+    diff(allowed).ends_with(0);
+    let said = ["t.blkr is not whole", "a budget is of whole runs"];
+    diff(&format!("{allowed} --budget count()<=1000")).ends_with(2).says(&said);
+    sandbox.write("base.blkr", &blkreplay_fixtures::bytes("native/operations.blkr"));
+    let runs = "--runs base.blkr -- base.blkr t.blkr";
+    diff(&format!("--budget count()<=1000 {runs}")).ends_with(2).says(&said);
+    sandbox.write("t.blkr", &blkreplay_fixtures::bytes("native/later.blkr"));
+    let said = ["1,001 events are missing in t.blkr", "a budget is of whole runs"];
+    diff(&format!("--budget count()<=1000 {runs}")).ends_with(2).says(&said);
+}
+
+#[test]
 fn what_two_recordings_of_the_same_run_differ_in_is_learned() {
     let sandbox = differing();
     sandbox.remove("new.blkr");
