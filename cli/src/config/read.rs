@@ -22,7 +22,7 @@ pub(crate) const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Reads what a file says. `name` is how it is called in messages.
 pub(crate) fn read(file: PathBuf, name: &str, text: &str) -> Result<Config, Vec<Wrong>> {
-    let source = Text { name, text };
+    let source = Text::new(name, text);
     let table = DeTable::parse(text).map_err(|error| {
         let place = error.span().unwrap_or(0..0);
         vec![source.wrong(format!("this is no TOML: {}", error.message()), place, "")]

@@ -161,6 +161,13 @@ fn config_checks_and_shows_the_file() {
         lines[5],
         ["# rule \"a counter\" masks 0x4000..0x5000 of off == 16k", "blkreplay.toml:2"]
     );
+    assert_eq!(
+        lines[6],
+        [
+            "# rule \"old\" leaves out of off == 16k, until 2020-01-01, and is off",
+            "blkreplay.toml:8"
+        ]
+    );
     assert_eq!(run("show").succeeds().stdout.lines().next(), Some("diff.align = \"epoch\""));
     sandbox.write("wrong.toml", b"[diff]\nalgin = 1\nwindow = 0\n");
     run("check wrong.toml").ends_with(2).says(&["wrong.toml:2:1", "wrong.toml:3:10"]);
@@ -168,6 +175,12 @@ fn config_checks_and_shows_the_file() {
     assert_eq!(schema["title"], "blkreplay.toml");
     sandbox.write("long.toml", &vec![b'#'; (1 << 20) + 1]);
     run("show --config long.toml").ends_with(2).says(&["more than 1048576 bytes"]);
+    run("check long.toml").ends_with(2).says(&["more than 1048576 bytes"]);
+    run("check /dev/zero").ends_with(2).says(&["more than 1048576 bytes"]);
+    let budget = "[[diff.budget]]\nname = \"tail\"\nmetric = \"p99(lat)\"\nmax-increase = \"5%\"\n";
+    sandbox.write("budget.toml", budget.as_bytes());
+    let told = run("show --config budget.toml").succeeds().stdout;
+    assert!(told.ends_with("# budget \"tail\" p99(lat) +5%, over 5 runs a side\n"), "{told}");
     sandbox.write("latin.toml", b"# \xe4\n");
     run("show --config latin.toml").ends_with(2).says(&["no UTF-8 at byte 2"]);
 }
