@@ -123,7 +123,7 @@ impl Takes {
             Takes::Text => json!({"type": "string", "minLength": 1}),
             Takes::Word(words) => json!({"enum": words()}),
             Takes::Words(words) => json!({"type": "array", "items": {"enum": words()}}),
-            Takes::Limit => json!({"type": ["integer", "string"]}),
+            Takes::Limit => json!({"type": ["integer", "string"], "minimum": 0, "minLength": 1}),
             Takes::Count(least, most) => {
                 json!({"type": "integer", "minimum": least, "maximum": most})
             }

@@ -278,17 +278,18 @@ impl Reader<'_> {
             ("max-increase", "max-increase-abs", Way::Up),
             ("max-decrease", "max-decrease-abs", Way::Down),
         ] {
-            let given: Vec<_> =
-                [part, number].into_iter().filter_map(|name| limit(&known, name)).collect();
-            let texts: Vec<_> = given.iter().map(|(text, _)| text.as_str()).collect();
-            let Some((_, place)) = given.first() else { continue };
-            match Bound::change(&texts, way) {
-                Ok(bound) => bounds.push((bound, place.clone())),
-                Err((which, error)) => {
-                    let (text, place) = &given[which];
-                    self.wrong_limit(text, place.clone(), &error);
+            let mut changes = Vec::new();
+            let reads: [(&str, ReadBound); 2] = [(part, Bound::part), (number, Bound::more)];
+            for (name, read) in reads {
+                if let Some((text, place)) = limit(&known, name) {
+                    match read(&text, way) {
+                        Ok(bound) => changes.push((bound, place)),
+                        Err(error) => self.wrong_limit(&text, place, &error),
+                    }
                 }
             }
+            let both = |(one, place): (Bound, _), (other, _)| (one.and(other), place);
+            bounds.extend(changes.into_iter().reduce(both));
         }
         if bounds.is_empty() {
             let label = "one of max, min, max-increase, max-increase-abs, max-decrease, max-decrease-abs is expected";
@@ -350,6 +351,9 @@ impl Reader<'_> {
         }
     }
 }
+
+/// Reads a limit that is written without its sign.
+type ReadBound = fn(&str, Way) -> Result<Bound, QueryError>;
 
 /// A limit as it is written in a budget.
 fn limit(known: &Known<'_>, name: &str) -> Option<(String, Range<usize>)> {
