@@ -8,6 +8,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::as_row::{COMPARED, as_block};
 use super::error::DiffError;
 use super::mask::Mask;
 use crate::event::{Payload, PayloadId};
@@ -178,12 +179,22 @@ impl SideRules {
 
     /// What is left of a request.
     pub fn judge(&self, row: &Row, data: &GetData<'_>) -> Result<Left, DiffError> {
-        self.judged(row, data, None).map(|(left, _)| left)
+        self.judged(row, data, None)
     }
 
-    /// The data of a request with zeroes where they are masked; `None` if nothing of them is.
+    /// The data of a request that is compared with zeroes where they are masked; `None` if nothing of them is.
     pub fn masked(&self, row: &Row, data: &GetData<'_>) -> Result<Option<Bytes>, DiffError> {
-        self.judged(row, data, None).map(|(_, erased)| erased.map(Bytes::from))
+        self.erased(row, data, None).map(|(_, erased)| erased.map(Bytes::from))
+    }
+
+    /// Whether masks ask for more than is compared of a request, and so for its own row.
+    pub(super) fn masks_ask_rows(&self) -> bool {
+        let masks = self.rules.iter().filter(|one| matches!(one.rule.does, Does::Mask(_)));
+        masks.filter_map(|one| one.filter.as_ref()).any(|filter| {
+            filter.needs().first_pass
+                || filter.marks().next().is_some()
+                || filter.fields().iter().any(|field| !COMPARED.contains(&field.name))
+        })
     }
 
     /// As [`SideRules::judge`]; asks every rule and counts.
@@ -193,7 +204,7 @@ impl SideRules {
         data: &GetData<'_>,
         meant: &mut Meant,
     ) -> Result<Left, DiffError> {
-        let (left, _) = self.judged(row, data, Some(&mut meant.by_rule))?;
+        let left = self.judged(row, data, Some(&mut meant.by_rule))?;
         meant.left_out += u64::from(left == Left::Out);
         Ok(left)
     }
@@ -204,7 +215,7 @@ impl SideRules {
         row: &Row,
         data: &GetData<'_>,
         mut counts: Option<&mut Vec<u64>>,
-    ) -> Result<(Left, Option<Vec<u8>>), DiffError> {
+    ) -> Result<Left, DiffError> {
         let mut out = false;
         for (place, one) in self.rules.iter().enumerate() {
             if matches!(one.rule.does, Does::Mask(_)) {
@@ -219,8 +230,27 @@ impl SideRules {
             }
         }
         if out {
-            return Ok((Left::Out, None));
+            return Ok(Left::Out);
         }
+        let (masked, erased) = self.erased(row, data, counts)?;
+        let payload = match &erased {
+            None => row.payload,
+            // Where the data lie stays known.
+            Some(erased) => match (row.payload, Payload::of(erased)) {
+                (Payload::Stored(_, id), Payload::Digest(digest)) => Payload::Stored(digest, id),
+                (_, payload) => payload,
+            },
+        };
+        Ok(Left::In { payload, masked })
+    }
+
+    /// Whether masks mean bytes of a request, and its data with zeroes there.
+    fn erased(
+        &self,
+        row: &Row,
+        data: &GetData<'_>,
+        mut counts: Option<&mut Vec<u64>>,
+    ) -> Result<(bool, Option<Vec<u8>>), DiffError> {
         let mut masked = false;
         let mut erased: Option<Vec<u8>> = None;
         for (place, one) in self.rules.iter().enumerate() {
@@ -231,15 +261,7 @@ impl SideRules {
                 counts[place] += u64::from(masks);
             }
         }
-        let payload = match &erased {
-            None => row.payload,
-            // Where the data lie stays known.
-            Some(erased) => match (row.payload, Payload::of(erased)) {
-                (Payload::Stored(_, id), Payload::Digest(digest)) => Payload::Stored(digest, id),
-                (_, payload) => payload,
-            },
-        };
-        Ok((Left::In { payload, masked }, erased))
+        Ok((masked, erased))
     }
 
     /// Whether a mask means bytes of a request, which are zeroes in `erased` then: its data, once they are known.
@@ -350,12 +372,6 @@ impl Understood {
         });
         wrong
     }
-}
-
-/// A block of a request, as if it were a request of its own.
-fn as_block(row: &Row, block: ByteRange, payload: Payload) -> Row {
-    let request = crate::request::Request { range: block, ..row.request };
-    Row { request, payload, ..row.clone() }
 }
 
 fn ended_well(row: &Row) -> bool {

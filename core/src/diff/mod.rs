@@ -12,6 +12,7 @@
 
 mod ahead;
 mod align;
+mod as_row;
 mod budget;
 pub mod canonical;
 mod compared;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::as_row::as_row;
 use super::compared::Compared;
 use super::error::DiffError;
 use super::ignore::{IgnoreRule, Left, Meant, RuleError, SideRules, asking};
@@ -186,9 +187,14 @@ impl Side for RuledSide<'_> {
     }
 
     fn compared_data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
-        let whole = self.inner.data(of)?;
-        if !of.masked || whole.is_none() {
-            return Ok(whole);
+        let Some(whole) = self.inner.data(of)? else { return Ok(None) };
+        if !of.masked {
+            return Ok(Some(whole));
+        }
+        let data = |_| Ok(Some(whole.clone()));
+        if !self.rules.masks_ask_rows() {
+            let masked = self.rules.masked(&as_row(of, &whole), &data)?;
+            return Ok(Some(masked.unwrap_or(whole)));
         }
         let mut kept = self.kept_for_data.lock().unwrap_or_else(PoisonError::into_inner);
         let usable = kept.take().filter(|cursor| cursor.next <= of.place);
@@ -197,13 +203,16 @@ impl Side for RuledSide<'_> {
             None => self.cursor()?,
         };
         let row = kept.insert(cursor).of(of)?;
-        let masked = self.rules.masked(&row, &|_| Ok(whole.clone()))?;
-        Ok(masked.or(whole))
+        let masked = self.rules.masked(&row, &data)?;
+        Ok(Some(masked.unwrap_or(whole)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
     use crate::diff::{BudgetRule, Does, Mask, measure};
     use crate::event::{MarkName, Payload, PayloadId};
@@ -218,6 +227,8 @@ mod tests {
         rows: Vec<Row>,
         data: Vec<Option<Bytes>>,
         marks: Vec<(MarkName, Nanos)>,
+        /// How often rows were begun.
+        begun: AtomicUsize,
     }
 
     impl World {
@@ -314,6 +325,7 @@ mod tests {
 
     impl RowSource for World {
         fn rows(&self, _: bool) -> Result<Box<dyn SideRows + Send + '_>, DiffError> {
+            self.begun.fetch_add(1, Relaxed);
             Ok(Box::new(EachRow(self.rows.clone().into_iter())))
         }
 
@@ -477,6 +489,25 @@ mod tests {
             wrong(&lacks, &[rule(Does::LeaveOut, text)]),
             "rule \"one\" asks for the data of request #20, and the trace does not have them"
         );
+    }
+
+    #[test]
+    fn rows_are_gone_over_again_only_for_masks_that_ask_for_more_than_is_compared() {
+        let world = three();
+        for (filter, times) in
+            [("", 0), ("write && len == 4 && payload[0] > 0", 0), ("lat < 1s", 2)]
+        {
+            let rules = [mask("2..6", filter)];
+            let side = RuledSide::new(&world, &world, &rules).unwrap();
+            let mut requests = side.requests(&Part::ALL).unwrap();
+            let first = requests.next_request().unwrap().unwrap();
+            let second = requests.next_request().unwrap().unwrap();
+            let before = world.begun.load(Relaxed);
+            let data = |of| side.compared_data(of).unwrap().unwrap();
+            assert_eq!(data(&second), &b"\0\0bb"[..], "{filter}");
+            assert_eq!(data(&first), &b"aa\0\0"[..], "{filter}");
+            assert_eq!(world.begun.load(Relaxed) - before, times, "{filter}");
+        }
     }
 
     #[test]
