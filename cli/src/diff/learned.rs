@@ -26,10 +26,10 @@ pub(crate) fn toml(learned: &Learned, devices: &[String]) -> String {
         );
     }
     if learned.flushes > 0 {
-        let flushes = counted(learned.flushes, "flush").replace("flushs", "flushes");
+        let flushes = counted(learned.flushes, "flush");
         let _ = writeln!(
             text,
-            "# No rule is proposed for {flushes} that only one of them has: epochs end with flushes."
+            "# No rule is proposed for {flushes} that differ or that only one of them has: epochs end with flushes."
         );
     }
     if !learned.presets.is_empty() {
