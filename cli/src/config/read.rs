@@ -247,6 +247,7 @@ impl Reader<'_> {
             does: mask.map_or(Does::LeaveOut, Does::Mask),
             filter: filter.map(|(text, _)| text.to_owned()),
             at: Some(self.source.at(known.place.start)),
+            preset: None,
         };
         let until = known.get("until").and_then(|value| day(value.get_ref()));
         self.config.rules.push(FileRule { rule, reason: reason.to_owned(), until });

@@ -121,7 +121,8 @@ impl Given {
         let filtered = |name: &str, does, text: &str| {
             Filter::anywhere(text).map_err(|error| wrong(name, &error.shown(text)))?;
             let filter = Some(text.to_owned());
-            Ok(IgnoreRule { name: format!("{name} {text}"), does, filter, at: None })
+            let name = format!("{name} {text}");
+            Ok(IgnoreRule { name, does, filter, at: None, preset: None })
         };
         for text in &self.filters {
             rules.push(filtered("--filter", Does::LookOnly, text)?);
@@ -146,6 +147,7 @@ impl Given {
                 does: Does::Mask(mask),
                 filter: filter.map(str::to_owned),
                 at: None,
+                preset: None,
             });
         }
         for preset in self.presets.iter().filter_map(|name| Preset::named(name)) {
@@ -202,10 +204,9 @@ pub(crate) fn unused(rules: &[IgnoreRule], meant: [&Meant; 2]) -> Vec<Warning> {
     for (place, rule) in rules.iter().enumerate() {
         let used =
             meant.iter().any(|meant| meant.by_rule.get(place).is_some_and(|count| *count > 0));
-        let preset = rule.name.split_once(": ").and_then(|(name, _)| Preset::named(name));
-        let name = preset.map_or(rule.name.as_str(), |preset| preset.name);
+        let name = rule.preset.unwrap_or(&rule.name);
         match told.iter_mut().find(|(known, at, _)| *known == name && *at == rule.at.as_ref()) {
-            Some((.., all)) if preset.is_some() => *all |= used,
+            Some((.., all)) if rule.preset.is_some() => *all |= used,
             _ => told.push((name, rule.at.as_ref(), used)),
         }
     }

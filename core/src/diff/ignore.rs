@@ -28,6 +28,8 @@ pub struct IgnoreRule {
     pub filter: Option<String>,
     /// Where it was read, as `FILE:LINE`; `None` if on the command line.
     pub at: Option<String>,
+    /// The preset that it is of.
+    pub preset: Option<&'static str>,
 }
 
 /// What a rule does with the requests that it means.

@@ -138,6 +138,7 @@ impl Preset {
                 does: Does::Mask(masked.bytes.parse::<Mask>()?),
                 filter: Some(masked.filter.to_owned()),
                 at: at.map(str::to_owned),
+                preset: Some(self.name),
             })
         };
         self.rules.iter().map(rule).collect()

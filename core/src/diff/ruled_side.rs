@@ -344,7 +344,7 @@ mod tests {
 
     fn rule(does: Does, filter: &str) -> IgnoreRule {
         let filter = (!filter.is_empty()).then(|| filter.to_owned());
-        IgnoreRule { name: "one".to_owned(), does, filter, at: None }
+        IgnoreRule { name: "one".to_owned(), does, filter, at: None, preset: None }
     }
 
     fn mask(bytes: &str, filter: &str) -> IgnoreRule {
