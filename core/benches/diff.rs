@@ -194,6 +194,8 @@ impl Outcome for Counts {
         self.different += 1;
         ControlFlow::Continue(())
     }
+
+    fn gave_up(&mut self, _: Place) {}
 }
 
 /// Compares two traces, and says how long it took, and how much of all cores, in seconds. The cores count what this did, whatever

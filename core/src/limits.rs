@@ -187,6 +187,10 @@ pub const FINDINGS_SLOW_MAX: usize = 1 << 10;
 /// Longest line of canonical text, in bytes: one has the names of all devices.
 pub const CANONICAL_LINE_BYTES_MAX: usize = 1 << 20;
 
+/// Epochs of a device that canonical text can tell of. One that ends so many has a text of more than 60 GB, and what is compared epoch by
+/// epoch need not go over more.
+pub const CANONICAL_EPOCHS_MAX: u64 = 1 << 32;
+
 /// Places at which two recordings of the same run differ that are kept in mind to propose rules.
 pub const LEARNED_MAX: usize = 1024;
 

@@ -2,11 +2,11 @@
 //!
 //! What a file says is `config`'s. Invariant: what is shown is what `diff` goes by, unless its command line says otherwise.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::Rule;
+use jiff::civil::Date;
 use serde_json::Value;
 
 use crate::clock;
@@ -70,7 +70,7 @@ impl ConfigArgs {
                     Some(file) => Config::at(&file)?,
                     None => Config::near(baseline.as_deref().unwrap_or(Path::new(FILE_NAME)))?,
                 };
-                let lines = shown(&config);
+                let lines = shown(&config, clock::today());
                 let mut out = printer.output();
                 let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
                 for (line, from) in lines {
@@ -99,16 +99,15 @@ fn check(file: Option<PathBuf>, printer: &Printer) -> Result<ExitCode, Failure> 
         Failure::new(format!("there is no {FILE_NAME} here or above"))
             .hint("blkreplay config check FILE")
     })?;
-    let text = fs::read_to_string(&file)
-        .map_err(|error| Failure::because(format!("cannot read {}", file.display()), error))?;
-    let faults = Config::faults(&file, &text);
-    if !faults.is_empty() {
-        for fault in &faults {
-            printer.error(&Failure::new(fault.as_str()));
+    let config = match Config::of(&file, &config::read_text(&file)?) {
+        Ok(config) => config,
+        Err(faults) => {
+            for fault in faults {
+                printer.error(&Failure::new(fault));
+            }
+            return Ok(ExitCode::Trouble);
         }
-        return Ok(ExitCode::Trouble);
-    }
-    let config = Config::at(&file)?;
+    };
     let (_, warnings) = config.in_force(clock::today()).map_err(Failure::of)?;
     for warning in warnings {
         match warning.at {
@@ -128,7 +127,7 @@ fn check(file: Option<PathBuf>, printer: &Printer) -> Result<ExitCode, Failure> 
 }
 
 /// Lines of TOML, each with where its value comes from.
-fn shown(config: &Config) -> Vec<(String, String)> {
+fn shown(config: &Config, today: Date) -> Vec<(String, String)> {
     fn line<T, U: Into<Value>>(
         name: &str,
         said: Option<&Said<T>>,
@@ -164,11 +163,21 @@ fn shown(config: &Config) -> Vec<(String, String)> {
         };
         let filter = rule.rule.filter.as_deref().unwrap_or("all requests");
         let name = Value::from(rule.rule.name.as_str());
-        lines.push((format!("# rule {name} {what} of {filter}"), at(rule.rule.at.as_ref())));
+        let until = rule.until.map_or_else(String::new, |until| {
+            let off = if until < today { ", and is off" } else { "" };
+            format!(", until {until}{off}")
+        });
+        let text = format!("# rule {name} {what} of {filter}{until}");
+        lines.push((text, at(rule.rule.at.as_ref())));
     }
     for budget in &config.budgets {
         let name = Value::from(budget.name.as_str());
-        let text = format!("# budget {name} {} {}", budget.metric, budget.limit());
+        let runs = if budget.depends_on_time() {
+            format!(", over {} runs a side", budget.runs)
+        } else {
+            String::new()
+        };
+        let text = format!("# budget {name} {} {}{runs}", budget.metric, budget.limit());
         lines.push((text, at(budget.at.as_ref())));
     }
     for suite in &config.suites {

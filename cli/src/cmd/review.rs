@@ -2,13 +2,12 @@
 //!
 //! Invariant: nothing changes but by a key; what is skipped waits on.
 
-use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::Which;
 
-use crate::config::{Config, FILE_NAME};
+use crate::config::{self, Config, FILE_NAME};
 use crate::diff::baselines::{self, Case};
 use crate::diff::pair::{self, Asked};
 use crate::diff::{accept, learned};
@@ -164,12 +163,13 @@ fn ignore(
     }
     let file = config.file.as_deref().unwrap_or(Path::new(FILE_NAME));
     let cannot = |error| Failure::because(format!("cannot change {}", config.name), error);
-    let mut text = fs::read_to_string(file).map_err(cannot)?;
+    let mut text = config::read_text(file)?;
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
     text.push_str(&rules);
-    if let Some(fault) = Config::faults(file, &text).into_iter().next() {
+    if let Err(faults) = Config::of(file, &text) {
+        let fault = faults.into_iter().next().unwrap_or_default();
         let what = format!("{} cannot take more rules: {fault}", config.name);
         return Err(Failure::new(what));
     }

@@ -76,14 +76,12 @@ impl TestArgs {
         let reports = self.report.reports(&Ci::of_environment(), read)?;
         let asked = asked(&config);
         let pairs: Vec<Pair> = cases.iter().map(|case| compared(case, &asked, printer)).collect();
-        let waiting = if accept::is_ci() { 0 } else { leave(&cases, &pairs)? };
         for pair in &pairs {
             super::diff::tell_trouble(pair, printer);
         }
         reports.write(&pairs, printer)?;
-        if waiting > 0 {
-            let files = counted(waiting, "file");
-            printer.hint(format_args!("blkreplay review  looks at {files} that wait"));
+        if !accept::is_ci() && leave(&cases, &pairs, printer) == Left::NotAll {
+            return Ok(ExitCode::Trouble);
         }
         Ok(match pairs.iter().map(Pair::exit_code).max() {
             Some(0) => ExitCode::Done,
@@ -109,18 +107,39 @@ fn compared(case: &Case, asked: &Asked, printer: &Printer) -> Pair {
     }
 }
 
-/// Leaves what differs beside its baseline, and takes away what waited there and is the same now. Gives how many wait.
-fn leave(cases: &[Case], pairs: &[Pair]) -> Result<u64, Failure> {
-    let mut waiting = 0;
+/// Whether all is beside the baselines that should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    All,
+    NotAll,
+}
+
+/// Leaves what differs beside its baseline, and takes away what waited there and is the same now; tells how many wait, and what
+/// could not be left.
+fn leave(cases: &[Case], pairs: &[Pair], printer: &Printer) -> Left {
+    let (mut waiting, mut left) = (0, Left::All);
     for (case, pair) in cases.iter().zip(pairs) {
         let pending = accept::pending(&case.baseline);
         let differs = pair.verdict() == Verdict::Different && case.only.is_none();
-        if differs || case.only == Some(Which::New) {
-            accept::put(&case.baseline, &case.new, &pending)?;
-            waiting += 1;
+        let waits = differs || case.only == Some(Which::New);
+        let done = if waits {
+            accept::put(&case.baseline, &case.new, &pending)
         } else if pair.verdict() == Verdict::Same {
-            accept::forget(&pending)?;
+            accept::forget(&pending)
+        } else {
+            Ok(())
+        };
+        match done {
+            Ok(()) => waiting += u64::from(waits),
+            Err(failure) => {
+                printer.error(&failure);
+                left = Left::NotAll;
+            }
         }
     }
-    Ok(waiting)
+    if waiting > 0 {
+        let files = counted(waiting, "file");
+        printer.hint(format_args!("blkreplay review  looks at {files} that wait"));
+    }
+    left
 }

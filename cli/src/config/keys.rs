@@ -3,7 +3,8 @@
 //! The only table of keys: the reader and its JSON Schema are made from it, and the book is held against it. Invariant: a key that is not here is an
 //! error.
 
-use blkreplay_core::diff::{Align, Barrier, PRESETS};
+use blkreplay_core::diff::{Align, Barrier, PRESETS, RUNS_MIN};
+use blkreplay_core::limits::DIFF_RUNS_A_SIDE_MAX;
 use serde_json::{Map, Value, json};
 
 /// What a key takes.
@@ -93,7 +94,7 @@ pub(crate) const BUDGET: [Key; 9] = [
     key("max-decrease-abs", Takes::Limit, "the same as a number"),
     key(
         "runs",
-        Takes::Count(5, 32),
+        Takes::Count(RUNS_MIN as u64, DIFF_RUNS_A_SIDE_MAX as u64),
         "runs a side that a budget on times takes; 5 if nothing is said",
     ),
 ];
@@ -123,7 +124,7 @@ impl Takes {
             Takes::Text => json!({"type": "string", "minLength": 1}),
             Takes::Word(words) => json!({"enum": words()}),
             Takes::Words(words) => json!({"type": "array", "items": {"enum": words()}}),
-            Takes::Limit => json!({"type": ["integer", "string"]}),
+            Takes::Limit => json!({"type": ["integer", "string"], "minimum": 0, "minLength": 1}),
             Takes::Count(least, most) => {
                 json!({"type": "integer", "minimum": least, "maximum": most})
             }

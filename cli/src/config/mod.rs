@@ -72,22 +72,9 @@ pub(crate) const NO_REASON: &str = "?";
 impl Config {
     /// What the file at `path` says.
     pub(crate) fn at(path: &Path) -> Result<Config, Failure> {
-        let name = shown(path);
-        let cannot = |error| Failure::because(format!("cannot read {name}"), error).coded("config");
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(cannot)?;
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
-        if bytes.len() as u64 > FILE_BYTES_MAX {
-            let what = format!("{name} has more than {FILE_BYTES_MAX} bytes");
-            return Err(Failure::new(what).coded("config"));
-        }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            Failure::new(format!("{name} is no UTF-8 at byte {at}")).coded("config")
-        })?;
-        read::read(path.to_owned(), &name, &text).map_err(|wrong| {
-            let more = wrong.len() - 1;
-            let first = wrong.into_iter().next().map(|wrong| wrong.to_string()).unwrap_or_default();
+        Config::of(path, &read_text(path)?).map_err(|faults| {
+            let more = faults.len() - 1;
+            let first = faults.into_iter().next().unwrap_or_default();
             let failure = Failure::new(first).coded("config");
             match more {
                 0 => failure,
@@ -99,12 +86,10 @@ impl Config {
         })
     }
 
-    /// All that is wrong with the text of a file.
-    pub(crate) fn faults(path: &Path, text: &str) -> Vec<String> {
-        match read::read(path.to_owned(), &shown(path), text) {
-            Ok(_) => Vec::new(),
-            Err(wrong) => wrong.iter().map(ToString::to_string).collect(),
-        }
+    /// What the text of a file says, or all that is wrong with it.
+    pub(crate) fn of(path: &Path, text: &str) -> Result<Config, Vec<String>> {
+        read::read(path.to_owned(), &shown(path), text)
+            .map_err(|wrong| wrong.iter().map(ToString::to_string).collect())
     }
 
     /// What the nearest file says, from the folder of `baseline` upwards; nothing, if there is none.
@@ -143,6 +128,23 @@ impl Config {
         }
         Ok((rules, warnings))
     }
+}
+
+/// The text of a file, which is not read further than one may be long.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    let name = shown(path);
+    let cannot = |error| Failure::because(format!("cannot read {name}"), error).coded("config");
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(cannot)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let what = format!("{name} has more than {FILE_BYTES_MAX} bytes");
+        return Err(Failure::new(what).coded("config"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(format!("{name} is no UTF-8 at byte {at}")).coded("config")
+    })
 }
 
 /// The nearest file, from the folder of `baseline` upwards.

@@ -22,7 +22,7 @@ pub(crate) const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Reads what a file says. `name` is how it is called in messages.
 pub(crate) fn read(file: PathBuf, name: &str, text: &str) -> Result<Config, Vec<Wrong>> {
-    let source = Text { name, text };
+    let source = Text::new(name, text);
     let table = DeTable::parse(text).map_err(|error| {
         let place = error.span().unwrap_or(0..0);
         vec![source.wrong(format!("this is no TOML: {}", error.message()), place, "")]
@@ -247,6 +247,7 @@ impl Reader<'_> {
             does: mask.map_or(Does::LeaveOut, Does::Mask),
             filter: filter.map(|(text, _)| text.to_owned()),
             at: Some(self.source.at(known.place.start)),
+            preset: None,
         };
         let until = known.get("until").and_then(|value| day(value.get_ref()));
         self.config.rules.push(FileRule { rule, reason: reason.to_owned(), until });
@@ -278,17 +279,18 @@ impl Reader<'_> {
             ("max-increase", "max-increase-abs", Way::Up),
             ("max-decrease", "max-decrease-abs", Way::Down),
         ] {
-            let given: Vec<_> =
-                [part, number].into_iter().filter_map(|name| limit(&known, name)).collect();
-            let texts: Vec<_> = given.iter().map(|(text, _)| text.as_str()).collect();
-            let Some((_, place)) = given.first() else { continue };
-            match Bound::change(&texts, way) {
-                Ok(bound) => bounds.push((bound, place.clone())),
-                Err((which, error)) => {
-                    let (text, place) = &given[which];
-                    self.wrong_limit(text, place.clone(), &error);
+            let mut changes = Vec::new();
+            let reads: [(&str, ReadBound); 2] = [(part, Bound::part), (number, Bound::more)];
+            for (name, read) in reads {
+                if let Some((text, place)) = limit(&known, name) {
+                    match read(&text, way) {
+                        Ok(bound) => changes.push((bound, place)),
+                        Err(error) => self.wrong_limit(&text, place, &error),
+                    }
                 }
             }
+            let both = |(one, place): (Bound, _), (other, _)| (one.and(other), place);
+            bounds.extend(changes.into_iter().reduce(both));
         }
         if bounds.is_empty() {
             let label = "one of max, min, max-increase, max-increase-abs, max-decrease, max-decrease-abs is expected";
@@ -350,6 +352,9 @@ impl Reader<'_> {
         }
     }
 }
+
+/// Reads a limit that is written without its sign.
+type ReadBound = fn(&str, Way) -> Result<Bound, QueryError>;
 
 /// A limit as it is written in a budget.
 fn limit(known: &Known<'_>, name: &str) -> Option<(String, Range<usize>)> {

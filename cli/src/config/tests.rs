@@ -154,6 +154,15 @@ fn what_is_wrong_is_told_whatever_it_is() {
         (format!("{budget}metric = \"p99(lat)\"\nmax = 5\n"), "a span of time and a number"),
         (format!("{budget}metric = \"count()\"\nmax = \"5%\"\n"), "a part of a hundred of what?"),
         (format!("{budget}metric = \"count()\"\nmax-increase = \"+5%\"\n"), "cannot stand here"),
+        (
+            format!("{budget}metric = \"count()\"\nmax-increase = \"5\"\n"),
+            "this is no part of base",
+        ),
+        (
+            format!("{budget}metric = \"p99(lat)\"\nmax-decrease = \"200us\"\n"),
+            "this is no part of base",
+        ),
+        (format!("{budget}metric = \"count()\"\nmax-increase-abs = \"5%\"\n"), "this is no number"),
         (format!("{budget}metric = \"count()\"\nmax = -5\n"), "`max` takes a number"),
         (
             format!("{budget}metric = \"count()\"\nmax = 5\nruns = 2\n"),

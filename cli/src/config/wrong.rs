@@ -6,10 +6,12 @@ use std::ops::Range;
 use blkreplay_core::query::QueryError;
 
 /// A file's name and its text.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Text<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) text: &'a str,
+    name: &'a str,
+    body: &'a str,
+    /// Where the lines behind the first begin.
+    starts: Vec<usize>,
 }
 
 /// Something that is wrong.
@@ -25,11 +27,15 @@ pub(crate) struct Wrong {
     help: Option<String>,
 }
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    pub(crate) fn new(name: &'a str, text: &'a str) -> Text<'a> {
+        let starts = text.match_indices('\n').map(|(newline, _)| newline + 1).collect();
+        Text { name, body: text, starts }
+    }
+
     /// The line of a place, from 1.
-    pub(crate) fn line(&self, place: usize) -> usize {
-        let before = self.text.get(..place).unwrap_or(self.text);
-        before.bytes().filter(|byte| *byte == b'\n').count() + 1
+    fn line(&self, place: usize) -> usize {
+        self.starts.partition_point(|start| *start <= place) + 1
     }
 
     /// `FILE:LINE` of a place.
@@ -39,14 +45,13 @@ impl Text<'_> {
 
     /// Something that is wrong there.
     pub(crate) fn wrong(&self, what: impl Into<String>, place: Range<usize>, label: &str) -> Wrong {
-        let start = self.text.get(..place.start).and_then(|text| text.rfind('\n'));
-        let start = start.map_or(0, |newline| newline + 1);
-        let rest = self.text.get(start..).unwrap_or_default();
-        let line = rest.lines().next().unwrap_or_default();
-        let column = self.text.get(start..place.start).map_or(0, |text| text.chars().count());
-        let end = place.end.min(start + line.len()).max(place.start);
-        let width = self.text.get(place.start..end).map_or(1, |text| text.chars().count());
         let number = self.line(place.start);
+        let start = number.checked_sub(2).map_or(0, |before| self.starts[before]);
+        let rest = self.body.get(start..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default();
+        let column = self.body.get(start..place.start).map_or(0, |text| text.chars().count());
+        let end = place.end.min(start + line.len()).max(place.start);
+        let width = self.body.get(place.start..end).map_or(1, |text| text.chars().count());
         let margin = " ".repeat(number.to_string().len());
         let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let at = format!("{}:{number}:{}", self.name, column + 1);
@@ -65,7 +70,7 @@ impl Text<'_> {
         error: &QueryError,
     ) -> Wrong {
         // Where the string stands as it means, the caret can stand below the very word.
-        let raw = self.text.get(place.clone()).unwrap_or_default();
+        let raw = self.body.get(place.clone()).unwrap_or_default();
         let quotes = if raw.starts_with("\"\"\"") || raw.starts_with("'''") { 3 } else { 1 };
         let inner = raw.get(quotes..raw.len().saturating_sub(quotes));
         let exact = if inner == Some(value) && !value.contains('\n') {

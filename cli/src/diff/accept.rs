@@ -4,7 +4,7 @@
 //! unless somebody said that it may be.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use blkreplay_core::diff;
 use blkreplay_core::open::Found;
 
 use super::pair::survey;
-use super::{texts, trouble};
+use super::{texts, whole};
 use crate::canonical_lines;
 use crate::failure::Failure;
 use crate::input::{self, Input};
@@ -59,14 +59,23 @@ pub(super) fn is_pending(name: &OsStr) -> bool {
 
 /// Writes to `to` what `baseline` would be of `new`; `to` may be the baseline.
 pub(crate) fn put(baseline: &Path, new: &Path, to: &Path) -> Result<(), Failure> {
-    let wants_text = match baseline.try_exists() {
-        Ok(true) => texts::is_text(baseline)?,
-        _ => baseline.extension() == Some(OsStr::new("txt")),
+    let is_there = baseline.try_exists().unwrap_or(false);
+    let wants_text = if is_there {
+        texts::is_text(baseline)?
+    } else {
+        baseline.extension() == Some(OsStr::new("txt"))
     };
     let is_text = texts::is_text(new)?;
     if is_text && !wants_text {
-        let what = format!("{} is a trace, and {} is text", baseline.display(), new.display());
-        return Err(Failure::new(what).hint("a text has not all that a trace has"));
+        let (name, text) = (baseline.display(), input::name(new));
+        let text = text.display();
+        return Err(if is_there {
+            Failure::new(format!("{name} is a trace, and {text} is text"))
+                .hint("a text has not all that a trace has")
+        } else {
+            Failure::new(format!("{text} is text, and by its name {name} would be a trace"))
+                .hint("a baseline that is text has a name that ends with .txt")
+        });
     }
     refuse_damage(new, is_text)?;
     let cannot =
@@ -109,9 +118,7 @@ fn stopped(stop: Stop, new: &Path, to: &Path) -> Failure {
 fn refuse_damage(new: &Path, is_text: bool) -> Result<(), Failure> {
     let name = input::name(new).display().to_string();
     if is_text {
-        let file = File::open(new)
-            .map_err(|error| Failure::because(format!("cannot open {name}"), error))?;
-        return diff::survey_text(BufReader::new(file))
+        return diff::survey_text(BufReader::new(Input::open(new)?))
             .map(|_| ())
             .map_err(|error| Failure::because(format!("{name} is not canonical text"), error));
     }
@@ -119,10 +126,7 @@ fn refuse_damage(new: &Path, is_text: bool) -> Result<(), Failure> {
     if kind == Found::QemuLog {
         return Ok(());
     }
-    match survey(new)?.loss {
-        Some(loss) => Err(trouble::not_whole(Some(new), &name, &loss)),
-        None => Ok(()),
-    }
+    whole::refuse_loss(&survey(new)?, new)
 }
 
 /// Takes away what waited for a baseline.

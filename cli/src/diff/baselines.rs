@@ -4,11 +4,14 @@
 //! a new trace without a baseline is found as well. Invariant: every file that either side has is in one case.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::Which;
 
+use super::accept;
 use crate::config::{Config, SuiteRule};
 use crate::failure::Failure;
 
@@ -30,41 +33,67 @@ pub(crate) struct Case {
 /// All cases of all suites.
 pub(crate) fn cases(config: &Config) -> Result<Vec<Case>, Failure> {
     let folder = folder(config);
-    let mut cases = BTreeMap::new();
+    let mut cases = Cases::default();
     for suite in &config.suites {
-        let before = cases.len();
-        for (baseline, name) in matches(&folder, &suite.glob)? {
+        let found = matches(&folder, &suite.glob)?;
+        let mut is_empty = found.is_empty();
+        for (baseline, name) in found {
             let new = folder.join(suite.new.replace("{name}", &name));
             let only = (!new.is_file()).then_some(Which::Base);
-            cases.insert(baseline.clone(), Case { baseline, new, only });
+            cases.add(Case { baseline, new, only }, suite)?;
         }
         if let Some(glob) = reverse(suite) {
             for (new, name) in matches(&folder, &glob)? {
+                is_empty = false;
                 let baseline = folder.join(suite.glob.replacen('*', &name, 1));
-                let only = Some(Which::New);
-                cases.entry(baseline.clone()).or_insert(Case { baseline, new, only });
+                cases.add(Case { baseline, new, only: Some(Which::New) }, suite)?;
             }
         }
-        if cases.len() == before {
+        if is_empty {
             let what = format!("{}: no file is as {} or as {}", suite.at, suite.glob, suite.new);
             return Err(Failure::new(what).coded("empty"));
         }
     }
-    Ok(cases.into_values().collect())
+    Ok(cases.all())
 }
 
 /// What waits for a baseline, in the order of names.
 pub(crate) fn waiting(config: &Config) -> Result<Vec<Case>, Failure> {
     let folder = folder(config);
-    let mut cases = BTreeMap::new();
+    let mut cases = Cases::default();
     for suite in &config.suites {
+        let takes_pending = accept::is_pending(OsStr::new(&suite.glob));
         for (new, _) in matches(&folder, &format!("{}.new", suite.glob))? {
             let baseline = new.with_extension("");
-            let only = (!baseline.is_file()).then_some(Which::New);
-            cases.insert(baseline.clone(), Case { baseline, new, only });
+            if takes_pending || !accept::is_pending(baseline.as_os_str()) {
+                let only = (!baseline.is_file()).then_some(Which::New);
+                cases.add(Case { baseline, new, only }, suite)?;
+            }
         }
     }
-    Ok(cases.into_values().collect())
+    Ok(cases.all())
+}
+
+/// Cases by their baselines, each with where its suite was written.
+#[derive(Default)]
+struct Cases<'a>(BTreeMap<PathBuf, (Case, &'a str)>);
+
+impl<'a> Cases<'a> {
+    /// Adds a case of a suite. That of a baseline is not changed by its new trace; of two suites it is refused.
+    fn add(&mut self, case: Case, suite: &'a SuiteRule) -> Result<(), Failure> {
+        let at = suite.at.as_str();
+        let baseline = case.baseline.display().to_string();
+        let (_, other) = self.0.entry(case.baseline.clone()).or_insert((case, at));
+        if *other != at {
+            let what = format!("{baseline} is of two suites: {other} and {at}");
+            return Err(Failure::new(what).hint("one of them can have other folders, or names"));
+        }
+        Ok(())
+    }
+
+    fn all(self) -> Vec<Case> {
+        self.0.into_values().map(|(case, _)| case).collect()
+    }
 }
 
 /// The folder of the file, from which paths in it count, as it is told.
@@ -105,28 +134,44 @@ fn walk(
         return walk(next, rest, depth, found);
     }
     let place = if here.as_os_str().is_empty() { Path::new(".") } else { &here };
+    let cannot =
+        |error| Failure::because(format!("cannot read the folder {}", place.display()), error);
     let entries = match fs::read_dir(place) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            let what = format!("cannot read the folder {}", place.display());
-            return Err(Failure::because(what, error));
+        // A file has no files below.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(());
         }
+        Err(error) => return Err(cannot(error)),
     };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
-        let path = here.join(name);
-        if *part == "**" {
-            if path.is_dir() && depth < DEPTH_MAX {
-                walk(path, parts, depth + 1, found)?;
-            }
+    for entry in entries {
+        let file_name = entry.map_err(cannot)?.file_name();
+        let name = file_name.to_string_lossy();
+        if name.starts_with('.') {
             continue;
         }
-        let Some(star) = fits(part, name) else { continue };
+        let path = here.join(&file_name);
+        if *part == "**" {
+            if !path.is_dir() {
+                continue;
+            }
+            if depth == DEPTH_MAX {
+                let what = format!("{} lies more than {DEPTH_MAX} folders deep", path.display());
+                return Err(Failure::new(what));
+            }
+            walk(path, parts, depth + 1, found)?;
+            continue;
+        }
+        let Some(star) = fits(part, &name) else { continue };
         if !rest.is_empty() {
             walk(path, rest, depth, found)?;
-        } else if path.is_file() {
+        } else if path.is_file() && is_meant(part, &file_name) {
+            if file_name.to_str().is_none() {
+                let what = format!("the name of {} is no UTF-8", path.display());
+                return Err(
+                    Failure::new(what).hint("name it otherwise, or let the glob not mean it")
+                );
+            }
             if found.len() == FILES_MAX {
                 let what = format!("more than {FILES_MAX} files below {}", place.display());
                 return Err(Failure::new(what));
@@ -136,6 +181,11 @@ fn walk(
     }
     // Of `**`, no folder at all is one way.
     if *part == "**" { walk(here, rest, depth, found) } else { Ok(()) }
+}
+
+/// Whether a name that fits is meant: what waits for a baseline is none, unless the glob says so.
+fn is_meant(part: &str, name: &OsStr) -> bool {
+    accept::is_pending(OsStr::new(part)) || !accept::is_pending(name)
 }
 
 /// Whether a name is as a part of a glob says, and what its first `*` stands for; all of the name if it has none.
@@ -198,10 +248,29 @@ mod tests {
         }
     }
 
-    fn config(folder: &Path, glob: &str, new: &str) -> Config {
-        let suite = SuiteRule { glob: glob.into(), new: new.into(), at: "a.toml:1".into() };
+    fn config(folder: &Path, suites: &[(&str, &str)]) -> Config {
+        let suites = suites.iter().zip(1..).map(|((glob, new), line)| SuiteRule {
+            glob: (*glob).to_owned(),
+            new: (*new).to_owned(),
+            at: format!("a.toml:{line}"),
+        });
         let name = folder.join("blkreplay.toml").display().to_string();
-        Config { name, suites: vec![suite], ..Config::default() }
+        Config { name, suites: suites.collect(), ..Config::default() }
+    }
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    fn wrong(folder: &tempfile::TempDir, suites: &[(&str, &str)]) -> String {
+        let error = cases(&config(folder.path(), suites)).unwrap_err().to_string();
+        error.replace(&format!("{}/", folder.path().display()), "")
     }
 
     fn names(
@@ -215,9 +284,7 @@ mod tests {
 
     #[test]
     fn baselines_and_new_traces_are_paired_by_name_and_none_is_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path();
-        for file in [
+        let folder = folder(&[
             "base/a.blkr",
             "base/b.blkr",
             "base/b.blkr.new",
@@ -225,12 +292,9 @@ mod tests {
             "new/a.blkr",
             "new/d.blkr",
             "base/deep/e.blkr",
-        ] {
-            let path = folder.join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
-        }
-        let one = config(folder, "base/*.blkr", "new/{name}.blkr");
+        ]);
+        let folder = folder.path();
+        let one = config(folder, &[("base/*.blkr", "new/{name}.blkr")]);
         let name = |name: &str| name.to_owned();
         assert_eq!(
             names(cases(&one), folder),
@@ -244,9 +308,52 @@ mod tests {
             names(waiting(&one), folder),
             [(name("base/b.blkr"), name("base/b.blkr.new"), None)]
         );
-        let deep = config(folder, "base/**/*.blkr", "new/{name}.blkr");
+        let deep = config(folder, &[("base/**/*.blkr", "new/{name}.blkr")]);
         assert_eq!(names(cases(&deep), folder).len(), 3, "a, b and e");
-        let none = config(folder, "nowhere/*.blkr", "no/{name}.blkr");
+        let none = config(folder, &[("nowhere/*.blkr", "no/{name}.blkr")]);
         assert!(cases(&none).unwrap_err().to_string().starts_with("a.toml:1: no file is as"));
+    }
+
+    #[test]
+    fn what_waits_for_a_baseline_is_none_unless_the_glob_says_so() {
+        let folder = folder(&["base/a", "base/a.new", "base/a.new.new", "now/a", "now/a.new"]);
+        let folder = folder.path();
+        let name = |name: &str| name.to_owned();
+        let one = config(folder, &[("base/*", "now/{name}")]);
+        assert_eq!(names(cases(&one), folder), [(name("base/a"), name("now/a"), None)]);
+        assert_eq!(names(waiting(&one), folder), [(name("base/a"), name("base/a.new"), None)]);
+        let pending = config(folder, &[("base/*.new", "now/{name}.blkr")]);
+        let found = names(cases(&pending), folder).into_iter().map(|(baseline, ..)| baseline);
+        assert_eq!(found.collect::<Vec<_>>(), ["base/a.new", "base/a.new.new"]);
+    }
+
+    #[test]
+    fn of_two_suites_each_counts_its_own_files_and_a_baseline_is_of_one_of_them() {
+        let folder = folder(&["base/a", "base/b", "now/a", "now/b"]);
+        let both = [("base/*", "now/{name}"), ("base/b", "now/b")];
+        assert_eq!(wrong(&folder, &both), "base/b is of two suites: a.toml:1 and a.toml:2");
+        let apart = config(folder.path(), &[("base/a", "now/a"), ("base/b", "now/b")]);
+        assert_eq!(cases(&apart).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_file_where_a_folder_could_be_has_nothing_below() {
+        let folder = folder(&["base/plain", "base/deep/a", "now/a"]);
+        let found = cases(&config(folder.path(), &[("base/*/a", "now/a")])).unwrap();
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_trouble() {
+        let folder = folder(&["base/a", "now/a"]);
+        let top = folder.path();
+        let name = std::os::unix::ffi::OsStrExt::from_bytes(b"x\xff");
+        fs::write(top.join("base").join::<&OsStr>(name), "").unwrap();
+        let said = wrong(&folder, &[("base/*", "now/{name}")]);
+        assert!(said.contains("the name of base/x") && said.contains("is no UTF-8"), "{said}");
+        assert_eq!(cases(&config(top, &[("base/a", "now/a")])).unwrap().len(), 1);
+        std::os::unix::fs::symlink(top.join("now"), top.join("now/loop")).unwrap();
+        let said = wrong(&folder, &[("now/**/a", "base/a")]);
+        assert!(said.ends_with("lies more than 16 folders deep"), "{said}");
     }
 }

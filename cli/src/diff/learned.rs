@@ -11,6 +11,9 @@ use serde_json::Value;
 use crate::config::NO_REASON;
 use crate::words::counted;
 
+/// Which requests bytes are masked of.
+const HAS_DATA: &str = "has(payload)";
+
 /// The file that would ignore what was learned. `devices` are names, if there are several.
 pub(crate) fn toml(learned: &Learned, devices: &[String]) -> String {
     // Writing to a string cannot fail.
@@ -23,10 +26,10 @@ pub(crate) fn toml(learned: &Learned, devices: &[String]) -> String {
         );
     }
     if learned.flushes > 0 {
-        let flushes = counted(learned.flushes, "flush").replace("flushs", "flushes");
+        let flushes = counted(learned.flushes, "flush");
         let _ = writeln!(
             text,
-            "# No rule is proposed for {flushes} that only one of them has: epochs end with flushes."
+            "# No rule is proposed for {flushes} that differ or that only one of them has: epochs end with flushes."
         );
     }
     if !learned.presets.is_empty() {
@@ -68,7 +71,9 @@ fn rule(proposal: &Proposal, devices: &[String], reason: &str) -> String {
         Ignores::Bytes(ranges) => {
             let ranges: Vec<_> = ranges.iter().map(range).collect();
             let ranges = ranges.join(", ");
-            (format!("bytes {ranges}"), device, Some(ranges))
+            // Of what has no data, as reads of most recordings, none can be masked.
+            let filter = device.into_iter().chain([HAS_DATA.to_owned()]).collect::<Vec<_>>();
+            (format!("bytes {ranges}"), Some(filter.join(" && ")), Some(ranges))
         }
         Ignores::Requests(operation, at) => {
             let (offset, length) = (at.offset, at.length);

@@ -275,7 +275,7 @@ pub(super) fn under_rules(
 fn judged(paths: [&Path; 2], asked: &Asked, settled: &Settled) -> Result<Vec<Budgeted>, Failure> {
     let alone = paths.map(|path| vec![path.to_owned()]);
     let runs = if asked.runs.iter().all(Vec::is_empty) { &alone } else { &asked.runs };
-    ruled::judge(settled, [&runs[0], &runs[1]], asked.damage)
+    ruled::judge(settled, [&runs[0], &runs[1]])
 }
 
 /// Compares two sides, whatever they are.
@@ -356,6 +356,10 @@ impl diff::Outcome for Watched {
     fn difference(&mut self, difference: diff::Difference) -> std::ops::ControlFlow<()> {
         self.see(1);
         self.gatherer.difference(difference)
+    }
+
+    fn gave_up(&mut self, place: diff::Place) {
+        self.gatherer.gave_up(place);
     }
 }
 

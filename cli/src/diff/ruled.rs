@@ -8,9 +8,9 @@ use blkreplay_core::diff::{
     self, BudgetError, Budgeted, DiffError, RowSource, RuledSide, Side, TraceRows, Which,
 };
 
-use super::pair::opener;
+use super::pair::{opener, survey};
 use super::settle::{self, Settled};
-use super::{texts, trouble};
+use super::{texts, trouble, whole};
 use crate::failure::Failure;
 use crate::output::diff::Pair;
 use crate::trace::Damage;
@@ -46,18 +46,15 @@ pub(super) fn under<T>(
 }
 
 /// Judges runs of both sides by budgets.
-pub(super) fn judge(
-    settled: &Settled,
-    runs: [&[PathBuf]; 2],
-    damage: Damage,
-) -> Result<Vec<Budgeted>, Failure> {
+pub(super) fn judge(settled: &Settled, runs: [&[PathBuf]; 2]) -> Result<Vec<Budgeted>, Failure> {
     if settled.budgets.is_empty() {
         return Ok(Vec::new());
     }
     let measured = |side: &[PathBuf]| {
         let run = |path: &PathBuf| {
-            let measured =
-                rows(path, damage).and_then(|rows| diff::measure(&settled.budgets, rows.as_ref()));
+            refuse_part(path)?;
+            let measured = rows(path, Damage::Refused)
+                .and_then(|rows| diff::measure(&settled.budgets, rows.as_ref()));
             measured.map_err(|error| {
                 trouble::of_comparison(error.of(Which::Base), [path.as_path(), path.as_path()])
             })
@@ -70,6 +67,15 @@ pub(super) fn judge(
         budget.judge(&of(0), &of(1)).map_err(|error| too_few(error, budget))
     };
     settled.budgets.iter().enumerate().map(judge).collect()
+}
+
+/// Refuses a run that is not whole: it would have cost more.
+fn refuse_part(path: &Path) -> Result<(), Failure> {
+    if texts::is_text(path)? {
+        return Ok(());
+    }
+    whole::refuse_loss(&survey(path)?, path)
+        .map_err(|failure| failure.hint("a budget is of whole runs"))
 }
 
 fn too_few(error: BudgetError, budget: &diff::BudgetRule) -> Failure {

@@ -91,10 +91,11 @@ impl Given {
             None if input::is_stdin(baseline) => Config::near(Path::new(config::FILE_NAME))?,
             None => Config::near(baseline)?,
         };
-        let (mut rules, warnings) = config.in_force(today).map_err(Failure::of)?;
+        let (mut rules, mut warnings) = config.in_force(today).map_err(Failure::of)?;
         let mut budgets = config.budgets.clone();
         if self.strict {
             rules.clear();
+            warnings.clear();
         }
         rules.extend(self.typed_rules()?);
         budgets.extend(self.typed_budgets()?);
@@ -128,45 +129,50 @@ impl Given {
 
     fn rule(&self, config: &Config) -> Result<Rule, Failure> {
         let default = Rule::default();
-        let said = config.align.as_ref().map(|said| said.value);
-        let align = self.align.or(said).unwrap_or(default.align);
-        let (mut align, mut ignore) = match (self.strict, self.loose) {
-            (true, _) => (Align::Order, Vec::new()),
-            (_, true) => (Align::Key, vec!["payload"]),
-            _ => (align, Vec::new()),
-        };
         let file = config.ignore.as_ref().filter(|_| !self.strict);
-        ignore.extend(file.into_iter().flat_map(|said| said.value.iter().map(String::as_str)));
-        ignore.extend(self.ignore.iter().map(String::as_str));
+        let file = file.map(|said| said.value.as_slice()).unwrap_or_default();
         let mut facts = Facts::ALL;
-        for name in ignore {
-            match name {
+        for name in file.iter().chain(&self.ignore) {
+            match name.as_str() {
                 "payload" => facts = facts.without(Fact::Payload),
                 "result" => facts = facts.without(Fact::Result),
                 "flags" => facts = facts.without(Fact::Flags),
                 "len" => facts = facts.without(Fact::Length),
-                "order" => match align {
-                    Align::Epoch | Align::Key => align = Align::Key,
-                    other => {
-                        let what =
-                            format!("--align {} is about order, which is ignored", other.name());
-                        return Err(Failure::new(what)
-                            .coded("rule")
-                            .hint("--align key  compares what was asked, whatever the order"));
-                    }
-                },
-                // Never compared.
+                // What is never compared, and the order, which is the alignment's.
                 _ => {}
             }
+        }
+        if self.loose {
+            facts = facts.without(Fact::Payload);
         }
         let window = config.window.as_ref().map(|said| said.value);
         let barrier = config.barrier.as_ref().map(|said| said.value);
         Ok(Rule {
-            align,
+            align: self.align(config, file)?,
             facts,
             barrier: self.barrier.or(barrier).unwrap_or(default.barrier),
             window: self.window.or(window).unwrap_or(default.window),
         })
+    }
+
+    /// How requests are paired. What is typed of it, an alignment or that order is ignored, wins over what the file says of either.
+    fn align(&self, config: &Config, ignored_by_file: &[String]) -> Result<Align, Failure> {
+        let typed = match (self.strict, self.loose) {
+            (true, _) => Some(Align::Order),
+            (_, true) => Some(Align::Key),
+            _ => self.align,
+        };
+        let ignores_order = |names: &[String]| names.iter().any(|name| name == "order");
+        match (typed, ignores_order(&self.ignore)) {
+            (Some(align), true) => without_order(align),
+            (Some(align), false) => Ok(align),
+            (None, true) => Ok(Align::Key),
+            (None, false) => {
+                let said = config.align.as_ref().map(|said| said.value);
+                let align = said.unwrap_or(Rule::default().align);
+                if ignores_order(ignored_by_file) { without_order(align) } else { Ok(align) }
+            }
+        }
     }
 
     fn typed_rules(&self) -> Result<Vec<IgnoreRule>, Failure> {
@@ -174,7 +180,8 @@ impl Given {
         let filtered = |name: &str, does, text: &str| {
             Filter::anywhere(text).map_err(|error| wrong(name, &error.shown(text)))?;
             let filter = Some(text.to_owned());
-            Ok(IgnoreRule { name: format!("{name} {text}"), does, filter, at: None })
+            let name = format!("{name} {text}");
+            Ok(IgnoreRule { name, does, filter, at: None, preset: None })
         };
         for text in &self.filters {
             rules.push(filtered("--filter", Does::LookOnly, text)?);
@@ -199,6 +206,7 @@ impl Given {
                 does: Does::Mask(mask),
                 filter: filter.map(str::to_owned),
                 at: None,
+                preset: None,
             });
         }
         for preset in self.presets.iter().filter_map(|name| Preset::named(name)) {
@@ -223,6 +231,19 @@ pub(super) fn put(
     words: &mut Vec<String>,
 ) {
     words.extend(values.into_iter().map(|value| format!("{option} {}", shell_word(value))));
+}
+
+/// An alignment where order is ignored.
+fn without_order(align: Align) -> Result<Align, Failure> {
+    match align {
+        Align::Epoch | Align::Key => Ok(Align::Key),
+        other => {
+            let what = format!("--align {} is about order, which is ignored", other.name());
+            Err(Failure::new(what)
+                .coded("rule")
+                .hint("--align key  compares what was asked, whatever the order"))
+        }
+    }
 }
 
 fn wrong(option: &str, shown: &str) -> Failure {
@@ -273,10 +294,9 @@ pub(crate) fn unused(rules: &[IgnoreRule], meant: [&Meant; 2]) -> Vec<Warning> {
     for (place, rule) in rules.iter().enumerate() {
         let used =
             meant.iter().any(|meant| meant.by_rule.get(place).is_some_and(|count| *count > 0));
-        let preset = rule.name.split_once(": ").and_then(|(name, _)| Preset::named(name));
-        let name = preset.map_or(rule.name.as_str(), |preset| preset.name);
+        let name = rule.preset.unwrap_or(&rule.name);
         match told.iter_mut().find(|(known, at, _)| *known == name && *at == rule.at.as_ref()) {
-            Some((.., all)) if preset.is_some() => *all |= used,
+            Some((.., all)) if rule.preset.is_some() => *all |= used,
             _ => told.push((name, rule.at.as_ref(), used)),
         }
     }

@@ -60,7 +60,8 @@ fn refuse_no_data(survey: &Survey, path: &Path, rule: &Rule) -> Result<(), Failu
     Ok(())
 }
 
-fn refuse_loss(survey: &Survey, path: &Path) -> Result<(), Failure> {
+/// Refuses a trace that is not whole.
+pub(super) fn refuse_loss(survey: &Survey, path: &Path) -> Result<(), Failure> {
     let name = input::name(path).display().to_string();
     if let Some(loss) = &survey.loss {
         return Err(trouble::not_whole(Some(path), &name, loss));

@@ -17,7 +17,7 @@ pub const RUNS_DEFAULT: usize = 5;
 pub const RUNS_MIN: usize = 5;
 
 /// Up to which likelihood a change is not taken for chance.
-pub const SIGNIFICANT: f64 = 0.05;
+const SIGNIFICANT: f64 = 0.05;
 
 /// How much a trace may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,9 +8,11 @@
 //!
 //! Knows no files. Invariant: what is read of a line that was written compares the same as the row it was written of.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::event::{CompletionFlags, Payload};
+use crate::limits::CANONICAL_EPOCHS_MAX;
 use crate::request::{Errno, Flags, Operation, Request};
 use crate::rows::Row;
 use crate::units::ByteRange;
@@ -68,8 +70,17 @@ pub fn devices_line(names: &[String]) -> Option<String> {
 
 /// The names that such a line has.
 pub fn read_devices(line: &str) -> Result<Option<Vec<String>>, LineError> {
-    let Some(names) = line.strip_prefix(DEVICES_LINE) else { return Ok(None) };
-    names.split(' ').filter(|name| !name.is_empty()).map(name).collect::<Result<_, _>>().map(Some)
+    let names = line.strip_prefix(DEVICES_LINE).and_then(|names| names.strip_prefix(' '));
+    let Some(names) = names else { return Ok(None) };
+    let mut known = HashSet::new();
+    let device = |word: &str| {
+        let device = name(word)?;
+        if !known.insert(device.clone()) {
+            return Err(wrong(word, "a name that no other device has"));
+        }
+        Ok(device)
+    };
+    names.split(' ').filter(|name| !name.is_empty()).map(device).collect::<Result<_, _>>().map(Some)
 }
 
 /// The line of a row. `device` is the name of its device, where there are several.
@@ -112,6 +123,7 @@ pub fn read(line: &str, named: bool) -> Result<Line, LineError> {
         .strip_prefix('e')
         .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|digits| digits.parse().ok())
+        .filter(|epoch| *epoch < CANONICAL_EPOCHS_MAX)
         .ok_or_else(|| wrong(epoch, "an epoch, as e000"))?;
     let operation = next("an operation")?;
     let operation = Operation::NAMES
@@ -138,6 +150,9 @@ pub fn read(line: &str, named: bool) -> Result<Line, LineError> {
         "ok" => Some(Ok(())),
         errno => Some(Err(errno.parse().map_err(|_| wrong(errno, "ok, - or an errno"))?)),
     };
+    if result.is_none() && ends != CompletionFlags::default() {
+        return Err(wrong(word, "how a request ended that was undelivered or refused"));
+    }
     if let Some(more) = words.next() {
         return Err(LineError::Long(more.to_owned()));
     }
@@ -259,7 +274,7 @@ mod tests {
     prop_compose! {
         fn any_line()(
             device in prop::option::of(any::<String>()),
-            epoch in any::<u64>(),
+            epoch in 0..CANONICAL_EPOCHS_MAX,
             operation in 0_u8..7,
             offset in 0_u64..1 << 40,
             length in 0_u64..1 << 30,
@@ -308,7 +323,8 @@ mod tests {
         }
 
         #[test]
-        fn names_of_devices_come_back(names in prop::collection::vec(any::<String>(), 2..5)) {
+        fn names_of_devices_come_back(names in prop::collection::hash_set(any::<String>(), 2..5)) {
+            let names: Vec<_> = names.into_iter().collect();
             let line = devices_line(&names).unwrap();
             prop_assert_eq!(read_devices(&line), Ok(Some(names)));
         }
@@ -324,6 +340,9 @@ mod tests {
         assert_eq!(line(&row(&read("e000 flush ok", false).unwrap()), None), "e000 flush ok");
         assert_eq!(devices_line(&["disk".to_owned()]), None);
         assert_eq!(read_devices("# by hand"), Ok(None));
+        assert_eq!(read_devices("# devices: two, by hand"), Ok(None));
+        let twice = read_devices("# devices a b a").unwrap_err().to_string();
+        assert_eq!(twice, "`a` is not a name that no other device has");
     }
 
     #[test]
@@ -332,6 +351,11 @@ mod tests {
         assert_eq!(said(""), "the line ends where an epoch is expected");
         assert_eq!(said("x001"), "`x001` is not an epoch, as e000");
         assert_eq!(said("e+1 read 0+1 ok"), "`e+1` is not an epoch, as e000");
+        for large in [CANONICAL_EPOCHS_MAX, u64::MAX - 1, u64::MAX] {
+            let text = format!("e{large} read 0+1 ok");
+            assert_eq!(said(&text), format!("`e{large}` is not an epoch, as e000"));
+        }
+        assert!(read(&format!("e{} read 0+1 ok", CANONICAL_EPOCHS_MAX - 1), false).is_ok());
         assert_eq!(said("e0 reed 0+1 ok"), "`reed` is not an operation");
         assert_eq!(said("e0 read 0-1 ok"), "`0-1` is not a range, as 4096+512");
         assert_eq!(
@@ -342,6 +366,10 @@ mod tests {
         assert_eq!(said("e0 read 0+1 fua"), "the line ends where a result is expected");
         assert_eq!(said("e0 read 0+1 fau ok"), "`fau` is not ok, - or an errno");
         assert_eq!(said("e0 read 0+1 xxh3:12 ok"), "`xxh3:12` is not a digest");
+        assert_eq!(
+            said("e0 read 0+1 refused -"),
+            "`-` is not how a request ended that was undelivered or refused"
+        );
         assert_eq!(said("e0 read 0+1 ok ok"), "`ok` stands behind the end of the line");
         assert_eq!(
             read("di\\sk e0 flush ok", true).unwrap_err().to_string(),

@@ -72,7 +72,5 @@ pub trait Outcome {
 
     /// There the window was too small to hold all requests that could be pairs: some that are told of as removed and added may
     /// be the same, or changed, or moved. Whether the sides are the same there is not in doubt.
-    fn gave_up(&mut self, place: Place) {
-        let _ = place;
-    }
+    fn gave_up(&mut self, place: Place);
 }

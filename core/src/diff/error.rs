@@ -79,6 +79,12 @@ pub enum DiffError {
         /// How many requests it is said to have.
         said: u64,
     },
+    /// What is compared and what filters are asked of do not go together: the side is another than before, or is told wrongly.
+    #[error("request {id} is not where it was")]
+    Row {
+        /// The request.
+        id: RequestId,
+    },
     /// What a request wrote is not known, and is compared.
     #[error("the data of write {id} are not there")]
     NoData {

@@ -159,7 +159,7 @@ fn writer(side: &dyn Side, of: &Compared) -> Result<Writer, DiffError> {
             return Ok(Writer::Request(id));
         }
         end = start;
-        length *= 2;
+        length = length.saturating_mul(2);
     }
     Ok(Writer::Before)
 }

@@ -8,6 +8,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::as_row::{COMPARED, as_block};
 use super::error::DiffError;
 use super::mask::Mask;
 use crate::event::{Payload, PayloadId};
@@ -27,6 +28,8 @@ pub struct IgnoreRule {
     pub filter: Option<String>,
     /// Where it was read, as `FILE:LINE`; `None` if on the command line.
     pub at: Option<String>,
+    /// The preset that it is of.
+    pub preset: Option<&'static str>,
 }
 
 /// What a rule does with the requests that it means.
@@ -72,6 +75,10 @@ pub enum RuleError {
 impl RuleError {
     pub(super) fn filter(rule: &IgnoreRule, source: QueryError) -> RuleError {
         RuleError::Filter { rule: Box::new(rule.clone()), source: Box::new(source) }
+    }
+
+    fn no_data(rule: &IgnoreRule, row: &Row) -> RuleError {
+        RuleError::NoData { rule: Box::new(rule.clone()), id: row.id }
     }
 
     /// The filter that is wrong with its place, as a compiler tells of one; `None` if it is not about a filter.
@@ -174,12 +181,22 @@ impl SideRules {
 
     /// What is left of a request.
     pub fn judge(&self, row: &Row, data: &GetData<'_>) -> Result<Left, DiffError> {
-        self.judged(row, data, None).map(|(left, _)| left)
+        self.judged(row, data, None)
     }
 
-    /// The data of a request with zeroes where they are masked; `None` if nothing of them is.
+    /// The data of a request that is compared with zeroes where they are masked; `None` if nothing of them is.
     pub fn masked(&self, row: &Row, data: &GetData<'_>) -> Result<Option<Bytes>, DiffError> {
-        self.judged(row, data, None).map(|(_, erased)| erased.map(Bytes::from))
+        self.erased(row, data, None).map(|(_, erased)| erased.map(Bytes::from))
+    }
+
+    /// Whether masks ask for more than is compared of a request, and so for its own row.
+    pub(super) fn masks_ask_rows(&self) -> bool {
+        let masks = self.rules.iter().filter(|one| matches!(one.rule.does, Does::Mask(_)));
+        masks.filter_map(|one| one.filter.as_ref()).any(|filter| {
+            filter.needs().first_pass
+                || filter.marks().next().is_some()
+                || filter.fields().iter().any(|field| !COMPARED.contains(&field.name))
+        })
     }
 
     /// As [`SideRules::judge`]; asks every rule and counts.
@@ -189,50 +206,64 @@ impl SideRules {
         data: &GetData<'_>,
         meant: &mut Meant,
     ) -> Result<Left, DiffError> {
-        let (left, _) = self.judged(row, data, Some(&mut meant.by_rule))?;
+        let left = self.judged(row, data, Some(&mut meant.by_rule))?;
         meant.left_out += u64::from(left == Left::Out);
         Ok(left)
     }
 
+    /// Masks are asked only of what is not left out: of that, no data are wanted.
     fn judged(
         &self,
         row: &Row,
         data: &GetData<'_>,
         mut counts: Option<&mut Vec<u64>>,
-    ) -> Result<(Left, Option<Vec<u8>>), DiffError> {
-        let mut left = Left::In { payload: row.payload, masked: false };
-        let mut erased: Option<Vec<u8>> = None;
+    ) -> Result<Left, DiffError> {
+        let mut out = false;
         for (place, one) in self.rules.iter().enumerate() {
-            let holds = match &one.rule.does {
-                Does::Mask(mask) => {
-                    let masks = Self::masks(one, mask, row, data, &mut erased)?;
-                    if masks && let Left::In { masked, .. } = &mut left {
-                        *masked = true;
-                    }
-                    masks
-                }
-                does => {
-                    let holds = one.holds(row, data)?;
-                    if holds == (*does == Does::LeaveOut) {
-                        left = Left::Out;
-                    }
-                    holds
-                }
-            };
+            if matches!(one.rule.does, Does::Mask(_)) {
+                continue;
+            }
+            let holds = one.holds(row, data)?;
+            out |= holds == (one.rule.does == Does::LeaveOut);
             match &mut counts {
                 Some(counts) => counts[place] += u64::from(holds),
-                None if left == Left::Out => return Ok((left, None)),
+                None if out => break,
                 None => {}
             }
         }
-        if let (Left::In { payload, .. }, Some(erased)) = (&mut left, &erased) {
+        if out {
+            return Ok(Left::Out);
+        }
+        let (masked, erased) = self.erased(row, data, counts)?;
+        let payload = match &erased {
+            None => row.payload,
             // Where the data lie stays known.
-            *payload = match (row.payload, Payload::of(erased)) {
+            Some(erased) => match (row.payload, Payload::of(erased)) {
                 (Payload::Stored(_, id), Payload::Digest(digest)) => Payload::Stored(digest, id),
                 (_, payload) => payload,
-            };
+            },
+        };
+        Ok(Left::In { payload, masked })
+    }
+
+    /// Whether masks mean bytes of a request, and its data with zeroes there.
+    fn erased(
+        &self,
+        row: &Row,
+        data: &GetData<'_>,
+        mut counts: Option<&mut Vec<u64>>,
+    ) -> Result<(bool, Option<Vec<u8>>), DiffError> {
+        let mut masked = false;
+        let mut erased: Option<Vec<u8>> = None;
+        for (place, one) in self.rules.iter().enumerate() {
+            let Does::Mask(mask) = &one.rule.does else { continue };
+            let masks = Self::masks(one, mask, row, data, &mut erased)?;
+            masked |= masks;
+            if let Some(counts) = &mut counts {
+                counts[place] += u64::from(masks);
+            }
         }
-        Ok((left, erased))
+        Ok((masked, erased))
     }
 
     /// Whether a mask means bytes of a request, which are zeroes in `erased` then: its data, once they are known.
@@ -271,31 +302,41 @@ impl SideRules {
     }
 }
 
+/// Asks for a rule something of a request. That data are wanted which the request had and the side does not have is trouble.
+pub(super) fn asking<T>(
+    rule: &IgnoreRule,
+    row: &Row,
+    data: &GetData<'_>,
+    ask: impl FnOnce(&Asked<'_>) -> T,
+) -> Result<T, DiffError> {
+    let wrong = RefCell::new(None);
+    let fetch = |id| match data(id) {
+        Ok(data) => data,
+        Err(error) => {
+            *wrong.borrow_mut() = Some(error);
+            None
+        }
+    };
+    let asked = Asked::with_data(row, &fetch);
+    let said = ask(&asked);
+    let lacked = asked.lacked_data() && (row.payload != Payload::Absent || ended_well(row));
+    drop(asked);
+    match wrong.into_inner() {
+        Some(error) => Err(error),
+        None if lacked => Err(RuleError::no_data(rule, row).into()),
+        None => Ok(said),
+    }
+}
+
 impl Understood {
     fn no_data(&self, row: &Row) -> RuleError {
-        RuleError::NoData { rule: Box::new(self.rule.clone()), id: row.id }
+        RuleError::no_data(&self.rule, row)
     }
 
     /// Whether its filter means a request.
     fn holds(&self, row: &Row, data: &GetData<'_>) -> Result<bool, DiffError> {
         let Some(filter) = &self.filter else { return Ok(true) };
-        let wrong = RefCell::new(None);
-        let fetch = |id| match data(id) {
-            Ok(data) => data,
-            Err(error) => {
-                *wrong.borrow_mut() = Some(error);
-                None
-            }
-        };
-        let asked = Asked::with_data(row, &fetch);
-        let holds = filter.refused(&asked).is_none();
-        let lacked = asked.lacked_data() && (row.payload != Payload::Absent || ended_well(row));
-        drop(asked);
-        match wrong.into_inner() {
-            Some(error) => Err(error),
-            None if lacked => Err(self.no_data(row).into()),
-            None => Ok(holds),
-        }
+        asking(&self.rule, row, data, |asked| filter.refused(asked).is_none())
     }
 
     /// Whether its filter means a block of a request whose data are known, asked as if it were a request of its own.
@@ -333,12 +374,6 @@ impl Understood {
         });
         wrong
     }
-}
-
-/// A block of a request, as if it were a request of its own.
-fn as_block(row: &Row, block: ByteRange, payload: Payload) -> Row {
-    let request = crate::request::Request { range: block, ..row.request };
-    Row { request, payload, ..row.clone() }
 }
 
 fn ended_well(row: &Row) -> bool {

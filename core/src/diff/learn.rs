@@ -8,21 +8,21 @@
 //! It proposes and ignores nothing. Invariants: memory is bounded by [`LEARNED_MAX`] proposals; what nobody should ignore (a flush,
 //! which has no range) is counted, never proposed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
+use super::as_row::as_row;
 use super::compared::{Compared, Fact};
 use super::difference::{Difference, Outcome, Place};
 use super::error::DiffError;
 use super::ignore::{Left, SideRules};
 use super::preset::{PRESETS, Preset};
 use super::side::Side;
-use crate::event::{CompletionFlags, Payload, PayloadId};
+use crate::event::Payload;
 use crate::limits::LEARNED_MAX;
 use crate::query::Filter;
-use crate::request::{ConnectionId, DeviceId, Operation};
-use crate::rows::{Context, Row, RowCompletion};
-use crate::units::{ByteRange, Nanos};
+use crate::request::{DeviceId, Operation, Request};
+use crate::units::ByteRange;
 
 /// Bytes that differ and are no further apart are masked together.
 const GAP: u64 = 8;
@@ -57,7 +57,7 @@ pub struct Learned {
     pub presets: Vec<(&'static Preset, u64)>,
     /// Rules for the rest, by device and place.
     pub proposals: Vec<Proposal>,
-    /// Flushes that only one side has, or that differ.
+    /// Flushes that differ, or that only one side has.
     pub flushes: u64,
     /// There were more places than are kept in mind.
     pub overflow: bool,
@@ -78,7 +78,6 @@ pub struct Learner<'a> {
 impl<'a> Learner<'a> {
     /// Learns from these sides, as they are compared.
     pub fn new(base: &'a dyn Side, new: &'a dyn Side) -> Learner<'a> {
-        static ALL: [Preset; 4] = PRESETS;
         let understood = |preset: &'static Preset| {
             let rules = preset.rules(None).ok()?;
             let rules = SideRules::of(&rules, &|text| Filter::anywhere(text)).ok()?;
@@ -87,7 +86,7 @@ impl<'a> Learner<'a> {
         Learner {
             base,
             new,
-            presets: ALL.iter().filter_map(understood).collect(),
+            presets: PRESETS.iter().filter_map(understood).collect(),
             bytes: BTreeMap::new(),
             requests: BTreeMap::new(),
             learned: Learned::default(),
@@ -146,14 +145,22 @@ impl<'a> Learner<'a> {
             }
             return Ok(());
         }
-        for request in difference.base.iter().chain(&difference.new) {
-            let range = request.request.range;
-            let operation = request.request.operation;
-            if operation == Operation::Flush {
-                self.learned.flushes += 1;
-                continue;
-            }
-            let key = (request.device, operation, range.offset, range.length);
+        let flushes = |side: &[Compared]| {
+            let flushes =
+                side.iter().filter(|request| request.request.operation == Operation::Flush);
+            flushes.count() as u64
+        };
+        self.learned.flushes += flushes(&difference.base).max(flushes(&difference.new));
+        // What differs is one difference, although both sides have it.
+        let requests = difference.base.iter().chain(&difference.new);
+        let keys: BTreeSet<_> = requests
+            .filter(|request| request.request.operation != Operation::Flush)
+            .map(|request| {
+                let Request { operation, range, .. } = request.request;
+                (request.device, operation, range.offset, range.length)
+            })
+            .collect();
+        for key in keys {
             if self.requests.len() < LEARNED_MAX || self.requests.contains_key(&key) {
                 *self.requests.entry(key).or_default() += 1;
             } else {
@@ -172,7 +179,7 @@ impl<'a> Learner<'a> {
     ) -> Result<bool, DiffError> {
         for (_, rules, count) in &mut self.presets {
             let left = |data: &bytes::Bytes| {
-                let row = row(request, Payload::of(data));
+                let row = as_row(request, data);
                 rules.judge(&row, &|_| Ok(Some(data.clone()))).map(|left| match left {
                     Left::In { payload: Payload::Stored(digest, _), .. } => Payload::Digest(digest),
                     Left::In { payload, .. } => payload,
@@ -213,6 +220,9 @@ impl<'a> Learner<'a> {
 impl Outcome for Learner<'_> {
     fn same(&mut self, _: Place, _: u64, _: u64) {}
 
+    // What may be a pair is learned as two that are alone.
+    fn gave_up(&mut self, _: Place) {}
+
     fn difference(&mut self, difference: Difference) -> ControlFlow<()> {
         match self.learn(&difference) {
             Ok(()) => ControlFlow::Continue(()),
@@ -237,39 +247,12 @@ fn differing(one: &[u8], other: &[u8]) -> Vec<Range<u64>> {
     ranges
 }
 
-/// A request as a row, for filters that ask for no more than is compared.
-fn row(of: &Compared, payload: Payload) -> Row {
-    let payload = match payload {
-        Payload::Digest(digest) => Payload::Stored(digest, PayloadId(0)),
-        payload => payload,
-    };
-    Row {
-        id: of.id,
-        device: DeviceId(0),
-        connection: ConnectionId(0),
-        cookie: 0,
-        request: of.request,
-        event: 0,
-        time: of.time,
-        early: Nanos(0),
-        epoch: of.epoch,
-        payload,
-        completion: of.result.map(|result| RowCompletion {
-            result,
-            latency: Nanos(0),
-            hold: Nanos(0),
-            flags: CompletionFlags::default(),
-            extents: Vec::new(),
-        }),
-        context: Context::default(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diff::tests::{VecSide, flush, write, write_data};
     use crate::diff::{Rule, compare};
+    use crate::request::Errno;
 
     fn learned(base: Vec<crate::diff::tests::One>, new: Vec<crate::diff::tests::One>) -> Learned {
         let (base, new) = (VecSide::new(base), VecSide::new(new));
@@ -341,6 +324,14 @@ mod tests {
             ]
         );
         assert_eq!((found.proposals[1].count, found.flushes), (2, 1));
+        let failed = |mut one: crate::diff::tests::One| {
+            one.result = Some(Err(Errno::EIO));
+            one
+        };
+        let base = vec![write(0, 512, 1), flush()];
+        let found = learned(base.clone(), base.into_iter().map(failed).collect());
+        let counts = found.proposals.iter().map(|one| one.count);
+        assert_eq!((counts.collect(), found.flushes), (vec![1], 1), "what differs, on both sides");
         let nothing = learned(vec![write(0, 512, 1)], vec![write(0, 512, 1)]);
         assert_eq!(nothing, Learned::default());
     }

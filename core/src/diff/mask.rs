@@ -162,11 +162,6 @@ impl fmt::Display for Mask {
 }
 
 impl Mask {
-    /// The mask of these bytes of the disk.
-    pub fn of_disk(range: ByteRange) -> Mask {
-        Mask { ranges: vec![range], from: Count::Disk, repeats: Repeats::Never }
-    }
-
     /// Whether a filter is asked of each block by itself, rather than of the request.
     pub fn asks_blocks(&self) -> bool {
         matches!(self.repeats, Repeats::Blocks(_))

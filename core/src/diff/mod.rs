@@ -12,6 +12,7 @@
 
 mod ahead;
 mod align;
+mod as_row;
 mod budget;
 pub mod canonical;
 mod compared;
@@ -40,7 +41,7 @@ mod text_side;
 mod trace_side;
 
 pub use align::compare;
-pub use budget::{BudgetError, BudgetRule, RUNS_DEFAULT, RUNS_MIN, SIGNIFICANT, measure};
+pub use budget::{BudgetError, BudgetRule, RUNS_DEFAULT, RUNS_MIN, measure};
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};
 pub use error::{DiffError, Which};
@@ -58,7 +59,6 @@ pub use rows::{RowSource, SideRows, TraceRows};
 pub use rule::{Align, Barrier, Rule};
 pub use ruled_side::RuledSide;
 pub use side::{EpochSums, Part, Requests, Side};
-pub use significance::{rank_sum, sign};
 pub use text_side::{TextError, TextSide, TextSurvey, survey as survey_text};
 pub use trace_side::TraceSide;
 

@@ -37,7 +37,7 @@ struct Masked {
 ///   generations.
 /// - GPT (UEFI 2.10, 5.3): the header has its checksum at 0x10, the GUID of the disk at 0x38, the checksum of the entries at 0x58;
 ///   an entry of 128 bytes its own GUID at 0x10. Entries have no magic number: those are masked whose type is well known.
-pub const PRESETS: [Preset; 4] = [
+pub static PRESETS: [Preset; 4] = [
     Preset {
         name: "ext4-times",
         about: "times in superblocks of ext2, ext3 and ext4 and in commits of their journal, with the checksums of both",
@@ -127,8 +127,7 @@ const GPT_TYPES: &str = "(write || has(payload)) && payload[0:16] in {af:3d:c6:0
 impl Preset {
     /// The preset of this name.
     pub fn named(name: &str) -> Option<&'static Preset> {
-        static ALL: [Preset; 4] = PRESETS;
-        ALL.iter().find(|preset| preset.name == name)
+        PRESETS.iter().find(|preset| preset.name == name)
     }
 
     /// Its rules, found at `at`.
@@ -139,6 +138,7 @@ impl Preset {
                 does: Does::Mask(masked.bytes.parse::<Mask>()?),
                 filter: Some(masked.filter.to_owned()),
                 at: at.map(str::to_owned),
+                preset: Some(self.name),
             })
         };
         self.rules.iter().map(rule).collect()

@@ -7,12 +7,12 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::as_row::as_row;
 use super::compared::Compared;
 use super::error::DiffError;
-use super::ignore::{IgnoreRule, Left, Meant, RuleError, SideRules};
+use super::ignore::{IgnoreRule, Left, Meant, RuleError, SideRules, asking};
 use super::rows::{RowSource, SideRows};
 use super::side::{EpochSums, Part, Requests, Side};
-use crate::query::Asked;
 use crate::request::DeviceId;
 use crate::rows::Row;
 
@@ -74,19 +74,19 @@ impl<'a> RuledSide<'a> {
             return Ok(());
         }
         let mut rules = std::mem::take(&mut self.rules);
-        let mut totals: Vec<_> = rules.filters().map(|(_, filter)| filter.first_pass()).collect();
-        let (needs_written, needs_data) = (rules.needs().written, rules.needs().data);
+        let needs_written = rules.needs().written;
+        let mut totals: Vec<_> =
+            rules.filters().map(|(rule, filter)| (rule.clone(), filter.first_pass())).collect();
         let (inner, source) = (self.inner, self.source);
         go_over(inner, source, needs_written, &mut |request, row| {
-            let got = if needs_data { inner.data(request)? } else { None };
-            let fetch = |_| got.clone();
-            for totals in &mut totals {
-                totals.add(Asked::with_data(row, &fetch));
+            let data = |_| inner.data(request);
+            for (rule, totals) in &mut totals {
+                asking(rule, row, &data, |asked| totals.add_asked(asked))?;
             }
             Ok(())
         })?;
         let filters = rules.filters().zip(&totals);
-        filters.for_each(|((_, filter), totals)| filter.settle(totals));
+        filters.for_each(|((_, filter), (_, totals))| filter.settle(totals));
         self.rules = rules;
         Ok(())
     }
@@ -115,21 +115,21 @@ fn go_over(
     let mut requests = inner.requests(&Part::ALL)?;
     let mut cursor = Cursor { rows: source.rows(written)?, next: 0 };
     while let Some(request) = requests.next_request()? {
-        if let Some(row) = cursor.at(request.place)? {
-            with(&request, &row)?;
-        }
+        with(&request, &cursor.of(&request)?)?;
     }
     Ok(())
 }
 
 impl Cursor<'_> {
-    /// The row at a place that was not passed yet.
-    fn at(&mut self, place: u64) -> Result<Option<Row>, DiffError> {
+    /// The row of a request whose place was not passed yet.
+    fn of(&mut self, request: &Compared) -> Result<Row, DiffError> {
         loop {
             let row = self.rows.next_row()?;
             self.next += 1;
-            if row.is_none() || self.next > place {
-                return Ok(row);
+            match row {
+                Some(_) if self.next <= request.place => {}
+                Some(row) if row.id == request.id => return Ok(row),
+                _ => return Err(DiffError::Row { id: request.id }),
             }
         }
     }
@@ -151,7 +151,7 @@ impl Requests for Ruled<'_, '_> {
                 None => self.side.cursor()?,
             };
             let cursor = self.cursor.insert(cursor);
-            let Some(row) = cursor.at(request.place)? else { continue };
+            let row = cursor.of(&request)?;
             let data = |_| self.side.inner.data(&request);
             if let Left::In { payload, masked } = self.side.rules.judge(&row, &data)? {
                 return Ok(Some(Compared { payload, masked, ..request }));
@@ -187,9 +187,14 @@ impl Side for RuledSide<'_> {
     }
 
     fn compared_data(&self, of: &Compared) -> Result<Option<Bytes>, DiffError> {
-        let whole = self.inner.data(of)?;
-        if !of.masked || whole.is_none() {
-            return Ok(whole);
+        let Some(whole) = self.inner.data(of)? else { return Ok(None) };
+        if !of.masked {
+            return Ok(Some(whole));
+        }
+        let data = |_| Ok(Some(whole.clone()));
+        if !self.rules.masks_ask_rows() {
+            let masked = self.rules.masked(&as_row(of, &whole), &data)?;
+            return Ok(Some(masked.unwrap_or(whole)));
         }
         let mut kept = self.kept_for_data.lock().unwrap_or_else(PoisonError::into_inner);
         let usable = kept.take().filter(|cursor| cursor.next <= of.place);
@@ -197,14 +202,17 @@ impl Side for RuledSide<'_> {
             Some(cursor) => cursor,
             None => self.cursor()?,
         };
-        let Some(row) = kept.insert(cursor).at(of.place)? else { return Ok(whole) };
-        let masked = self.rules.masked(&row, &|_| Ok(whole.clone()))?;
-        Ok(masked.or(whole))
+        let row = kept.insert(cursor).of(of)?;
+        let masked = self.rules.masked(&row, &data)?;
+        Ok(Some(masked.unwrap_or(whole)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
     use crate::diff::{BudgetRule, Does, Mask, measure};
     use crate::event::{MarkName, Payload, PayloadId};
@@ -219,6 +227,8 @@ mod tests {
         rows: Vec<Row>,
         data: Vec<Option<Bytes>>,
         marks: Vec<(MarkName, Nanos)>,
+        /// How often rows were begun.
+        begun: AtomicUsize,
     }
 
     impl World {
@@ -315,6 +325,7 @@ mod tests {
 
     impl RowSource for World {
         fn rows(&self, _: bool) -> Result<Box<dyn SideRows + Send + '_>, DiffError> {
+            self.begun.fetch_add(1, Relaxed);
             Ok(Box::new(EachRow(self.rows.clone().into_iter())))
         }
 
@@ -333,7 +344,7 @@ mod tests {
 
     fn rule(does: Does, filter: &str) -> IgnoreRule {
         let filter = (!filter.is_empty()).then(|| filter.to_owned());
-        IgnoreRule { name: "one".to_owned(), does, filter, at: None }
+        IgnoreRule { name: "one".to_owned(), does, filter, at: None, preset: None }
     }
 
     fn mask(bytes: &str, filter: &str) -> IgnoreRule {
@@ -452,6 +463,67 @@ mod tests {
         for rule in others {
             assert_eq!(meant(&digest, std::slice::from_ref(&rule)).0, [0], "{rule:?}");
         }
+    }
+
+    #[test]
+    fn of_what_is_left_out_no_data_are_wanted_whichever_rule_stands_first() {
+        let world = World::default().with(Operation::Write, 0, &[1; 64], false).write(64, &[2; 64]);
+        let masks = mask("0..128", "");
+        for out in [rule(Does::LeaveOut, "off == 0"), rule(Does::LookOnly, "off > 0")] {
+            for rules in [[masks.clone(), out.clone()], [out, masks.clone()]] {
+                assert_eq!(left(&world, &rules), [(1, Payload::Zeroes, true)], "{rules:?}");
+                let (mut counts, left_out) = meant(&world, &rules);
+                counts.sort_unstable();
+                assert_eq!((counts, left_out), (vec![1, 1], 1), "a mask means what is compared");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_filter_cannot_be_told_in_its_first_pass_is_trouble() {
+        let text = "off == max(off where payload[0] == 1)";
+        let stored = World::default().write(0, &[1; 64]).write(64, &[2; 64]);
+        assert_eq!(meant(&stored, &[rule(Does::LeaveOut, text)]), (vec![1], 1));
+        let lacks = stored.with(Operation::Write, 128, &[1; 64], false);
+        assert_eq!(
+            wrong(&lacks, &[rule(Does::LeaveOut, text)]),
+            "rule \"one\" asks for the data of request #20, and the trace does not have them"
+        );
+    }
+
+    #[test]
+    fn rows_are_gone_over_again_only_for_masks_that_ask_for_more_than_is_compared() {
+        let world = three();
+        for (filter, times) in
+            [("", 0), ("write && len == 4 && payload[0] > 0", 0), ("lat < 1s", 2)]
+        {
+            let rules = [mask("2..6", filter)];
+            let side = RuledSide::new(&world, &world, &rules).unwrap();
+            let mut requests = side.requests(&Part::ALL).unwrap();
+            let first = requests.next_request().unwrap().unwrap();
+            let second = requests.next_request().unwrap().unwrap();
+            let before = world.begun.load(Relaxed);
+            let data = |of| side.compared_data(of).unwrap().unwrap();
+            assert_eq!(data(&second), &b"\0\0bb"[..], "{filter}");
+            assert_eq!(data(&first), &b"aa\0\0"[..], "{filter}");
+            assert_eq!(world.begun.load(Relaxed) - before, times, "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_its_row_is_trouble() {
+        let out = [rule(Does::LeaveOut, "off == 4")];
+        let trouble = |rows: &World| {
+            let world = three();
+            let side = RuledSide::new(&world, rows, &out);
+            side.err().expect("no error").to_string()
+        };
+        let mut fewer = three();
+        fewer.rows.pop();
+        assert_eq!(trouble(&fewer), "request #20 is not where it was");
+        let mut others = three();
+        others.rows[1].id = RequestId(11);
+        assert_eq!(trouble(&others), "request #10 is not where it was");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::limits::DIFF_RUNS_A_SIDE_MAX;
 /// # Panics
 ///
 /// With more than [`DIFF_RUNS_A_SIDE_MAX`] values a side.
-pub fn rank_sum(base: &[i128], new: &[i128]) -> f64 {
+pub(super) fn rank_sum(base: &[i128], new: &[i128]) -> f64 {
     assert!(base.len().max(new.len()) <= DIFF_RUNS_A_SIDE_MAX, "what was not bounded before");
     let (few, many) = if base.len() <= new.len() { (base, new) } else { (new, base) };
     let mut all: Vec<(i128, bool)> = Vec::new();
@@ -55,7 +55,7 @@ fn ways(ranks: &[usize], choose: usize) -> Vec<f64> {
 
 /// How likely it is by chance that at least `beyond` of `runs` lie beyond something that as many lie beyond as not: the
 /// one-sided sign test.
-pub fn sign(beyond: usize, runs: usize) -> f64 {
+pub(super) fn sign(beyond: usize, runs: usize) -> f64 {
     let mut chances = vec![1.0];
     for _ in 0..runs {
         let mut next = vec![0.0; chances.len() + 1];

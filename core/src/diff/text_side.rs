@@ -103,7 +103,7 @@ pub struct TextSurvey {
     pub devices: Vec<String>,
     /// How many requests.
     pub requests: u64,
-    /// The first line of a request whose data nothing is said of.
+    /// The first line of a request whose data nothing is said of, where nothing is said of those of any request.
     pub without_payload: Option<u64>,
 }
 
@@ -111,15 +111,17 @@ pub struct TextSurvey {
 pub fn survey(input: impl BufRead + Send) -> Result<TextSurvey, TextError> {
     let mut lines = Lines::begin(input)?;
     let mut survey = TextSurvey::default();
+    let mut says_some = false;
     while let Some((number, _, line)) = lines.next()? {
         survey.requests += 1;
-        let lacks = line.payload == Payload::Absent
-            && line.request.data_bytes() > 0
-            && line.result == Some(Ok(()));
-        if lacks {
+        if line.payload != Payload::Absent {
+            says_some = true;
+        } else if line.request.data_bytes() > 0 && line.result == Some(Ok(())) {
             survey.without_payload.get_or_insert(number);
         }
     }
+    // Of some requests a trace has no data, whatever was recorded.
+    survey.without_payload = survey.without_payload.filter(|_| !says_some);
     survey.devices = lines.devices;
     Ok(survey)
 }
@@ -430,6 +432,8 @@ mod tests {
             survey(text("e000 write 0+512 ok\ne000 read 0+512 EIO\n").as_bytes()).unwrap();
         assert_eq!((surveyed.requests, surveyed.without_payload), (2, Some(2)));
         assert_eq!(surveyed.devices, [""]);
+        let some = text("e000 write 0+512 ok\ne000 write 0+512 zeroes ok\n");
+        assert_eq!(survey(some.as_bytes()).unwrap().without_payload, None);
         let surveyed = survey(text("e000 read 0+512 EIO\ne000 flush ok").as_bytes()).unwrap();
         assert_eq!((surveyed.requests, surveyed.without_payload), (2, None));
     }

@@ -218,21 +218,32 @@ impl Bound {
         let bound = Bound::alone(text, way, "")?;
         match bound.limits[..] {
             [Limit::At(..)] => Ok(bound),
-            _ => {
-                Err(QueryError::new("this is no number", 0..text.len(), "such as 1000, 40M or 5ms"))
-            }
+            _ => Err(no_number(text)),
         }
     }
 
-    /// The bound of a change: limits without a sign, all of which must be exceeded.
-    pub fn change(texts: &[&str], way: Way) -> Result<Bound, (usize, QueryError)> {
-        let sign = if way == Way::Up { "+" } else { "-" };
-        let one = |(place, text): (usize, &&str)| {
-            let bound = Bound::alone(text, way, sign).map_err(|error| (place, error))?;
-            Ok(bound.limits)
-        };
-        let limits: Result<Vec<_>, _> = texts.iter().enumerate().map(one).collect();
-        Ok(Bound { relation: way.relation(), limits: limits?.concat() })
+    /// The bound of a change by a part of base: one limit without a sign.
+    pub fn part(text: &str, way: Way) -> Result<Bound, QueryError> {
+        let bound = Bound::alone(text, way, way.sign())?;
+        match bound.limits[..] {
+            [Limit::Part(_)] => Ok(bound),
+            _ => Err(QueryError::new("this is no part of base", 0..text.len(), "such as 5%")),
+        }
+    }
+
+    /// The bound of a change by a number: one limit without a sign.
+    pub fn more(text: &str, way: Way) -> Result<Bound, QueryError> {
+        let bound = Bound::alone(text, way, way.sign())?;
+        match bound.limits[..] {
+            [Limit::More(..)] => Ok(bound),
+            _ => Err(no_number(text)),
+        }
+    }
+
+    /// Both bounds, which are of the same way: it is exceeded if both are.
+    #[must_use]
+    pub fn and(self, other: Bound) -> Bound {
+        Bound { limits: [self.limits, other.limits].concat(), ..self }
     }
 
     fn alone(text: &str, way: Way, sign: &str) -> Result<Bound, QueryError> {
@@ -286,7 +297,18 @@ impl Bound {
     }
 }
 
+fn no_number(text: &str) -> QueryError {
+    QueryError::new("this is no number", 0..text.len(), "such as 1000, 40M or 5ms")
+}
+
 impl Way {
+    fn sign(self) -> &'static str {
+        match self {
+            Way::Up => "+",
+            Way::Down => "-",
+        }
+    }
+
     fn relation(self) -> Relation {
         match self {
             Way::Up => Relation::LessOrEqual,
@@ -414,13 +436,17 @@ mod tests {
     fn limits_of_a_file_mean_what_they_mean_in_a_budget() {
         assert_eq!(Bound::absolute("40M", Way::Up).unwrap(), bound("<= 40M"));
         assert_eq!(Bound::absolute("5ms", Way::Down).unwrap(), bound(">= 5ms"));
-        assert_eq!(Bound::change(&["10%", "200us"], Way::Up).unwrap(), bound("<= +10% && +200us"));
-        assert_eq!(Bound::change(&["10%"], Way::Down).unwrap(), bound(">= -10%"));
+        let (part, more) = (Bound::part("10%", Way::Up), Bound::more("200us", Way::Up));
+        assert_eq!(part.unwrap().and(more.unwrap()), bound("<= +10% && +200us"));
+        assert_eq!(Bound::part("10%", Way::Down).unwrap(), bound(">= -10%"));
+        let what = |error: QueryError| error.what;
+        assert_eq!(what(Bound::part("5", Way::Up).unwrap_err()), "this is no part of base");
+        assert_eq!(what(Bound::part("200us", Way::Up).unwrap_err()), "this is no part of base");
+        assert_eq!(what(Bound::more("5%", Way::Up).unwrap_err()), "this is no number");
         assert!(Bound::absolute("5%", Way::Up).is_err());
         assert!(Bound::absolute("+5", Way::Up).is_err());
-        let (place, error) = Bound::change(&["10%", "200u"], Way::Up).unwrap_err();
-        assert_eq!((place, error.place), (1, 3..4));
-        assert!(Bound::change(&["+10%"], Way::Up).is_err());
+        assert_eq!(Bound::more("200u", Way::Up).unwrap_err().place, 3..4);
+        assert!(Bound::part("+10%", Way::Up).is_err());
     }
 
     #[test]

@@ -91,13 +91,17 @@ impl Totals {
 
     /// Takes a row; all must be taken, in order.
     pub fn add<'a>(&mut self, request: impl Into<Asked<'a>>) {
-        let request = request.into();
+        self.add_asked(&request.into());
+    }
+
+    /// The same, of a request that is asked for more than this.
+    pub fn add_asked(&mut self, request: &Asked<'_>) {
         let time = request.row.time;
         self.time = Some(match self.time.take() {
             None => time..=time,
             Some(range) => (*range.start()).min(time)..=(*range.end()).max(time),
         });
-        self.tallies.iter_mut().for_each(|tally| tally.add(&request));
+        self.tallies.iter_mut().for_each(|tally| tally.add(request));
     }
 
     /// What an aggregate says; `None` if there was nothing that could say it.

@@ -1,23 +1,93 @@
 //! What people write to compare traces: canonical text, masks, budgets. Text comes in, promises are kept.
 
-use blkreplay_core::diff::{BudgetRule, Mask, canonical, survey_text};
-use blkreplay_core::units::ByteRange;
+use std::io::{BufRead, Cursor};
+use std::ops::ControlFlow;
 
-/// A text is read or refused; a line that is read is written again as one that reads the same.
+use blkreplay_core::diff::{
+    Align, BudgetRule, Difference, Mask, Outcome, Pairing, Place, Rule, TextSide, Which, canonical,
+    compare, survey_text,
+};
+use blkreplay_core::request::{ConnectionId, DeviceId, RequestId};
+use blkreplay_core::rows::{Context, Row, RowCompletion};
+use blkreplay_core::units::{ByteRange, Nanos};
+
+/// Up to which epoch a text is compared epoch by epoch, which lists all that are passed.
+const EPOCHS: u64 = 1 << 10;
+
+/// A text is read or refused; a line that is read is written again as one that reads the same; a text that is read is the same as
+/// itself, and all of it was compared.
 pub(crate) fn text(data: &[u8]) {
     let surveyed = survey_text(data);
     let Ok(text) = str::from_utf8(data) else { return };
+    let mut last_epoch = 0;
     for line in text.lines() {
         for named in [false, true] {
             if let Ok(read) = canonical::read(line, named) {
                 assert_eq!(read.device.is_some(), named);
                 assert!(read.request.range.offset.checked_add(read.request.range.length).is_some());
+                last_epoch = last_epoch.max(read.epoch);
+                let again = canonical::line(&row(&read), read.device.as_deref());
+                assert_eq!(canonical::read(&again, named), Ok(read), "{again}");
             }
         }
     }
     if let Ok(surveyed) = surveyed {
         assert!(surveyed.requests <= text.lines().count() as u64);
+        let pairing = Pairing::by_names(&surveyed.devices, &surveyed.devices);
+        let side = |which| {
+            let text = data.to_vec();
+            let open = move || Ok(Box::new(Cursor::new(text.clone())) as Box<dyn BufRead + Send>);
+            TextSide::new(open, which, &surveyed.devices, &pairing)
+        };
+        let aligns = [Align::Key, Align::Epoch].into_iter();
+        for align in aligns.filter(|align| *align == Align::Key || last_epoch < EPOCHS) {
+            let mut same = Same::default();
+            let rule = Rule { align, ..Rule::default() };
+            let compared = compare(&side(Which::Base), &side(Which::New), &rule, &mut same);
+            compared.expect("it was read before");
+            assert_eq!(same.0, surveyed.requests, "{align:?}");
+        }
     }
+}
+
+/// A row of which a line says all that it says.
+fn row(line: &canonical::Line) -> Row {
+    Row {
+        id: RequestId(0),
+        device: DeviceId(0),
+        connection: ConnectionId(0),
+        cookie: 0,
+        request: line.request,
+        event: 0,
+        time: Nanos(0),
+        early: Nanos(0),
+        epoch: line.epoch,
+        payload: line.payload,
+        completion: line.result.map(|result| RowCompletion {
+            result,
+            latency: Nanos(0),
+            hold: Nanos(0),
+            flags: line.ends,
+            extents: Vec::new(),
+        }),
+        context: Context::default(),
+    }
+}
+
+/// How many requests are the same; a difference is a finding.
+#[derive(Default)]
+struct Same(u64);
+
+impl Outcome for Same {
+    fn same(&mut self, _: Place, count: u64, _: u64) {
+        self.0 += count;
+    }
+
+    fn difference(&mut self, difference: Difference) -> ControlFlow<()> {
+        panic!("a text differs from itself: {difference:?}")
+    }
+
+    fn gave_up(&mut self, _: Place) {}
 }
 
 /// Texts, right and nearly right.
@@ -28,6 +98,7 @@ pub(crate) fn text_seeds() -> Vec<Vec<u8>> {
     vec![
         text.into(),
         "# blkreplay canonical 1\ne000 flush ok\n".into(),
+        "# blkreplay canonical 1\ne000 flush ok\ne4294967295 write 0+8 zeroes ok\n".into(),
         b"# blkreplay canonical".into(),
     ]
 }
@@ -35,6 +106,7 @@ pub(crate) fn text_seeds() -> Vec<Vec<u8>> {
 /// A mask is refused, or means the same when it is written again, and masks no byte outside of a request.
 pub(crate) fn mask(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
+    let mut last_epoch = 0;
     let Ok(mask) = text.parse::<Mask>() else { return };
     assert_eq!(mask.to_string().parse(), Ok(mask.clone()), "{mask}");
     for offset in [0, 4000, u64::MAX - 8192] {
@@ -58,6 +130,7 @@ pub(crate) fn mask_seeds() -> Vec<Vec<u8>> {
 /// A budget is refused at a place in its text, or judges.
 pub(crate) fn budget(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
+    let mut last_epoch = 0;
     match BudgetRule::parse(text) {
         Ok(budget) => {
             let runs: Vec<i128> = (0..7).map(|run| run * 1_000_003 % 5_000).collect();

@@ -68,6 +68,22 @@ fn a_suite_leaves_what_differs_beside_its_baseline_and_takes_it_away_when_it_is_
 }
 
 #[test]
+fn what_cannot_be_left_is_trouble_and_does_not_keep_a_report_from_being_written() {
+    let sandbox = suite();
+    for (name, bytes) in [("base/c.blkr", "base.blkr"), ("now/c.blkr", "new.blkr")] {
+        sandbox.write(name, &sandbox.read(bytes));
+    }
+    // A folder with something in it is not replaced.
+    std::fs::create_dir_all(sandbox.path("base/b.blkr.new/in")).unwrap();
+    run(&sandbox, "test --format json=report.json")
+        .ends_with(2)
+        .says(&["cannot write base/b.blkr.new", "looks at 1 file"]);
+    assert_eq!(sandbox.read("base/c.blkr.new"), sandbox.read("new.blkr"));
+    let report = String::from_utf8(sandbox.read("report.json")).unwrap();
+    assert!(report.contains("now/b.blkr") && report.contains("now/c.blkr"), "{report}");
+}
+
+#[test]
 fn in_ci_nothing_is_written() {
     let sandbox = suite();
     sandbox.blkreplay("test").env("CI", "true").finish().ends_with(1);
@@ -117,6 +133,14 @@ fn a_baseline_that_is_text_stays_text() {
     sandbox.write("cut.blkr", &whole[..whole.len() - 100]);
     run(&sandbox, "bless base.blkr cut.blkr").ends_with(2).says(&["cut.blkr is not whole"]);
     run(&sandbox, "bless base.blkr").ends_with(2).says(&["base.blkr.new"]);
+    sandbox.write("lost.blkr", &blkreplay_fixtures::bytes("native/later.blkr"));
+    run(&sandbox, "bless base.blkr lost.blkr").ends_with(2).says(&["are missing in lost.blkr"]);
+    run(&sandbox, "bless none.blkr boot.blkr.txt")
+        .ends_with(2)
+        .says(&["boot.blkr.txt is text, and by its name none.blkr would be a trace"]);
+    let bless = format!("{} bless other.txt - <boot.blkr.txt", env!("CARGO_BIN_EXE_blkreplay"));
+    sandbox.tool("sh").args(["-c", &bless]).finish().succeeds();
+    assert_eq!(sandbox.read("other.txt"), sandbox.read("boot.blkr.txt"));
 }
 
 #[test]
@@ -148,7 +172,7 @@ fn what_differs_is_ignored_from_then_on_with_a_reason() {
     assert!(!is_there(&sandbox, "base/b.blkr.new"));
     let file = String::from_utf8(sandbox.read("blkreplay.toml")).unwrap();
     assert!(
-        file.contains("bytes = \"0x4000..0x5000\"\nreason = \"it counts \\\"boots\\\"\"\n"),
+        file.contains("where = \"has(payload)\"\nbytes = \"0x4000..0x5000\"\nreason = \"it counts \\\"boots\\\"\"\n"),
         "{file}"
     );
     run(&sandbox, "config check").ends_with(0);

@@ -38,6 +38,17 @@ fn what_is_masked_or_left_out_is_no_difference() {
 }
 
 #[test]
+fn that_not_all_pairs_were_looked_for_is_told() {
+    let sandbox =
+        pair("-c 'write -q -P 3 16k 4k'", "-c 'write -q -P 9 16k 4k' -c 'write -q -P 9 32k 4k'");
+    assert_eq!(warnings(&report(&sandbox, "", 1)), Vec::<&str>::new());
+    let told = report(&sandbox, "--window 1", 1);
+    assert_eq!(warnings(&told), ["window"]);
+    let text = diff(&sandbox, "--window 1").ends_with(1).stdout;
+    assert!(text.contains("not all pairs were looked for"), "{text}");
+}
+
+#[test]
 fn a_rule_that_matches_nothing_is_told_of() {
     let sandbox = pair("", "");
     let unused = report(&sandbox, "--ignore-where off==3M --mask 0..4@write --preset gpt-uuid", 0);
@@ -101,7 +112,7 @@ fn the_nearest_file_says_what_is_compared_and_the_command_line_wins() {
     assert_eq!(same["rule"]["rules"], serde_json::json!(["a counter"]));
     assert_eq!(warnings(&same), ["no-reason", "expired-ignore"]);
     assert_eq!(same["warnings"][1]["at"], "blkreplay.toml:8");
-    diff(&sandbox, "--strict").ends_with(1);
+    assert_eq!(warnings(&report(&sandbox, "--strict", 1)), Vec::<&str>::new());
     sandbox.write("empty.toml", b"");
     diff(&sandbox, "--config empty.toml").ends_with(1);
     sandbox.write("blkreplay.toml", b"[diff]\nalign = \"key\"\nignore = [\"payload\"]\n");
@@ -111,6 +122,24 @@ fn the_nearest_file_says_what_is_compared_and_the_command_line_wins() {
     sandbox.write("blkreplay.toml", b"[diff]\nalgin = \"key\"\n");
     diff(&sandbox, "").ends_with(2).says(&["blkreplay.toml:2:1", "did you mean `align`?"]);
     assert_eq!(report(&sandbox, "", 2)["error"]["code"], "config");
+}
+
+#[test]
+fn what_is_typed_of_the_order_wins_over_the_file() {
+    let sandbox = pair("", "");
+    for (file, words, align) in [
+        ("ignore = [\"order\"]", "", "key"),
+        ("ignore = [\"order\"]", "--align order", "order"),
+        ("ignore = [\"order\"]", "--align epoch", "epoch"),
+        ("align = \"order\"", "--ignore order", "key"),
+        ("align = \"state\"", "--loose", "key"),
+    ] {
+        sandbox.write("blkreplay.toml", format!("[diff]\n{file}\n").as_bytes());
+        assert_eq!(report(&sandbox, words, 0)["rule"]["align"], align, "{file} {words}");
+    }
+    sandbox.write("blkreplay.toml", b"[diff]\nalign = \"order\"\nignore = [\"order\"]\n");
+    diff(&sandbox, "").ends_with(2).says(&["about order, which is ignored"]);
+    diff(&sandbox, "--align state --ignore order").ends_with(2).says(&["about order"]);
 }
 
 #[test]
@@ -132,6 +161,13 @@ fn config_checks_and_shows_the_file() {
         lines[5],
         ["# rule \"a counter\" masks 0x4000..0x5000 of off == 16k", "blkreplay.toml:2"]
     );
+    assert_eq!(
+        lines[6],
+        [
+            "# rule \"old\" leaves out of off == 16k, until 2020-01-01, and is off",
+            "blkreplay.toml:8"
+        ]
+    );
     assert_eq!(run("show").succeeds().stdout.lines().next(), Some("diff.align = \"epoch\""));
     sandbox.write("wrong.toml", b"[diff]\nalgin = 1\nwindow = 0\n");
     run("check wrong.toml").ends_with(2).says(&["wrong.toml:2:1", "wrong.toml:3:10"]);
@@ -139,6 +175,12 @@ fn config_checks_and_shows_the_file() {
     assert_eq!(schema["title"], "blkreplay.toml");
     sandbox.write("long.toml", &vec![b'#'; (1 << 20) + 1]);
     run("show --config long.toml").ends_with(2).says(&["more than 1048576 bytes"]);
+    run("check long.toml").ends_with(2).says(&["more than 1048576 bytes"]);
+    run("check /dev/zero").ends_with(2).says(&["more than 1048576 bytes"]);
+    let budget = "[[diff.budget]]\nname = \"tail\"\nmetric = \"p99(lat)\"\nmax-increase = \"5%\"\n";
+    sandbox.write("budget.toml", budget.as_bytes());
+    let told = run("show --config budget.toml").succeeds().stdout;
+    assert!(told.ends_with("# budget \"tail\" p99(lat) +5%, over 5 runs a side\n"), "{told}");
     sandbox.write("latin.toml", b"# \xe4\n");
     run("show --config latin.toml").ends_with(2).says(&["no UTF-8 at byte 2"]);
 }
@@ -191,6 +233,43 @@ fn budgets_on_times_take_several_runs_a_side() {
 }
 
 #[test]
+fn a_budget_on_times_is_over_although_nothing_differs_and_unsure_where_it_may_be_chance() {
+    let sandbox = pair("", "");
+    let judged = |budget: &str, code| {
+        let runs = ["base.blkr"; 5].join(" ");
+        let words = format!("diff --budget {budget} --runs {runs} -- {runs}");
+        let text = sandbox.blkreplay(&words).finish().ends_with(code).stdout;
+        let words = format!("diff --format json --budget {budget} --runs {runs} -- {runs}");
+        let told = sandbox.blkreplay(&words).finish().ends_with(code).stdout;
+        (text, serde_json::from_str::<Value>(&told).unwrap())
+    };
+    let (text, told) = judged("max(lat)<=1ns", 1);
+    assert!(text.contains("OVER"), "{text}");
+    assert_eq!((&told["verdict"], &told["budgets"][0]["ok"]), (&"different".into(), &false.into()));
+    assert_eq!(told["budgets"][0]["p"], 1.0 / 32.0, "5 of 5 are beyond it");
+    assert_eq!(told["summary"]["changed"], 0);
+    let (text, told) = judged("max(lat)<=+10%", 0);
+    assert!(text.lines().any(|line| line.trim().starts_with("~  max(lat)")), "{text}");
+    assert_eq!((&told["verdict"], &told["budgets"][0]["ok"]), (&"same".into(), &true.into()));
+}
+
+#[test]
+fn a_run_that_is_not_whole_is_not_measured() {
+    let sandbox = Sandbox::holding("native/cut.blkr");
+    let diff = |words: &str| sandbox.blkreplay(&format!("diff {words}")).finish();
+    let allowed = "t.blkr t.blkr --align order --allow-truncated";
+    diff(allowed).ends_with(0);
+    let said = ["t.blkr is not whole", "a budget is of whole runs"];
+    diff(&format!("{allowed} --budget count()<=1000")).ends_with(2).says(&said);
+    sandbox.write("base.blkr", &blkreplay_fixtures::bytes("native/operations.blkr"));
+    let runs = "--runs base.blkr -- base.blkr t.blkr";
+    diff(&format!("--budget count()<=1000 {runs}")).ends_with(2).says(&said);
+    sandbox.write("t.blkr", &blkreplay_fixtures::bytes("native/later.blkr"));
+    let said = ["1,001 events are missing in t.blkr", "a budget is of whole runs"];
+    diff(&format!("--budget count()<=1000 {runs}")).ends_with(2).says(&said);
+}
+
+#[test]
 fn what_two_recordings_of_the_same_run_differ_in_is_learned() {
     let sandbox = differing();
     sandbox.remove("new.blkr");
@@ -203,7 +282,7 @@ fn what_two_recordings_of_the_same_run_differ_in_is_learned() {
     assert_eq!(
         learned,
         "# Proposed by blkreplay diff --learn. Say of each rule why, or leave it out.\n\
-         \n# 2 differences\n[[diff.ignore-rule]]\nname = \"bytes 0x4000..0x5000\"\nbytes = \"0x4000..0x5000\"\nreason = \"?\"\n\
+         \n# 2 differences\n[[diff.ignore-rule]]\nname = \"bytes 0x4000..0x5000\"\nwhere = \"has(payload)\"\nbytes = \"0x4000..0x5000\"\nreason = \"?\"\n\
          \n# 1 difference\n[[diff.ignore-rule]]\nname = \"write 2097152+4096\"\n\
          where = \"op == write && off == 2097152 && len == 4096\"\nreason = \"?\"\n"
     );
@@ -217,4 +296,23 @@ fn what_two_recordings_of_the_same_run_differ_in_is_learned() {
         .finish()
         .ends_with(2)
         .says(&["none.blkr"]);
+}
+
+#[test]
+fn what_is_learned_of_recordings_as_they_are_usually_made_can_be_used() {
+    let sandbox = Sandbox::new();
+    for (trace, fill) in [("base.blkr", 3), ("new.blkr", 9)] {
+        sandbox.blank("disk.img", 4 << 20);
+        let work = WORK.replace("-P 3", &format!("-P {fill}"));
+        let io = format!(
+            "qemu-io -t writeback -f raw -c 'read -q 16k 4k' {work} \"$BLKREPLAY_URI\" >>said"
+        );
+        let client = sandbox.script("client.sh", &io);
+        sandbox.blkreplay(&format!("record disk.img -o {trace} -- {client}")).finish().succeeds();
+    }
+    let learned = diff(&sandbox, "--learn").ends_with(0).stdout;
+    assert!(learned.contains("bytes = \"0x4000..0x5000\""), "{learned}");
+    assert!(learned.contains("where = \"op == read && off == 16384 && len == 4096\""), "{learned}");
+    sandbox.write("blkreplay.toml", learned.as_bytes());
+    assert_eq!(warnings(&report(&sandbox, "", 0)), ["no-reason", "no-reason"]);
 }

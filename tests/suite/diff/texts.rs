@@ -1,5 +1,7 @@
 //! Canonical text on either side: it is the same as the trace that it was printed of, and says where it is not.
 
+use std::path::PathBuf;
+
 use super::{diff, pair};
 use crate::support::Sandbox;
 
@@ -85,15 +87,23 @@ fn a_text_and_a_cut_trace_are_not_compared_whatever_is_allowed() {
 
 #[test]
 fn every_trace_that_is_kept_is_the_same_as_its_text() {
-    for fixture in ["operations", "columns", "two-devices", "sessions"] {
-        let sandbox = Sandbox::holding(&format!("native/{fixture}.blkr"));
+    let files = std::fs::read_dir(blkreplay_fixtures::path("native")).unwrap();
+    let traces = files.map(|file| file.unwrap().path());
+    let traces = traces.filter(|path| path.extension().is_some_and(|end| end == "blkr"));
+    let name = |path: PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let traces: Vec<_> = traces.map(name).collect();
+    // These are not whole, and of this one no data were recorded.
+    let others = ["cut.blkr", "later.blkr", "guest-blocks.blkr"];
+    assert!(others.iter().all(|other| traces.iter().any(|name| name == other)), "{traces:?}");
+    for fixture in traces.iter().filter(|name| !others.contains(&name.as_str())) {
+        let sandbox = Sandbox::holding(&format!("native/{fixture}"));
         sandbox.write("t.txt", sandbox.printed("t.blkr --format canonical").as_bytes());
         compared(&sandbox, "t.blkr t.txt").ends_with(0);
         compared(&sandbox, "t.txt t.blkr").ends_with(0);
         // Of a text with a line less, that line is the difference.
         let text = String::from_utf8(sandbox.read("t.txt")).unwrap();
-        let last = text.trim_end().rfind('\n').unwrap();
-        let fewer = &text[..=last];
+        let first = text.lines().find(|line| !line.starts_with('#')).unwrap();
+        let fewer = text.replacen(&format!("{first}\n"), "", 1);
         sandbox.write("fewer.txt", fewer.as_bytes());
         let told = compared(&sandbox, "fewer.txt t.blkr --format json").ends_with(1);
         let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();

@@ -212,6 +212,8 @@ pub(in crate::diff) struct Told {
     pub(in crate::diff) differences: Vec<Difference>,
     /// Breaks at so many differences.
     pub(in crate::diff) enough: Option<usize>,
+    /// Where not all pairs were looked for.
+    pub(in crate::diff) gave_up: Vec<Place>,
 }
 
 impl Outcome for Told {
@@ -225,6 +227,10 @@ impl Outcome for Told {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn gave_up(&mut self, place: Place) {
+        self.gave_up.push(place);
     }
 }
 
