@@ -112,6 +112,8 @@ pub fn read(line: &str, named: bool) -> Result<Line, LineError> {
         .strip_prefix('e')
         .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|digits| digits.parse().ok())
+        // There is none behind the last, so that there is an end behind each.
+        .filter(|number| *number < u64::MAX)
         .ok_or_else(|| wrong(epoch, "an epoch, as e000"))?;
     let operation = next("an operation")?;
     let operation = Operation::NAMES
@@ -259,7 +261,7 @@ mod tests {
     prop_compose! {
         fn any_line()(
             device in prop::option::of(any::<String>()),
-            epoch in any::<u64>(),
+            epoch in 0..u64::MAX,
             operation in 0_u8..7,
             offset in 0_u64..1 << 40,
             length in 0_u64..1 << 30,
@@ -332,6 +334,10 @@ mod tests {
         assert_eq!(said(""), "the line ends where an epoch is expected");
         assert_eq!(said("x001"), "`x001` is not an epoch, as e000");
         assert_eq!(said("e+1 read 0+1 ok"), "`e+1` is not an epoch, as e000");
+        assert_eq!(
+            said("e18446744073709551615 read 0+1 ok"),
+            "`e18446744073709551615` is not an epoch, as e000"
+        );
         assert_eq!(said("e0 reed 0+1 ok"), "`reed` is not an operation");
         assert_eq!(said("e0 read 0-1 ok"), "`0-1` is not a range, as 4096+512");
         assert_eq!(

@@ -47,6 +47,7 @@ pub(super) fn compare_by(
             let lists = sums.lists(device, from)?;
             let mut runs = runs(&lists.base, &lists.new);
             let more = lists.more;
+            from = lists.from;
             let window = Window { base, new, rule, device, from, lists };
             let end = window.cut(&mut runs);
             if window.compare(&runs, &mut pool)?.is_break() || pool.settle().is_break() {

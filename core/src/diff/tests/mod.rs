@@ -146,7 +146,20 @@ impl VecSide {
         self
     }
 
-    /// The requests, by their place.
+    /// The same of which flushes are left out, as a filter does: epochs may be empty.
+    pub(in crate::diff) fn without_flushes(mut self) -> VecSide {
+        self.requests.retain(|one| one.request.operation != Operation::Flush);
+        self
+    }
+
+    /// The same in these epochs.
+    pub(in crate::diff) fn in_epochs(mut self, epochs: &[u64]) -> VecSide {
+        assert_eq!(epochs.len(), self.requests.len());
+        self.requests.iter_mut().zip(epochs).for_each(|(one, epoch)| one.epoch = *epoch);
+        self
+    }
+
+    /// The requests, in order.
     pub(in crate::diff) fn all(&self) -> &[Compared] {
         &self.requests
     }

@@ -234,3 +234,19 @@ fn nothing_against_nothing_is_the_same() {
         assert_eq!(told(&nothing, &nothing, &rule, "nothing").differences, []);
     }
 }
+
+#[test]
+fn what_lies_behind_any_number_of_empty_epochs_is_compared_too() {
+    let last = u64::MAX - 1;
+    let two = || VecSide::new([write(0, 512, 1), write(512, 512, 2)]);
+    let (near, far) = (VecSide::new([write(0, 512, 1)]), two().in_epochs(&[0, last]));
+    let found = told(&near, &far, &Rule::default(), "far");
+    assert_eq!(found.short(), [(Kind::Added, vec![], vec![1])]);
+    let found = told(&far, &near, &Rule::default(), "far, in base");
+    assert_eq!(found.short(), [(Kind::Removed, vec![1], vec![])]);
+    let found = told(&far, &far, &Rule::default(), "both");
+    assert_eq!((found.short(), found.same_count()), (vec![], 2));
+    let beyond = two().in_epochs(&[1 << 21, 1 << 21]);
+    let found = told(&far, &beyond, &Rule::default(), "elsewhere");
+    assert!(!found.differences.is_empty());
+}
