@@ -183,6 +183,8 @@ fn write(path: &Path, requests: u64, made: Made) -> Result<(), Box<dyn Error>> {
 struct Counts {
     same: u64,
     different: u64,
+    /// Places in which the window was too small.
+    gave_up: u64,
 }
 
 impl Outcome for Counts {
@@ -193,6 +195,12 @@ impl Outcome for Counts {
     fn difference(&mut self, _: Difference) -> ControlFlow<()> {
         self.different += 1;
         ControlFlow::Continue(())
+    }
+
+    fn epochs(&mut self, _: DeviceId, _: u64, _: u64) {}
+
+    fn gave_up(&mut self, _: Place) {
+        self.gave_up += 1;
     }
 }
 
@@ -252,12 +260,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Align::Order, Facts::ALL, &edited, "different"),
     ] {
         let rule = Rule { align, facts, ..Rule::default() };
-        let (Counts { same, different }, seconds, cores) = timed(&base, new, &rule)?;
+        let (Counts { same, different, gave_up }, seconds, cores) = timed(&base, new, &rule)?;
         #[expect(clippy::cast_precision_loss, reason = "one digit is printed")]
         let rate = 2.0 * requests as f64 / seconds / 1e6;
         let resident = resident().map_or_else(|| "?".to_owned(), |mebibytes| mebibytes.to_string());
         println!(
-            "diff --align {:<6} {what:<32} {seconds:>6.2} s ({cores:.2} of all cores), {rate:>7.1} million requests a second of both, {resident} MiB resident, {same} same, {different} different",
+            "diff --align {:<8} {what:<32} {seconds:>6.2} s ({cores:.2} of all cores), {rate:>7.1} million requests a second of both, {resident} MiB resident, {same} same, {different} different, {gave_up} times not all pairs looked for",
             align.name()
         );
     }

@@ -12,6 +12,7 @@ use blkreplay_core::diff::{
 };
 use blkreplay_core::format::Survey;
 use blkreplay_core::open::Found as Kind;
+use blkreplay_core::request::DeviceId;
 
 use jiff::civil::Date;
 
@@ -317,6 +318,14 @@ impl diff::Outcome for Watched {
     fn difference(&mut self, difference: diff::Difference) -> std::ops::ControlFlow<()> {
         self.see(1);
         self.gatherer.difference(difference)
+    }
+
+    fn epochs(&mut self, device: DeviceId, base: u64, new: u64) {
+        self.gatherer.epochs(device, base, new);
+    }
+
+    fn gave_up(&mut self, place: diff::Place) {
+        self.gatherer.gave_up(place);
     }
 }
 

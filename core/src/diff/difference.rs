@@ -70,9 +70,10 @@ pub trait Outcome {
     /// There is a difference. To break ends the comparison.
     fn difference(&mut self, difference: Difference) -> ControlFlow<()>;
 
+    /// So many epochs of a device base and new have: one more than that of their last request there.
+    fn epochs(&mut self, device: DeviceId, base: u64, new: u64);
+
     /// There the window was too small to hold all requests that could be pairs: some that are told of as removed and added may
     /// be the same, or changed, or moved. Whether the sides are the same there is not in doubt.
-    fn gave_up(&mut self, place: Place) {
-        let _ = place;
-    }
+    fn gave_up(&mut self, place: Place);
 }

@@ -213,6 +213,10 @@ impl<'a> Learner<'a> {
 impl Outcome for Learner<'_> {
     fn same(&mut self, _: Place, _: u64, _: u64) {}
 
+    fn epochs(&mut self, _: DeviceId, _: u64, _: u64) {}
+
+    fn gave_up(&mut self, _: Place) {}
+
     fn difference(&mut self, difference: Difference) -> ControlFlow<()> {
         match self.learn(&difference) {
             Ok(()) => ControlFlow::Continue(()),

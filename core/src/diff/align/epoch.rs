@@ -42,12 +42,16 @@ pub(super) fn compare_by(
 ) -> Result<(), DiffError> {
     let mut pool = Pool::new(rule, outcome);
     for device in (0..base.devices().max(new.devices())).map(DeviceId) {
-        let mut from = (0, 0);
+        let (mut from, mut count) = ((0, 0), (0, 0));
         loop {
             let lists = sums.lists(device, from)?;
             let mut runs = runs(&lists.base, &lists.new);
             let more = lists.more;
             from = lists.from;
+            let end = |from: u64, list: &[Sum]| {
+                if list.is_empty() { 0 } else { from + list.len() as u64 }
+            };
+            count = (end(from.0, &lists.base).max(count.0), end(from.1, &lists.new).max(count.1));
             let window = Window { base, new, rule, device, from, lists };
             let end = window.cut(&mut runs);
             if window.compare(&runs, &mut pool)?.is_break() || pool.settle().is_break() {
@@ -58,6 +62,7 @@ pub(super) fn compare_by(
             }
             from = (from.0 + end.0 as u64, from.1 + end.1 as u64);
         }
+        pool.epochs(device, count);
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::diff::compared::{Compared, Facts};
 use crate::diff::difference::{Difference, Kind, Outcome, Place};
 use crate::diff::error::Which;
 use crate::diff::rule::Rule;
+use crate::request::DeviceId;
 
 /// Where requests of both sides are held against each other.
 #[derive(Debug)]
@@ -56,6 +57,11 @@ impl<'compare> Pool<'compare> {
     pub(super) fn new(rule: &'compare Rule, outcome: &'compare mut dyn Outcome) -> Pool<'compare> {
         let (slots, base, new) = (Vec::new(), Vec::new(), Vec::new());
         Pool { rule, outcome, slots, number: 0, base, new }
+    }
+
+    /// So many epochs of a device each side has.
+    pub(super) fn epochs(&mut self, device: DeviceId, (base, new): (u64, u64)) {
+        self.outcome.epochs(device, base, new);
     }
 
     /// What comes from here on lies there.

@@ -43,6 +43,7 @@ pub(super) fn compare(
         let wrote = |side, which| half(side, which)?.all_epochs();
         let (of_base, of_new) = (wrote(base, Which::Base)?, wrote(new, Which::New)?);
         let pairs = pairs(&of_base, &of_new);
+        outcome.epochs(device, of_base.len() as u64, of_new.len() as u64);
         if of_base.len() == of_new.len()
             && of_base.iter().zip(&of_new).all(|(one, two)| one.sum == two.sum)
         {

@@ -59,7 +59,7 @@ impl Side for OnlySums {
 fn sides_whose_summaries_are_equal_are_not_read() {
     let mut dice = Dice(3);
     let devices = [any_epochs(&mut dice, 2), any_epochs(&mut dice, 2)];
-    let mut side = || OnlySums(side(&devices, &mut dice).with_sums(Facts::ALL));
+    let mut side = || OnlySums(side(&devices, &mut dice).with_sums());
     let mut told = Told::default();
     compare(&side(), &side(), &Rule::default(), &mut told).unwrap();
     assert_eq!(told.differences, []);
@@ -72,7 +72,7 @@ fn sides_whose_summaries_are_equal_are_not_read() {
 fn only_epochs_whose_summaries_differ_are_read() {
     let list = |fill| [write(0, 512, 1), flush(), write(0, 512, fill), flush(), write(0, 512, 3)];
     let (base, new) = (VecSide::new(list(2)), VecSide::new(list(7)));
-    let (with, other) = (base.clone().with_sums(Facts::ALL), new.clone().with_sums(Facts::ALL));
+    let (with, other) = (base.clone().with_sums(), new.clone().with_sums());
     let (read, summed) = (Part { device: Some(DeviceId(0)), epochs: 1..2 }, Rule::default());
     let only = |side: VecSide| OnlyPart(side, read.clone());
     let mut found = Told::default();
@@ -123,7 +123,7 @@ impl Side for Lying {
 #[test]
 fn summaries_that_lie_about_what_can_be_read_are_trouble() {
     let (side, other) = ([write(0, 512, 1), write(0, 512, 2)], [write(0, 512, 1)]);
-    let (base, lie) = (VecSide::new(side).with_sums(Facts::ALL), VecSide::new(other));
+    let (base, lie) = (VecSide::new(side).with_sums(), VecSide::new(other));
     let error = compare(&base, &Lying(lie), &Rule::default(), &mut Told::default()).unwrap_err();
     let expected = "new: epoch 0 of device 0 is said to have 3 requests and has not";
     assert_eq!(error.to_string(), expected);
@@ -242,6 +242,7 @@ fn what_lies_behind_any_number_of_empty_epochs_is_compared_too() {
     let (near, far) = (VecSide::new([write(0, 512, 1)]), two().in_epochs(&[0, last]));
     let found = told(&near, &far, &Rule::default(), "far");
     assert_eq!(found.short(), [(Kind::Added, vec![], vec![1])]);
+    assert_eq!(found.epochs, [(DeviceId(0), 1, u64::MAX)]);
     let found = told(&far, &near, &Rule::default(), "far, in base");
     assert_eq!(found.short(), [(Kind::Removed, vec![1], vec![])]);
     let found = told(&far, &far, &Rule::default(), "both");
@@ -249,4 +250,18 @@ fn what_lies_behind_any_number_of_empty_epochs_is_compared_too() {
     let beyond = two().in_epochs(&[1 << 21, 1 << 21]);
     let found = told(&far, &beyond, &Rule::default(), "elsewhere");
     assert!(!found.differences.is_empty());
+}
+
+#[test]
+fn as_many_epochs_are_told_as_each_side_has_whatever_lies_against_what() {
+    let (one, two) = (|| write(0, 512, 1), || write(512, 512, 2));
+    let list =
+        [vec![one(), two()], vec![one(), flush(), two()], vec![one(), flush(), two(), flush()]];
+    let sides = list.map(VecSide::new);
+    for (base, of_base) in sides.iter().zip([1, 2, 2]) {
+        for (new, of_new) in sides.iter().zip([1, 2, 2]) {
+            let found = told(base, new, &Rule::default(), "epochs");
+            assert_eq!(found.epochs, [(DeviceId(0), of_base, of_new)]);
+        }
+    }
 }
