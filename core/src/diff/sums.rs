@@ -5,7 +5,7 @@
 
 use std::thread;
 
-use super::compared::Facts;
+use super::compared::{Compared, Facts};
 use super::error::DiffError;
 use super::rule::{Barrier, Rule};
 use super::side::{EpochSums, Part, Side};
@@ -23,6 +23,13 @@ pub(super) struct Sum {
 }
 
 impl Sum {
+    /// Counts one more.
+    pub(super) fn add(&mut self, one: &Compared, facts: Facts) {
+        self.count += 1;
+        self.masked += u64::from(one.masked);
+        self.keys = self.keys.wrapping_add(one.key(facts).0);
+    }
+
     /// Whether they are the same requests, but for a collision of 128 bits.
     pub(super) fn is(&self, other: &Sum) -> bool {
         (self.count, self.keys) == (other.count, other.keys)
@@ -179,9 +186,7 @@ impl Table {
         let mut requests = side.requests(part)?;
         while let Some(one) = requests.next_request()? {
             let Some(sum) = self.sum(list(one.device), one.epoch) else { return Ok(false) };
-            sum.count += 1;
-            sum.masked += u64::from(one.masked);
-            sum.keys = sum.keys.wrapping_add(one.key(facts).0);
+            sum.add(&one, facts);
         }
         Ok(true)
     }

@@ -1,6 +1,7 @@
 //! Sides that are changed in one known way, over seeds, and sides that have nothing to do with each other, held against what is
 //! obvious.
 
+mod bags;
 mod listed;
 
 use std::collections::BTreeMap;
