@@ -215,7 +215,7 @@ fn timed(base: &Path, new: &Path, rule: &Rule) -> Result<(Counts, f64, f64), Box
     let (base, new) = (side(base, Which::Base), side(new, Which::New));
     let mut counts = Counts::default();
     let (start, cores) = (Instant::now(), core_time());
-    compare(&base, &new, rule, &mut counts)?;
+    compare(&base, &new, rule, &tempfile::tempfile, &mut counts)?;
     let cores = core_time().saturating_sub(cores);
     Ok((counts, start.elapsed().as_secs_f64(), cores.as_secs_f64()))
 }

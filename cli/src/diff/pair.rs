@@ -251,13 +251,13 @@ pub(super) fn sides(
 ) -> Result<Report, diff::DiffError> {
     if asked.learns {
         let mut learner = Learner::new(base, new);
-        diff::compare(base, new, &asked.rule, &mut learner)?;
+        diff::compare(base, new, &asked.rule, &tempfile::tempfile, &mut learner)?;
         pair.learned = Some(learner.finish()?);
         return Ok(Report::default());
     }
     let progress = Progress::new(printer, "comparing", pair.base.requests);
     let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
-    diff::compare(base, new, &asked.rule, &mut outcome)?;
+    diff::compare(base, new, &asked.rule, &tempfile::tempfile, &mut outcome)?;
     let mut report = outcome.gatherer.finish();
     report.explain(base, new, asked.context)?;
     if report.counts.same == 0 && report.is_same() {

@@ -1,6 +1,7 @@
 //! What an alignment says: how many are the same, and each difference with its place.
 //!
-//! Invariant: every request of both sides is told of once: as the same, as ignored by its side, or in one difference.
+//! Invariant: every request of both sides is told of once: as the same, as ignored by its side, or in one difference. By what is left
+//! behind (`Align::State`) only requests of base are counted as the same, and a difference has those who wrote last.
 
 use std::ops::ControlFlow;
 

@@ -278,7 +278,7 @@ mod tests {
     fn learned(base: Vec<crate::diff::tests::One>, new: Vec<crate::diff::tests::One>) -> Learned {
         let (base, new) = (VecSide::new(base), VecSide::new(new));
         let mut learner = Learner::new(&base, &new);
-        compare(&base, &new, &Rule::default(), &mut learner).unwrap();
+        compare(&base, &new, &Rule::default(), &tempfile::tempfile, &mut learner).unwrap();
         learner.finish().unwrap()
     }
 

@@ -61,7 +61,7 @@ fn sides_whose_summaries_are_equal_are_not_read() {
     let devices = [any_epochs(&mut dice, 2), any_epochs(&mut dice, 2)];
     let mut side = || OnlySums(side(&devices, &mut dice).with_sums());
     let mut told = Told::default();
-    compare(&side(), &side(), &Rule::default(), &mut told).unwrap();
+    compare(&side(), &side(), &Rule::default(), &tempfile::tempfile, &mut told).unwrap();
     assert_eq!(told.differences, []);
     assert_eq!(told.same_count(), side().0.all().len() as u64);
     let places: Vec<_> = told.same.iter().map(|(place, ..)| place.base_epoch.unwrap()).collect();
@@ -76,7 +76,7 @@ fn only_epochs_whose_summaries_differ_are_read() {
     let (read, summed) = (Part { device: Some(DeviceId(0)), epochs: 1..2 }, Rule::default());
     let only = |side: VecSide| OnlyPart(side, read.clone());
     let mut found = Told::default();
-    compare(&only(with), &only(other), &summed, &mut found).unwrap();
+    compare(&only(with), &only(other), &summed, &tempfile::tempfile, &mut found).unwrap();
     assert_eq!(found.short(), [(Kind::Changed, vec![2], vec![2])]);
     found.assert_whole(&base, &new, "one epoch");
 }
@@ -124,7 +124,9 @@ impl Side for Lying {
 fn summaries_that_lie_about_what_can_be_read_are_trouble() {
     let (side, other) = ([write(0, 512, 1), write(0, 512, 2)], [write(0, 512, 1)]);
     let (base, lie) = (VecSide::new(side).with_sums(), VecSide::new(other));
-    let error = compare(&base, &Lying(lie), &Rule::default(), &mut Told::default()).unwrap_err();
+    let error =
+        compare(&base, &Lying(lie), &Rule::default(), &tempfile::tempfile, &mut Told::default())
+            .unwrap_err();
     let expected = "new: epoch 0 of device 0 is said to have 3 requests and has not";
     assert_eq!(error.to_string(), expected);
 }
@@ -208,7 +210,7 @@ fn an_outcome_that_has_enough_ends_the_comparison() {
         for window in [2, 1 << 16] {
             let rule = Rule { align, window, ..Rule::default() };
             let mut told = Told { enough: Some(3), ..Told::default() };
-            compare(&base, &new, &rule, &mut told).unwrap();
+            compare(&base, &new, &rule, &tempfile::tempfile, &mut told).unwrap();
             assert_eq!(told.differences.len(), 3);
         }
     }

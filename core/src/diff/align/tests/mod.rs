@@ -77,7 +77,7 @@ fn side(devices: &[Epochs], dice: &mut Dice) -> VecSide {
 
 fn told(base: &VecSide, new: &VecSide, rule: &Rule, about: &str) -> Told {
     let mut told = Told::default();
-    compare(base, new, rule, &mut told).unwrap();
+    compare(base, new, rule, &tempfile::tempfile, &mut told).unwrap();
     told.assert_whole(base, new, about);
     for difference in &told.differences {
         match (difference.kind, &difference.base[..], &difference.new[..]) {
