@@ -12,6 +12,7 @@ use super::pool::Pool;
 use super::runs::{Run, runs};
 use super::slots::{Epochs, slots};
 use super::slotted::Slotted;
+use super::split::Split;
 use super::wanted::{Wanted, wanted};
 use crate::diff::ahead::Ahead;
 use crate::diff::compared::Compared;
@@ -91,6 +92,7 @@ impl<'sides> Window<'sides> {
     }
 
     fn compare(&self, runs: &[Run], pool: &mut Pool<'_>) -> Result<ControlFlow<()>, DiffError> {
+        let runs = &self.splits().runs(runs);
         let hunks: Vec<(Range<usize>, Range<usize>)> = runs
             .iter()
             .filter_map(|run| match run {
@@ -154,8 +156,12 @@ impl<'sides> Window<'sides> {
 
     /// Whether an epoch does not fit the window.
     fn is_big(&self, base: &Range<usize>, new: &Range<usize>) -> bool {
-        let all = self.lists.base[base.clone()].iter().chain(&self.lists.new[new.clone()]);
-        all.into_iter().any(|sum| sum.count > self.rule.window as u64)
+        self.splits().has_big(base, new)
+    }
+
+    fn splits(&self) -> Split<'_> {
+        let window = self.rule.window as u64;
+        Split { base: &self.lists.base, new: &self.lists.new, window }
     }
 
     /// How many requests the larger side has there.

@@ -23,6 +23,7 @@ mod pool;
 mod runs;
 mod slots;
 mod slotted;
+mod split;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -267,3 +267,26 @@ fn as_many_epochs_are_told_as_each_side_has_whatever_lies_against_what() {
         }
     }
 }
+
+#[test]
+fn one_epoch_that_does_not_fit_the_window_leaves_all_others_aligned() {
+    let list = |fill: u8, joined: Option<u64>| {
+        let mut all: Vec<One> = (0..60).map(|at| read(512 * (9000 + at), 512, 3)).collect();
+        all.push(write(512 * 8000, 512, fill));
+        for epoch in 0..60_u64 {
+            if joined != Some(epoch) {
+                all.push(flush());
+            }
+            all.push(write(0, 512, fill.wrapping_add(u8::try_from(epoch).unwrap())));
+            all.extend((1..6).map(|at| write(512 * (8 * epoch + at), 512, 7)));
+        }
+        VecSide::new(all)
+    };
+    let (base, new) = (list(1, None), list(101, Some(21)));
+    let kinds = |window| {
+        let found = told(&base, &new, &Rule { window, ..Rule::default() }, "one large");
+        Kind::NAMES.map(|(kind, _)| found.differences.iter().filter(|one| one.kind == kind).count())
+    };
+    assert_eq!(kinds(1 << 16), [61, 0, 1, 0]);
+    assert_eq!(kinds(50), kinds(1 << 16));
+}
