@@ -17,6 +17,7 @@ mod cancel;
 mod conflict;
 mod epoch;
 mod key;
+mod lost;
 mod nearest;
 mod order;
 mod pool;

@@ -290,3 +290,43 @@ fn one_epoch_that_does_not_fit_the_window_leaves_all_others_aligned() {
     assert_eq!(kinds(1 << 16), [61, 0, 1, 0]);
     assert_eq!(kinds(50), kinds(1 << 16));
 }
+
+#[test]
+fn a_pair_that_could_not_wait_for_each_other_is_named_as_given_up() {
+    let moved = || write(1 << 20, 512, 9);
+    let list = |fill: u8, at: usize| {
+        let mut all: Vec<One> = (0..20)
+            .flat_map(|at| [write(512 * at, 512, 1), write(512 * at, 512, fill), flush()])
+            .collect();
+        all.insert(at, moved());
+        VecSide::new(all)
+    };
+    let (base, new) = (list(2, 0), list(3, 58));
+    for (window, given_up) in [(1 << 16, false), (6, true)] {
+        let found = told(&base, &new, &Rule { window, ..Rule::default() }, "given up");
+        assert_eq!(found.differences.iter().any(|one| one.kind == Kind::Moved), !given_up);
+        assert_eq!(!found.gave_up.is_empty(), given_up, "{:?}", found.gave_up);
+    }
+}
+
+#[test]
+fn as_many_as_fit_the_window_on_the_wrong_side_of_a_barrier_take_no_time() {
+    let many = 30_000_usize;
+    let list = |before: bool, straddling: usize, fill: fn(usize) -> u8| {
+        let mut all: Vec<One> = (0..many).map(|at| write(0, 1, fill(at))).collect();
+        all.iter_mut().take(straddling).for_each(|one| one.straddling = true);
+        all.insert(if before { many } else { 0 }, flush());
+        VecSide::new(all)
+    };
+    let fill = |at: usize| u8::try_from(1 + at % 7).unwrap();
+    for straddling in [0, 1] {
+        let (base, new) = (list(true, straddling, fill), list(false, 0, fill));
+        let found = told(&base, &new, &Rule::default(), "the same");
+        let moved = found.differences.iter().filter(|one| one.kind == Kind::Moved).count();
+        assert_eq!((moved, found.differences.len()), (many - straddling, many - straddling));
+        let (base, new) = (list(true, straddling, fill), list(false, 0, |_| 100));
+        let found = told(&base, &new, &Rule::default(), "other data");
+        let changed = found.differences.iter().filter(|one| one.kind == Kind::Changed).count();
+        assert_eq!((changed, found.differences.len()), (straddling, 2 * many - straddling));
+    }
+}
