@@ -212,7 +212,7 @@ fn traces(
             until
         }
     };
-    let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until));
+    let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until.clone()));
     let rows = |which: Which| {
         let path = paths[usize::from(which == Which::New)];
         ruled::rows(path, asked.damage).map_err(|error| wrong(error.of(which)))
@@ -223,7 +223,7 @@ fn traces(
         [base_rows.as_ref(), new_rows.as_ref()],
         settled,
         pair,
-        |base, new, pair| sides(base, new, asked, pair, printer),
+        |base, new, pair| sides(base, new, &until, asked, pair, printer),
     );
     let report = report.map_err(wrong)?;
     pair.budgets = judged(paths, asked, settled)?;
@@ -245,6 +245,7 @@ pub(super) fn judged(
 pub(super) fn sides(
     base: &dyn Side,
     new: &dyn Side,
+    until: &Until,
     asked: &Asked,
     pair: &mut Pair,
     printer: &Printer,
@@ -256,7 +257,8 @@ pub(super) fn sides(
         return Ok(Report::default());
     }
     let progress = Progress::new(printer, "comparing", pair.base.requests);
-    let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
+    let gatherer = Gatherer::new(asked.keep);
+    let mut outcome = Watched { gatherer, progress, seen: 0, until };
     diff::compare(base, new, &asked.rule, &tempfile::tempfile, &mut outcome)?;
     let mut report = outcome.gatherer.finish();
     report.explain(base, new, asked.context)?;
@@ -292,14 +294,15 @@ fn nothing_at(shown: Scope, has_epochs: bool) -> Option<String> {
     }
 }
 
-/// Moves a bar.
-struct Watched {
+/// Moves a bar, and leaves out what a side that is cut may have behind its end.
+struct Watched<'until> {
     gatherer: Gatherer,
     progress: Progress,
     seen: u64,
+    until: &'until Until,
 }
 
-impl Watched {
+impl Watched<'_> {
     fn see(&mut self, count: u64) {
         let before = self.seen / PROGRESS_EVERY;
         self.seen += count;
@@ -309,7 +312,7 @@ impl Watched {
     }
 }
 
-impl diff::Outcome for Watched {
+impl diff::Outcome for Watched<'_> {
     fn same(&mut self, place: diff::Place, count: u64, masked: u64) {
         self.see(count);
         self.gatherer.same(place, count, masked);
@@ -317,6 +320,9 @@ impl diff::Outcome for Watched {
 
     fn difference(&mut self, difference: diff::Difference) -> std::ops::ControlFlow<()> {
         self.see(1);
+        if self.until.may_lie_behind(&difference) {
+            return std::ops::ControlFlow::Continue(());
+        }
         self.gatherer.difference(difference)
     }
 

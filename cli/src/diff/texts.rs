@@ -9,7 +9,7 @@ use std::path::Path;
 use blkreplay_core::diff::canonical::FIRST_LINE;
 use blkreplay_core::diff::{
     self, Align, Barrier, DiffError, Fact, Pairing, Report, RowSource, Side, TextSide, TraceSide,
-    Which,
+    Until, Which,
 };
 
 use super::pair::{Asked, describe, judged, opener, sides, survey};
@@ -85,7 +85,7 @@ pub(super) fn compare(
         [base_rows.as_ref(), new_rows.as_ref()],
         settled,
         pair,
-        |base, new, pair| sides(base, new, asked, pair, printer),
+        |base, new, pair| sides(base, new, &Until::End, asked, pair, printer),
     );
     let report = report.map_err(wrong)?;
     pair.budgets = judged(paths, asked, settled)?;
