@@ -92,6 +92,9 @@ pub enum DiffError {
     /// A file for what is compared, which has no name, cannot be used.
     #[error("cannot use a temporary file")]
     Scratch(#[from] std::io::Error),
+    /// A thread that goes over a side cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// The same, and on which side.
     #[error("{which}: {source}")]
     Side {

@@ -154,7 +154,7 @@ pub(super) fn both<T: Send>(
     thread::scope(|scope| {
         let spawned = thread::Builder::new().name("diff-base".to_owned());
         let base = spawned.spawn_scoped(scope, base);
-        let base = base.map_err(|error| DiffError::Again(Box::new(error)))?;
+        let base = base.map_err(DiffError::Thread)?;
         let new = new();
         let base = base.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok((base, new?))
