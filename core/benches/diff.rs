@@ -2,7 +2,7 @@
 //! into other chunks; and work of which one request in a thousand wrote something else, recorded apart and in the same order.
 //!
 //! `cargo bench -p blkreplay-core --bench diff [-- REQUESTS]`, 10 million unless said otherwise. The traces (1.7 GB) stay below
-//! `target/bench`, where `tests/bench/diff.sh` takes them from. Prints rates and what was resident. Never part of a timed test.
+//! `target/bench`, where `tests/bench/diff.sh` takes them from and deletes them. Prints rates and what was resident. Never part of a timed test.
 
 use std::env;
 use std::error::Error;
@@ -258,6 +258,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Align::Key, Facts::ALL, &changed, "different"),
         (Align::Order, Facts::ALL, &base, "the same file"),
         (Align::Order, Facts::ALL, &edited, "different"),
+        (Align::Conflict, Facts::ALL, &base, "the same file"),
+        (Align::Conflict, Facts::ALL, &edited, "different"),
+        // There are no data in the traces.
+        (Align::State, loose, &same, "recorded apart, without payload"),
     ] {
         let rule = Rule { align, facts, ..Rule::default() };
         let (Counts { same, different, gave_up }, seconds, cores) = timed(&base, new, &rule)?;
