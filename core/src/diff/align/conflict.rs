@@ -9,6 +9,8 @@
 //! over is paired by its key, wherever it is in the window. Then base is gone through: its next request is the same if none
 //! that conflicts with its counterpart and comes before that in new is still to come in base. Of equal requests the first
 //! belongs to the first, the second to the second: so two sides are equal as partial orders if and only if nothing is told.
+//! The order is that of issue, beside a flush too: a write that was in flight together with one is before it or behind it as it
+//! was issued, though nobody says whether it is covered. Letting such writes be on either side is what `epoch` does.
 //! Invariants: each request of both sides is told of once; at most the window of each side is held.
 
 mod index;

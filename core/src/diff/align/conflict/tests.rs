@@ -248,3 +248,11 @@ fn lists_that_have_little_in_common_are_told_of_whole() {
         assert_eq!(same, by_twos(&base, &new), "seed {seed}");
     }
 }
+
+#[test]
+fn a_write_in_flight_together_with_a_flush_is_before_or_behind_it_as_it_was_issued() {
+    let base = [write(0, 8, 1).straddling(), flush(), write(8, 8, 2)];
+    let new = [flush(), write(0, 8, 1).straddling(), write(8, 8, 2)];
+    assert!(is_same(&base, &base, "as issued"));
+    assert!(!is_same(&base, &new, "on the other side"));
+}
