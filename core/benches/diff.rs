@@ -2,7 +2,7 @@
 //! into other chunks; and work of which one request in a thousand wrote something else, recorded apart and in the same order.
 //!
 //! `cargo bench -p blkreplay-core --bench diff [-- REQUESTS]`, 10 million unless said otherwise. The traces (1.7 GB) stay below
-//! `target/bench`, where `tests/bench/diff.sh` takes them from. Prints rates and what was resident. Never part of a timed test.
+//! `target/bench`, where `tests/bench/diff.sh` takes them from and deletes them. Prints rates and what was resident. Never part of a timed test.
 
 use std::env;
 use std::error::Error;
@@ -183,6 +183,8 @@ fn write(path: &Path, requests: u64, made: Made) -> Result<(), Box<dyn Error>> {
 struct Counts {
     same: u64,
     different: u64,
+    /// Places in which the window was too small.
+    gave_up: u64,
 }
 
 impl Outcome for Counts {
@@ -195,7 +197,11 @@ impl Outcome for Counts {
         ControlFlow::Continue(())
     }
 
-    fn gave_up(&mut self, _: Place) {}
+    fn epochs(&mut self, _: DeviceId, _: u64, _: u64) {}
+
+    fn gave_up(&mut self, _: Place) {
+        self.gave_up += 1;
+    }
 }
 
 /// Compares two traces, and says how long it took, and how much of all cores, in seconds. The cores count what this did, whatever
@@ -209,7 +215,7 @@ fn timed(base: &Path, new: &Path, rule: &Rule) -> Result<(Counts, f64, f64), Box
     let (base, new) = (side(base, Which::Base), side(new, Which::New));
     let mut counts = Counts::default();
     let (start, cores) = (Instant::now(), core_time());
-    compare(&base, &new, rule, &mut counts)?;
+    compare(&base, &new, rule, &tempfile::tempfile, &mut counts)?;
     let cores = core_time().saturating_sub(cores);
     Ok((counts, start.elapsed().as_secs_f64(), cores.as_secs_f64()))
 }
@@ -252,14 +258,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Align::Key, Facts::ALL, &changed, "different"),
         (Align::Order, Facts::ALL, &base, "the same file"),
         (Align::Order, Facts::ALL, &edited, "different"),
+        (Align::Conflict, Facts::ALL, &base, "the same file"),
+        (Align::Conflict, Facts::ALL, &edited, "different"),
+        // There are no data in the traces.
+        (Align::State, loose, &same, "recorded apart, without payload"),
     ] {
         let rule = Rule { align, facts, ..Rule::default() };
-        let (Counts { same, different }, seconds, cores) = timed(&base, new, &rule)?;
+        let (Counts { same, different, gave_up }, seconds, cores) = timed(&base, new, &rule)?;
         #[expect(clippy::cast_precision_loss, reason = "one digit is printed")]
         let rate = 2.0 * requests as f64 / seconds / 1e6;
         let resident = resident().map_or_else(|| "?".to_owned(), |mebibytes| mebibytes.to_string());
         println!(
-            "diff --align {:<6} {what:<32} {seconds:>6.2} s ({cores:.2} of all cores), {rate:>7.1} million requests a second of both, {resident} MiB resident, {same} same, {different} different",
+            "diff --align {:<8} {what:<32} {seconds:>6.2} s ({cores:.2} of all cores), {rate:>7.1} million requests a second of both, {resident} MiB resident, {same} same, {different} different, {gave_up} times not all pairs looked for",
             align.name()
         );
     }

@@ -12,6 +12,7 @@ use blkreplay_core::diff::{
 };
 use blkreplay_core::format::Survey;
 use blkreplay_core::open::Found as Kind;
+use blkreplay_core::request::DeviceId;
 
 use jiff::civil::Date;
 
@@ -244,19 +245,19 @@ fn traces(
             until
         }
     };
-    let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until));
+    let (base, new) = (Beginning::of(&base, until.clone()), Beginning::of(&new, until.clone()));
     let rows = |which: Which| {
         ruled::rows(which.of(paths), asked.damage).map_err(|error| wrong(error.of(which)))
     };
     let (base_rows, new_rows) = (rows(Which::Base)?, rows(Which::New)?);
     let rows = [base_rows.as_ref(), new_rows.as_ref()];
-    under_rules(paths, [&base, &new], rows, asked, settled, pair, printer)
+    under_rules(paths, ([&base, &new], &until), rows, asked, settled, pair, printer)
 }
 
 /// Compares two sides as rules leave them, and judges what they cost.
 pub(super) fn under_rules(
     paths: [&Path; 2],
-    both: [&dyn Side; 2],
+    (both, until): ([&dyn Side; 2], &Until),
     rows: [&dyn RowSource; 2],
     asked: &Asked,
     settled: &Settled,
@@ -264,7 +265,7 @@ pub(super) fn under_rules(
     printer: &Printer,
 ) -> Result<Report, Failure> {
     let report = ruled::under(both, rows, settled, pair, |base, new, pair| {
-        sides(base, new, asked, &settled.rule, pair, printer)
+        sides(base, new, until, asked, &settled.rule, pair, printer)
     });
     let report = report.map_err(|error| trouble::of_comparison(error, paths))?;
     pair.budgets = judged(paths, asked, settled)?;
@@ -282,6 +283,7 @@ fn judged(paths: [&Path; 2], asked: &Asked, settled: &Settled) -> Result<Vec<Bud
 fn sides(
     base: &dyn Side,
     new: &dyn Side,
+    until: &Until,
     asked: &Asked,
     rule: &Rule,
     pair: &mut Pair,
@@ -289,13 +291,14 @@ fn sides(
 ) -> Result<Report, diff::DiffError> {
     if asked.learns {
         let mut learner = Learner::new(base, new);
-        diff::compare(base, new, rule, &mut learner)?;
+        diff::compare(base, new, rule, &tempfile::tempfile, &mut learner)?;
         pair.learned = Some(learner.finish()?);
         return Ok(Report::default());
     }
     let progress = Progress::new(printer, "comparing", pair.base.requests);
-    let mut outcome = Watched { gatherer: Gatherer::new(asked.keep), progress, seen: 0 };
-    diff::compare(base, new, rule, &mut outcome)?;
+    let gatherer = Gatherer::new(asked.keep);
+    let mut outcome = Watched { gatherer, progress, seen: 0, until };
+    diff::compare(base, new, rule, &tempfile::tempfile, &mut outcome)?;
     let mut report = outcome.gatherer.finish();
     report.explain(base, new, asked.context)?;
     if report.counts.same == 0 && report.is_same() {
@@ -330,14 +333,15 @@ fn nothing_at(shown: Scope, has_epochs: bool) -> Option<String> {
     }
 }
 
-/// Moves a bar.
-struct Watched {
+/// Moves a bar, and leaves out what a side that is cut may have behind its end.
+struct Watched<'until> {
     gatherer: Gatherer,
     progress: Progress,
     seen: u64,
+    until: &'until Until,
 }
 
-impl Watched {
+impl Watched<'_> {
     fn see(&mut self, count: u64) {
         let before = self.seen / PROGRESS_EVERY;
         self.seen += count;
@@ -347,7 +351,7 @@ impl Watched {
     }
 }
 
-impl diff::Outcome for Watched {
+impl diff::Outcome for Watched<'_> {
     fn same(&mut self, place: diff::Place, count: u64, masked: u64) {
         self.see(count);
         self.gatherer.same(place, count, masked);
@@ -355,7 +359,14 @@ impl diff::Outcome for Watched {
 
     fn difference(&mut self, difference: diff::Difference) -> std::ops::ControlFlow<()> {
         self.see(1);
+        if self.until.may_lie_behind(&difference) {
+            return std::ops::ControlFlow::Continue(());
+        }
         self.gatherer.difference(difference)
+    }
+
+    fn epochs(&mut self, device: DeviceId, base: u64, new: u64) {
+        self.gatherer.epochs(device, base, new);
     }
 
     fn gave_up(&mut self, place: diff::Place) {

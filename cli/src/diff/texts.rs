@@ -9,7 +9,7 @@ use std::path::Path;
 use blkreplay_core::diff::canonical::FIRST_LINE;
 use blkreplay_core::diff::{
     self, Align, Barrier, DiffError, Fact, Pairing, Report, RowSource, Rule, Side, TextSide,
-    TraceSide, Which,
+    TraceSide, Until, Which,
 };
 
 use super::pair::{Asked, describe, opener, survey, under_rules};
@@ -89,7 +89,15 @@ pub(super) fn compare(
     };
     let ((base, base_rows), (new, new_rows)) = (side(Which::Base)?, side(Which::New)?);
     let rows = [base_rows.as_ref(), new_rows.as_ref()];
-    under_rules(paths, [base.as_ref(), new.as_ref()], rows, asked, settled, pair, printer)
+    under_rules(
+        paths,
+        ([base.as_ref(), new.as_ref()], &Until::End),
+        rows,
+        asked,
+        settled,
+        pair,
+        printer,
+    )
 }
 
 /// Refuses an alignment that asks for more than lines say.

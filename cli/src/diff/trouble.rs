@@ -72,7 +72,17 @@ pub(super) fn of_comparison(error: DiffError, paths: [&std::path::Path; 2]) -> F
         .coded("no-payloads")
         .hint("record with --payload write, which is the default, to compare what the disk holds")
         .hint("--ignore payload  compares only where it was written"),
-        error => Failure::because(format!("cannot compare {name}"), error),
+        error => {
+            let hint = match &error {
+                DiffError::Scratch(_) => Some("TMPDIR names another place for temporary files"),
+                DiffError::Epochs { .. } | DiffError::Scattered { .. } => {
+                    Some("--filter  compares a part of them; --align epoch has no such bound")
+                }
+                _ => None,
+            };
+            let failure = Failure::because(format!("cannot compare {name}"), error);
+            hint.into_iter().fold(failure, Failure::hint)
+        }
     }
 }
 

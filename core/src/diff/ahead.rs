@@ -46,7 +46,7 @@ impl Ahead {
             }
         };
         let spawned = Builder::new().name("diff-ahead".to_owned()).spawn_scoped(scope, run);
-        spawned.map_err(|error| DiffError::Again(Box::new(error)))?;
+        spawned.map_err(DiffError::Thread)?;
         Ok(Ahead { batches, batch: Vec::new().into_iter() })
     }
 

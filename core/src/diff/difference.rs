@@ -1,6 +1,7 @@
 //! What an alignment says: how many are the same, and each difference with its place.
 //!
-//! Invariant: every request of both sides is told of once: as the same, as ignored by its side, or in one difference.
+//! Invariant: every request of both sides is told of once: as the same, as ignored by its side, or in one difference. By what is left
+//! behind (`Align::State`) only requests of base are counted as the same, and a difference has those who wrote last.
 
 use std::ops::ControlFlow;
 
@@ -69,6 +70,9 @@ pub trait Outcome {
 
     /// There is a difference. To break ends the comparison.
     fn difference(&mut self, difference: Difference) -> ControlFlow<()>;
+
+    /// So many epochs of a device base and new have: one more than that of their last request there.
+    fn epochs(&mut self, device: DeviceId, base: u64, new: u64);
 
     /// There the window was too small to hold all requests that could be pairs: some that are told of as removed and added may
     /// be the same, or changed, or moved. Whether the sides are the same there is not in doubt.

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use crate::format::{Loss, ReadError};
-use crate::limits::ROWS_HELD_MAX;
+use crate::limits::{EPOCHS_LISTED_MAX, ROWS_HELD_MAX};
 use crate::request::{DeviceId, RequestId};
 
 /// One of the two sides.
@@ -91,9 +91,26 @@ pub enum DiffError {
         /// The request.
         id: RequestId,
     },
+    /// So many epochs that they cannot be aligned by what they wrote.
+    #[error("device {} has more than {EPOCHS_LISTED_MAX} epochs", device.0)]
+    Epochs {
+        /// The device, by its number on the base side.
+        device: DeviceId,
+    },
+    /// So many parts of a device were written that it is not known byte by byte what was.
+    #[error("more than {most} separate parts of device {} were written", device.0)]
+    Scattered {
+        /// The device, by its number on the base side.
+        device: DeviceId,
+        /// So many can be told apart.
+        most: usize,
+    },
     /// A file for what is compared, which has no name, cannot be used.
     #[error("cannot use a temporary file")]
     Scratch(#[from] std::io::Error),
+    /// A thread that goes over a side cannot be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
     /// The same, and on which side.
     #[error("{which}: {source}")]
     Side {

@@ -220,6 +220,8 @@ impl<'a> Learner<'a> {
 impl Outcome for Learner<'_> {
     fn same(&mut self, _: Place, _: u64, _: u64) {}
 
+    fn epochs(&mut self, _: DeviceId, _: u64, _: u64) {}
+
     // What may be a pair is learned as two that are alone.
     fn gave_up(&mut self, _: Place) {}
 
@@ -257,7 +259,7 @@ mod tests {
     fn learned(base: Vec<crate::diff::tests::One>, new: Vec<crate::diff::tests::One>) -> Learned {
         let (base, new) = (VecSide::new(base), VecSide::new(new));
         let mut learner = Learner::new(&base, &new);
-        compare(&base, &new, &Rule::default(), &mut learner).unwrap();
+        compare(&base, &new, &Rule::default(), &tempfile::tempfile, &mut learner).unwrap();
         learner.finish().unwrap()
     }
 

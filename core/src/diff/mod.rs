@@ -40,7 +40,7 @@ mod sums;
 mod text_side;
 mod trace_side;
 
-pub use align::compare;
+pub use align::{Scratch, compare};
 pub use budget::{BudgetError, BudgetRule, RUNS_DEFAULT, RUNS_MIN, measure};
 pub use compared::{Compared, Fact, Facts, Key};
 pub use difference::{Difference, Kind, Outcome, Place};

@@ -8,7 +8,6 @@
 //! Invariants: everything is counted, whatever is kept; no more than [`Bounds::most`] differences are kept, and no more than
 //! [`DIFF_RUNS_MAX`] runs, of which the last takes what does not fit.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{AddAssign, ControlFlow};
 
@@ -177,39 +176,26 @@ pub struct Gatherer {
     kept: usize,
     /// The run that is being put together.
     current: Option<Run>,
-    /// By device, one more than the last epoch of base and of new.
-    epochs: BTreeMap<Option<DeviceId>, [Option<u64>; 2]>,
 }
 
 impl Gatherer {
     /// Gathers this much.
     pub fn new(keep: Bounds) -> Gatherer {
         let keep = Bounds { most: keep.most.min(DIFF_KEPT_MAX), ..keep };
-        let epochs = BTreeMap::new();
-        Gatherer { keep, report: Report::default(), kept: 0, current: None, epochs }
+        Gatherer { keep, report: Report::default(), kept: 0, current: None }
     }
 
     /// The report, when the alignment is through.
     pub fn finish(mut self) -> Report {
         self.close();
-        if !self.report.stopped {
-            let sum = |side: usize| {
-                let ends = self.epochs.values().map(|ends| ends[side]);
-                ends.flatten().reduce(u64::saturating_add)
-            };
-            self.report.epochs = [sum(0), sum(1)];
+        if self.report.stopped {
+            self.report.epochs = [None; 2];
         }
         self.report
     }
 
     /// The run at `place`, which is begun if need be.
     fn at(&mut self, place: Place, differs: bool) -> &mut Run {
-        if place.has_epochs() {
-            let ends = self.epochs.entry(place.device).or_default();
-            for (end, epoch) in ends.iter_mut().zip([place.base_epoch, place.new_epoch]) {
-                *end = (*end).max(epoch.map(|epoch| epoch.saturating_add(1)));
-            }
-        }
         if !self.current.as_ref().is_some_and(|run| run.goes_on(place, differs)) {
             self.close();
         }
@@ -259,6 +245,14 @@ impl Outcome for Gatherer {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn epochs(&mut self, _: DeviceId, base: u64, new: u64) {
+        for (all, count) in self.report.epochs.iter_mut().zip([base, new]) {
+            if count > 0 {
+                *all = Some(all.unwrap_or(0).saturating_add(count));
+            }
+        }
     }
 
     fn gave_up(&mut self, _: Place) {
@@ -448,6 +442,9 @@ mod tests {
         assert!(gatherer.difference(added(only_new, 7)).is_continue());
         gatherer.same(Place { new_epoch: Some(3), ..epoch(2) }, 1, 0);
         gatherer.same(other, 1, 0);
+        gatherer.epochs(DeviceId(0), 3, 4);
+        gatherer.epochs(DeviceId(1), 2, 2);
+        gatherer.epochs(DeviceId(2), 0, 0);
         let report = gatherer.finish();
         assert_eq!(report.epochs, [Some(3 + 2), Some(4 + 2)]);
         assert_eq!(spans(&report), [(0, 1, 2, 0), (2, 2, 0, 1), (2, 2, 1, 0), (1, 1, 1, 0)]);

@@ -1,11 +1,11 @@
 //! How many requests each epoch has, and what their keys add up to: two sides in, two lists for each device out.
 //!
 //! From summaries, where both sides have them; else by going over both sides at once. Invariant: both lists come from the same
-//! source, and no list is longer than `EPOCHS_LISTED_MAX`.
+//! source, and no list is longer than `EPOCHS_LISTED_MAX`; requests that a list has no room for are in a later one.
 
 use std::thread;
 
-use super::compared::Facts;
+use super::compared::{Compared, Facts};
 use super::error::DiffError;
 use super::rule::{Barrier, Rule};
 use super::side::{EpochSums, Part, Side};
@@ -23,6 +23,13 @@ pub(super) struct Sum {
 }
 
 impl Sum {
+    /// Counts one more.
+    pub(super) fn add(&mut self, one: &Compared, facts: Facts) {
+        self.count += 1;
+        self.masked += u64::from(one.masked);
+        self.keys = self.keys.wrapping_add(one.key(facts).0);
+    }
+
     /// Whether they are the same requests, but for a collision of 128 bits.
     pub(super) fn is(&self, other: &Sum) -> bool {
         (self.count, self.keys) == (other.count, other.keys)
@@ -32,9 +39,11 @@ impl Sum {
 /// Some epochs of a device, on both sides.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
+    /// The first epoch of each list.
+    pub(super) from: (u64, u64),
     pub(super) base: Vec<Sum>,
     pub(super) new: Vec<Sum>,
-    /// There may be more behind them.
+    /// There is more behind them.
     pub(super) more: bool,
 }
 
@@ -64,7 +73,7 @@ impl<'sides> Sums<'sides> {
         Sums { limit, ..self }
     }
 
-    /// The epochs of a device from these of both sides on.
+    /// The epochs of a device from these of both sides on, but for those in which neither has a request before one of them has.
     pub(super) fn lists(&mut self, device: DeviceId, from: (u64, u64)) -> Result<Lists, DiffError> {
         if from == (0, 0) {
             if let Some(lists) = self.summarized(device)? {
@@ -74,16 +83,27 @@ impl<'sides> Sums<'sides> {
                 return Ok(lists);
             }
         }
-        let of = |side: &dyn Side, from: u64| {
-            let epochs = from..from.saturating_add(self.limit as u64);
-            let part = Part { device: Some(device), epochs };
-            let mut table = Table::of(1, from, self.limit);
-            table.add_all(side, &part, self.rule.facts, |_| 0)?;
-            Ok(table.lists.swap_remove(0))
+        let part = |from: u64| Part { device: Some(device), epochs: from..u64::MAX };
+        let empty = |side: &dyn Side, from: u64| {
+            let first = side.requests(&part(from))?.next_request()?;
+            Ok(first.map(|one| one.epoch.saturating_sub(from)))
         };
-        let (base, new) = both(|| of(self.base, from.0), || of(self.new, from.1))?;
-        let more = base.len() >= self.limit || new.len() >= self.limit;
-        Ok(Lists { base, new, more })
+        let (base, new) = both(|| empty(self.base, from.0), || empty(self.new, from.1))?;
+        let empty = base.into_iter().chain(new).min().unwrap_or(0);
+        let from = (from.0.saturating_add(empty), from.1.saturating_add(empty));
+        let of = |side: &dyn Side, from: u64| {
+            let mut table = Table::of(1, from, self.limit);
+            let fits = table.add_all(side, &part(from), self.rule.facts, |_| 0)?;
+            let mut list = table.lists.swap_remove(0);
+            if !fits {
+                // The next request lies behind it: there are none up to its end.
+                list.resize(self.limit, Sum::default());
+            }
+            Ok((list, fits))
+        };
+        let ((base, whole), (new, other_whole)) =
+            both(|| of(self.base, from.0), || of(self.new, from.1))?;
+        Ok(Lists { from, base, new, more: !(whole && other_whole) })
     }
 
     /// What summaries say of a device.
@@ -101,7 +121,7 @@ impl<'sides> Sums<'sides> {
             let sum = |(count, keys)| Sum { count, masked: 0, keys };
             sums.epochs.into_iter().map(sum).collect()
         };
-        Ok(Some(Lists { base: list(base), new: list(new), more: false }))
+        Ok(Some(Lists { base: list(base), new: list(new), ..Lists::default() }))
     }
 
     /// Goes over both sides once, for all devices; `None` if they have too many epochs.
@@ -122,7 +142,7 @@ impl<'sides> Sums<'sides> {
         let take = |lists: &mut Vec<Vec<Sum>>| {
             lists.get_mut(usize::from(device.0)).map(std::mem::take).unwrap_or_default()
         };
-        Ok(Some(Lists { base: take(base), new: take(new), more: false }))
+        Ok(Some(Lists { base: take(base), new: take(new), ..Lists::default() }))
     }
 }
 
@@ -134,7 +154,7 @@ pub(super) fn both<T: Send>(
     thread::scope(|scope| {
         let spawned = thread::Builder::new().name("diff-base".to_owned());
         let base = spawned.spawn_scoped(scope, base);
-        let base = base.map_err(|error| DiffError::Again(Box::new(error)))?;
+        let base = base.map_err(DiffError::Thread)?;
         let new = new();
         let base = base.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok((base, new?))
@@ -155,7 +175,7 @@ impl Table {
         Table { lists: vec![Vec::new(); lists], from, room }
     }
 
-    /// Adds all requests of a part, each to the list that `list` says. `false` if there is no room for them.
+    /// Adds all requests of a part, each to the list that `list` says, up to the first that there is no room for: `false`.
     fn add_all(
         &mut self,
         side: &dyn Side,
@@ -166,9 +186,7 @@ impl Table {
         let mut requests = side.requests(part)?;
         while let Some(one) = requests.next_request()? {
             let Some(sum) = self.sum(list(one.device), one.epoch) else { return Ok(false) };
-            sum.count += 1;
-            sum.masked += u64::from(one.masked);
-            sum.keys = sum.keys.wrapping_add(one.key(facts).0);
+            sum.add(&one, facts);
         }
         Ok(true)
     }

@@ -2,7 +2,11 @@
 //!
 //! Invariant: what cannot be compared is an error, never a difference.
 
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 use super::{OpenTraceError, trace};
 use crate::diff::{
@@ -57,7 +61,8 @@ pub enum CompareError {
     Compare(#[from] DiffError),
 }
 
-/// Compares the traces at two paths by a rule. In a test of a program that works on a recorded disk:
+/// Compares the traces at two paths by a rule. What [`Align::State`](diff::Align::State) needs to work in are files without names in
+/// the folder of `new`. In a test of a program that works on a recorded disk:
 ///
 /// ```no_run
 /// use blkreplay_core::{diff::Rule, open};
@@ -79,10 +84,18 @@ pub fn compare(
     };
     let (base, new) = (side(Which::Base), side(Which::New));
     let mut gatherer = Gatherer::new(Bounds { most: KEPT, first_only: false, shown: Scope::All });
-    diff::compare(&base, &new, rule, &mut gatherer)?;
+    diff::compare(&base, &new, rule, &|| beside(paths[1]), &mut gatherer)?;
     let mut report = gatherer.finish();
     report.explain(&base, &new, CONTEXT)?;
     Ok(report)
+}
+
+/// A file without a name in the folder in which `path` is.
+fn beside(path: &Path) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = rustix::fs::open(folder.unwrap_or(Path::new(".")), flags, Mode::RUSR | Mode::WUSR)?;
+    Ok(file.into())
 }
 
 /// What a trace says of itself; refuses one of which not all is there that is to be compared.

@@ -4,8 +4,9 @@
 //! out of a pass is equal by its sum.
 //!
 //! A part that does not fit the window is first summed up by buckets of what requests ask, so that a request and what became of it
-//! are in one bucket. Those buckets whose sums differ are then gone over, as many together as fit. A bucket that does not fit
-//! alone is gone over with a window that slides on both sides.
+//! are in one bucket. Those buckets whose sums differ are then gone over together: what both sides have goes at once, and only
+//! what is left takes room. Where that is too much, the pass is given up, and they are gone over in smaller groups; what has no room
+//! even so, or would take too many passes, with a window that slides on both sides.
 
 use std::ops::ControlFlow;
 use std::thread;
@@ -22,14 +23,24 @@ use crate::diff::sums::{Sum, both};
 /// Buckets for parts of any size.
 pub(super) const BUCKETS_MAX: usize = 1 << 16;
 
-/// With more passes than this the window slides over the rest in one.
-const PASSES_MAX: usize = 64;
+/// After so many passes the window slides over the rest in one. Each reads both parts.
+const PASSES_MAX: usize = 8;
 
 /// A part of each side.
 pub(super) struct Bags<'sides> {
     pub(super) base: (&'sides dyn Side, Part),
     pub(super) new: (&'sides dyn Side, Part),
     pub(super) rule: &'sides Rule,
+}
+
+/// How a pass ended.
+enum Passed {
+    /// All was told.
+    Done,
+    /// Nobody wants more.
+    Broken,
+    /// More was left than there is room for, when so many had come: nothing was told.
+    Full { came: u64 },
 }
 
 /// What a part is, by bucket.
@@ -60,10 +71,7 @@ impl<'sides> Bags<'sides> {
             let mut buckets = Buckets { sums: vec![Sum::default(); count], barriers: 0 };
             let mut requests = side.requests(part)?;
             while let Some(one) = requests.next_request()? {
-                let sum = &mut buckets.sums[self.bucket(&one) & (count - 1)];
-                sum.count += 1;
-                sum.masked += u64::from(one.masked);
-                sum.keys = sum.keys.wrapping_add(one.key(self.rule.facts).0);
+                buckets.sums[self.bucket(&one) & (count - 1)].add(&one, self.rule.facts);
                 buckets.barriers += u64::from(self.rule.barrier.is(&one.request));
             }
             Ok(buckets)
@@ -80,7 +88,10 @@ impl<'sides> Bags<'sides> {
 
     /// Tells the pool of parts that fit the window.
     pub(super) fn compare_all(&self, pool: &mut Pool<'_>) -> Result<ControlFlow<()>, DiffError> {
-        self.pass(|_| true, pool)
+        Ok(match self.pass(|_| true, true, pool)? {
+            Passed::Broken => ControlFlow::Break(()),
+            Passed::Done | Passed::Full { .. } => ControlFlow::Continue(()),
+        })
     }
 
     /// Tells the pool of parts that were summed up.
@@ -93,28 +104,46 @@ impl<'sides> Bags<'sides> {
         for (base, _) in pairs().filter(|(base, new)| base.is(new)) {
             pool.same(base.count, base.masked);
         }
-        let larger = |(base, new): (&Sum, &Sum)| base.count.max(new.count);
         let differ = pairs().zip(0..).filter(|((base, new), _)| !base.is(new));
         let differ: Vec<(u64, usize)> =
-            differ.map(|(pair, bucket)| (larger(pair), bucket)).collect();
-        for group in groups(&differ, self.rule.window as u64) {
+            differ.map(|((base, new), bucket)| (base.count.max(new.count), bucket)).collect();
+        let mut groups = vec![differ];
+        let mut passes = PASSES_MAX;
+        while let Some(mut group) = groups.pop() {
+            passes -= 1;
+            if passes == 0 {
+                group.extend(std::mem::take(&mut groups).into_iter().flatten());
+            }
+            if group.is_empty() {
+                continue;
+            }
             let mut wanted = vec![false; summed.base.sums.len()];
-            for (_, bucket) in group {
+            for (_, bucket) in &group {
                 wanted[*bucket] = true;
             }
-            if self.pass(|one| wanted[self.bucket(one) & (wanted.len() - 1)], pool)?.is_break() {
-                return Ok(ControlFlow::Break(()));
+            let wanted = |one: &Compared| wanted[self.bucket(one) & (wanted.len() - 1)];
+            match self.pass(wanted, passes == 0 || group.len() == 1, pool)? {
+                Passed::Done => {}
+                Passed::Broken => return Ok(ControlFlow::Break(())),
+                Passed::Full { came } => {
+                    let more = split(&group, came);
+                    if groups.len() + more.len() > passes {
+                        passes = 1;
+                    }
+                    groups.extend(more);
+                }
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Goes over both parts once, for what is `wanted`.
+    /// Goes over both parts once, for what is `wanted`. Unless it is `sliding`, all that is left of it has to fit.
     fn pass(
         &self,
         wanted: impl Fn(&Compared) -> bool + Send + Sync,
+        sliding: bool,
         pool: &mut Pool<'_>,
-    ) -> Result<ControlFlow<()>, DiffError> {
+    ) -> Result<Passed, DiffError> {
         let facts = self.rule.facts;
         thread::scope(|scope| {
             let wanted = &wanted;
@@ -125,47 +154,45 @@ impl<'sides> Bags<'sides> {
             let new = over(self.new.0, &self.new.1)?;
             let window = self.rule.window.max(1);
             let mut sides = [Held::of(base, Which::Base), Held::of(new, Which::New)];
+            let mut same = Sum::default();
             loop {
                 for side in &mut sides {
                     side.fill(window)?;
                 }
-                cancel(&mut sides, pool);
+                cancel(&mut sides, &mut same);
                 let done = sides.iter().all(|side| side.ended);
+                // Half of the window is kept, for what comes late on the other side.
+                let keep = if done { 0 } else { window / 2 };
+                if !sliding && !done {
+                    if sides.iter().any(|side| side.list.len() > keep) {
+                        let came = sides.iter().map(|side| side.came as u64).max();
+                        return Ok(Passed::Full { came: came.unwrap_or(0) });
+                    }
+                    continue;
+                }
+                let Sum { count, masked, .. } = std::mem::take(&mut same);
+                pool.same(count, masked);
                 for side in &mut sides {
-                    // Half of the window is kept, for what comes late on the other side.
-                    let keep = if done { 0 } else { window / 2 };
                     if side.let_go(keep, pool) && !done {
                         pool.gave_up();
                     }
                 }
                 if pool.is_full() && pool.settle_within().is_break() {
-                    return Ok(ControlFlow::Break(()));
+                    return Ok(Passed::Broken);
                 }
                 if done {
-                    return Ok(ControlFlow::Continue(()));
+                    return Ok(Passed::Done);
                 }
             }
         })
     }
 }
 
-/// Buckets with their sizes, in groups that fit.
-fn groups(buckets: &[(u64, usize)], window: u64) -> Vec<&[(u64, usize)]> {
-    let (mut groups, mut first, mut size) = (Vec::new(), 0, 0_u64);
-    for (at, (count, _)) in buckets.iter().enumerate() {
-        if at > first && size + count > window {
-            groups.push(&buckets[first..at]);
-            (first, size) = (at, 0);
-            if groups.len() + 1 == PASSES_MAX {
-                break;
-            }
-        }
-        size += count;
-    }
-    if first < buckets.len() {
-        groups.push(&buckets[first..]);
-    }
-    groups
+/// Buckets with their sizes, in groups that are likely to fit: a pass over all of them was full when so many had come.
+fn split(group: &[(u64, usize)], came: u64) -> Vec<Vec<(u64, usize)>> {
+    let all: u64 = group.iter().map(|(count, _)| *count).sum();
+    let parts = usize::try_from(all / came.max(1) + 1).unwrap_or(usize::MAX).clamp(2, group.len());
+    group.chunks(group.len().div_ceil(parts)).map(<[_]>::to_vec).collect()
 }
 
 /// Requests of a side that are looked at together.
@@ -217,20 +244,18 @@ impl Held {
     }
 }
 
-/// Takes away what both sides have.
-fn cancel([base, new]: &mut [Held; 2], pool: &mut Pool<'_>) {
+/// Takes away what both sides have, and counts it.
+fn cancel([base, new]: &mut [Held; 2], same: &mut Sum) {
     let (in_base, in_new) = (sorted(&base.list), sorted(&new.list));
     let (mut of_base, mut of_new) = (vec![false; base.list.len()], vec![false; new.list.len()]);
-    let (mut count, mut masked) = (0, 0);
     common(&in_base, &in_new, |one, other| {
         paired((one, 0..base.list.len()), (other, 0..new.list.len()), |one, other| {
             of_base[one] = true;
             of_new[other] = true;
-            count += 1;
-            masked += u64::from(base.list[one].one.masked);
+            same.count += 1;
+            same.masked += u64::from(base.list[one].one.masked);
         });
     });
-    pool.same(count, masked);
     base.keep(&of_base);
     new.keep(&of_new);
 }

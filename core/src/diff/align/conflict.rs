@@ -9,6 +9,8 @@
 //! over is paired by its key, wherever it is in the window. Then base is gone through: its next request is the same if none
 //! that conflicts with its counterpart and comes before that in new is still to come in base. Of equal requests the first
 //! belongs to the first, the second to the second: so two sides are equal as partial orders if and only if nothing is told.
+//! The order is that of issue, beside a flush too: a write that was in flight together with one is before it or behind it as it
+//! was issued, though nobody says whether it is covered. Letting such writes be on either side is what `epoch` does.
 //! Invariants: each request of both sides is told of once; at most the window of each side is held.
 
 mod index;
@@ -18,11 +20,12 @@ use std::ops::ControlFlow;
 use std::thread;
 
 use self::kept::{Counterpart, Kept, OfBase, remove};
+use super::lost::Lost;
 use super::order::{Sides, difference};
 use crate::diff::ahead::{Ahead, Keyed};
 use crate::diff::compared::Compared;
-use crate::diff::difference::{Outcome, Place};
-use crate::diff::error::DiffError;
+use crate::diff::difference::{Kind, Outcome, Place};
+use crate::diff::error::{DiffError, Which};
 use crate::diff::rule::Rule;
 use crate::diff::sequence::{Aligner, Pair};
 use crate::diff::side::{Part, Side};
@@ -61,6 +64,8 @@ struct Orders<'a> {
     /// Same requests that were not told of, and how many of them are masked.
     same: (u64, u64),
     kept: Kept<'a>,
+    /// Those that had to be told of before all had come.
+    lost: Lost,
 }
 
 impl<'a> Orders<'a> {
@@ -70,7 +75,8 @@ impl<'a> Orders<'a> {
         place: Place,
         outcome: &'a mut dyn Outcome,
     ) -> Orders<'a> {
-        Orders { aligner, ended: false, rule, place, outcome, same: (0, 0), kept: Kept::new(rule) }
+        let (kept, lost) = (Kept::new(rule), Lost::new(rule.window));
+        Orders { aligner, ended: false, rule, place, outcome, same: (0, 0), kept, lost }
     }
 
     /// Goes over all of it.
@@ -142,9 +148,6 @@ impl<'a> Orders<'a> {
 
     /// Tells of the first of base, or of one of new that comes before its counterpart.
     fn step(&mut self) -> ControlFlow<()> {
-        if !self.ended && !self.is_settled() {
-            self.outcome.gave_up(self.place);
-        }
         let Some(OfBase { keyed, counterpart }) = self.kept.base.front() else {
             let left = self.kept.left_new.all.first().copied();
             return left.map_or(ControlFlow::Continue(()), |left| self.tell_left(left));
@@ -239,7 +242,23 @@ impl<'a> Orders<'a> {
 
     fn tell(&mut self, base: Option<Compared>, new: Option<Compared>) -> ControlFlow<()> {
         self.tell_same();
-        self.outcome.difference(difference(self.rule, self.place, base, new))
+        let difference = difference(self.rule, self.place, base, new);
+        if difference.kind != Kind::Moved {
+            self.note_lost(Which::Base, base);
+            self.note_lost(Which::New, new);
+        }
+        self.outcome.difference(difference)
+    }
+
+    /// One that has no counterpart in the window is told of: was there one, or may one come?
+    fn note_lost(&mut self, which: Which, one: Option<Compared>) {
+        let Some(key) = one.map(|one| one.key(self.rule.facts)) else { return };
+        if self.lost.has_pair_of(which, key) {
+            self.outcome.gave_up(self.place);
+        }
+        if !self.ended {
+            self.lost.add(which, key);
+        }
     }
 }
 

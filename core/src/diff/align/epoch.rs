@@ -12,6 +12,7 @@ use super::pool::Pool;
 use super::runs::{Run, runs};
 use super::slots::{Epochs, slots};
 use super::slotted::Slotted;
+use super::split::Split;
 use super::wanted::{Wanted, wanted};
 use crate::diff::ahead::Ahead;
 use crate::diff::compared::Compared;
@@ -42,11 +43,16 @@ pub(super) fn compare_by(
 ) -> Result<(), DiffError> {
     let mut pool = Pool::new(rule, outcome);
     for device in (0..base.devices().max(new.devices())).map(DeviceId) {
-        let mut from = (0, 0);
+        let (mut from, mut count) = ((0, 0), (0, 0));
         loop {
             let lists = sums.lists(device, from)?;
             let mut runs = runs(&lists.base, &lists.new);
             let more = lists.more;
+            from = lists.from;
+            let end = |from: u64, list: &[Sum]| {
+                if list.is_empty() { 0 } else { from + list.len() as u64 }
+            };
+            count = (end(from.0, &lists.base).max(count.0), end(from.1, &lists.new).max(count.1));
             let window = Window { base, new, rule, device, from, lists };
             let end = window.cut(&mut runs);
             if window.compare(&runs, &mut pool)?.is_break() || pool.settle().is_break() {
@@ -57,6 +63,7 @@ pub(super) fn compare_by(
             }
             from = (from.0 + end.0 as u64, from.1 + end.1 as u64);
         }
+        pool.epochs(device, count);
     }
     Ok(())
 }
@@ -85,6 +92,7 @@ impl<'sides> Window<'sides> {
     }
 
     fn compare(&self, runs: &[Run], pool: &mut Pool<'_>) -> Result<ControlFlow<()>, DiffError> {
+        let runs = &self.splits().runs(runs);
         let hunks: Vec<(Range<usize>, Range<usize>)> = runs
             .iter()
             .filter_map(|run| match run {
@@ -148,8 +156,12 @@ impl<'sides> Window<'sides> {
 
     /// Whether an epoch does not fit the window.
     fn is_big(&self, base: &Range<usize>, new: &Range<usize>) -> bool {
-        let all = self.lists.base[base.clone()].iter().chain(&self.lists.new[new.clone()]);
-        all.into_iter().any(|sum| sum.count > self.rule.window as u64)
+        self.splits().has_big(base, new)
+    }
+
+    fn splits(&self) -> Split<'_> {
+        let window = self.rule.window as u64;
+        Split { base: &self.lists.base, new: &self.lists.new, window }
     }
 
     /// How many requests the larger side has there.

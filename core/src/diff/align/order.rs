@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::thread;
 
+use super::lost::Lost;
 use crate::diff::ahead::{Ahead, Keyed};
 use crate::diff::compared::{Compared, Facts, Key};
 use crate::diff::difference::{Difference, Kind, Outcome, Place};
@@ -107,6 +108,8 @@ struct Moves<'a> {
     added: HashMap<Key, VecDeque<u64>>,
     /// Pairs taken so far.
     taken: u64,
+    /// Those that were told of when nothing more could wait for them.
+    lost: Lost,
 }
 
 /// What is to be told.
@@ -125,8 +128,8 @@ enum Said {
 
 impl<'a> Moves<'a> {
     fn new(rule: &'a Rule, outcome: &'a mut dyn Outcome) -> Moves<'a> {
-        let (removed, added) = (HashMap::new(), HashMap::new());
-        Moves { rule, outcome, waiting: VecDeque::new(), first: 0, removed, added, taken: 0 }
+        let (removed, added, lost) = (HashMap::new(), HashMap::new(), Lost::new(rule.window));
+        Moves { rule, outcome, waiting: VecDeque::new(), first: 0, removed, added, taken: 0, lost }
     }
 
     fn take(&mut self, pair: Pair<Keyed>) -> ControlFlow<()> {
@@ -150,6 +153,7 @@ impl<'a> Moves<'a> {
                     let Said::Added(new) = told else { unreachable!("{told:?} was added") };
                     self.wait(Said::Both(base.one, new.one));
                 } else {
+                    self.look_for(Which::Base, base.key);
                     let number = self.wait(Said::Removed(base));
                     self.removed.entry(base.key).or_default().push_back(number);
                 }
@@ -160,12 +164,20 @@ impl<'a> Moves<'a> {
                     let Said::Removed(base) = *told else { unreachable!("{told:?} was removed") };
                     *told = Said::Both(base.one, new.one);
                 } else {
+                    self.look_for(Which::New, new.key);
                     let number = self.wait(Said::Added(new));
                     self.added.entry(new.key).or_default().push_back(number);
                 }
             }
         }
         self.tell_until(self.taken.saturating_sub(self.rule.window as u64))
+    }
+
+    /// Says so if one that only this side has would have been a pair with one that was told of already.
+    fn look_for(&mut self, which: Which, key: Key) {
+        if self.lost.has_pair_of(which, key) {
+            self.outcome.gave_up(Place::default());
+        }
     }
 
     /// Lets it wait; its number.
@@ -209,10 +221,12 @@ impl<'a> Moves<'a> {
             Said::Both(base, new) => (Some(base), Some(new)),
             Said::Removed(base) => {
                 first_of(&mut self.removed, base.key);
+                self.lost.add(Which::Base, base.key);
                 (Some(base.one), None)
             }
             Said::Added(new) => {
                 first_of(&mut self.added, new.key);
+                self.lost.add(Which::New, new.key);
                 (None, Some(new.one))
             }
         };

@@ -3,14 +3,17 @@
 //! Requests and places in, what is the same and what differs out, in the order of the places. Invariants: each request that came in is
 //! told of once; the pool asks to be settled before it holds more than the window of either side.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 
+use super::lost::Lost;
 use super::nearest::{Places, nearest};
 use crate::diff::ahead::Keyed;
 use crate::diff::compared::{Compared, Facts};
 use crate::diff::difference::{Difference, Kind, Outcome, Place};
 use crate::diff::error::Which;
 use crate::diff::rule::Rule;
+use crate::request::DeviceId;
 
 /// Where requests of both sides are held against each other.
 #[derive(Debug)]
@@ -50,12 +53,19 @@ pub(super) struct Pool<'compare> {
     number: u64,
     base: Vec<Left>,
     new: Vec<Left>,
+    /// Those that had to be told of before all had come.
+    lost: Lost,
 }
 
 impl<'compare> Pool<'compare> {
     pub(super) fn new(rule: &'compare Rule, outcome: &'compare mut dyn Outcome) -> Pool<'compare> {
-        let (slots, base, new) = (Vec::new(), Vec::new(), Vec::new());
-        Pool { rule, outcome, slots, number: 0, base, new }
+        let (slots, base, new, lost) = (Vec::new(), Vec::new(), Vec::new(), Lost::new(rule.window));
+        Pool { rule, outcome, slots, number: 0, base, new, lost }
+    }
+
+    /// So many epochs of a device each side has.
+    pub(super) fn epochs(&mut self, device: DeviceId, (base, new): (u64, u64)) {
+        self.outcome.epochs(device, base, new);
     }
 
     /// What comes from here on lies there.
@@ -183,9 +193,23 @@ impl<'compare> Pool<'compare> {
         let added = new.into_iter().map(|new| (Kind::Added, None, Some(new)));
         let both = removed.chain(added).map(|(kind, base, new)| Finding { kind, base, new });
         findings.extend(both);
+        self.note_lost(Which::Base);
+        self.note_lost(Which::New);
     }
 
-    /// Calls `pair` for those of two groups that are open and lie in one slot, or beside each other with a barrier between that one
+    /// Says where one is left that would have been a pair with one that was told of before.
+    fn note_lost(&mut self, which: Which) {
+        let list = match which {
+            Which::Base => &self.base,
+            Which::New => &self.new,
+        };
+        for left in list.iter().filter(|left| !left.taken) {
+            self.slots[left.slot].gave_up |= self.lost.has_pair_of(which, left.keyed.key);
+            self.lost.add(which, left.keyed.key);
+        }
+    }
+
+    /// Calls `pair` for those of two groups, which are open, that lie in one slot, or beside each other with a barrier between that one
     /// of them straddles.
     fn pair_near(
         &mut self,
@@ -193,24 +217,24 @@ impl<'compare> Pool<'compare> {
         new: &[usize],
         mut pair: impl FnMut(&mut Pool<'compare>, usize, usize),
     ) {
-        let mut from = 0;
-        for base in base {
-            let number = |pool: &Pool<'_>, slot: usize| pool.slots[slot].number;
-            for (place, new) in new.iter().enumerate().skip(from) {
-                let (one, other) = (&self.base[*base], &self.new[*new]);
-                let (here, there) = (number(self, one.slot), number(self, other.slot));
-                if there + 1 < here {
-                    from = place + 1;
-                    continue;
-                }
-                if there > here + 1 || one.taken {
-                    break;
-                }
-                let straddles = one.keyed.one.straddling || other.keyed.one.straddling;
-                if !other.taken && (here == there || straddles) {
-                    pair(self, *base, *new);
-                    break;
-                }
+        // Those of new by slot, the ones apart that straddle a barrier.
+        let mut slots: BTreeMap<u64, [VecDeque<usize>; 2]> = BTreeMap::new();
+        for at in new {
+            let left = &self.new[*at];
+            let of_slot = slots.entry(self.slots[left.slot].number).or_default();
+            of_slot[usize::from(left.keyed.one.straddling)].push_back(*at);
+        }
+        for at in base {
+            let (here, any) =
+                (self.slots[self.base[*at].slot].number, self.base[*at].keyed.one.straddling);
+            let first =
+                slots.range_mut(here.saturating_sub(1)..=here + 1).find_map(|(there, of_slot)| {
+                    let taken = if any || *there == here { 0..2 } else { 1..2 };
+                    let lists = of_slot[taken].iter_mut();
+                    lists.filter(|list| !list.is_empty()).min_by_key(|list| list[0])?.pop_front()
+                });
+            if let Some(first) = first {
+                pair(self, *at, first);
             }
         }
     }
@@ -259,16 +283,11 @@ fn difference(
         place.new_epoch = new.map(|one| one.epoch).or(slot.place.new_epoch);
     }
     let facts = match (finding.kind, base, new) {
-        (Kind::Changed, Some(base), Some(new)) => common(base.differing(&new), rule.facts),
+        (Kind::Changed, Some(base), Some(new)) => base.differing(&new).among(rule.facts),
         _ => Facts::NONE,
     };
     let list = |one: Option<Compared>| one.into_iter().collect();
     Difference { kind: finding.kind, place, base: list(base), new: list(new), facts }
-}
-
-/// The facts that are in both sets.
-fn common(one: Facts, other: Facts) -> Facts {
-    one.iter().filter(|fact| other.has(*fact)).fold(Facts::NONE, Facts::with)
 }
 
 /// Those of `group` that are not taken.

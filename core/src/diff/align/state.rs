@@ -10,41 +10,48 @@
 //! wrote last what differs. A barrier that only one side has is one too if anything was written since the one before; what lies
 //! before it is compared at the next. What a straddling request wrote may come in the epoch before or behind. Nothing of reads
 //! is compared: they count as the same, as do writes that left nothing that differs. Where data are not compared, only what is
-//! written is. Invariants: memory is bounded by the window, but for a few numbers an epoch; the disks lie in files without names.
+//! written is. Invariants: memory is bounded by the window, but for a few numbers an epoch, of which there may be so many only; what
+//! is said to be the same was compared byte by byte; the disks lie in files without names.
 
 mod disk;
+mod half;
 mod ranges;
 mod writers;
 
 use std::ops::{ControlFlow, Range};
 
-use self::disk::Disk;
+use self::half::{Epoch, Half};
 use self::ranges::Ranges;
-use self::writers::{Writers, differences};
+use self::writers::{Told, Writers, differences};
+use super::Scratch;
 use super::order::difference;
-use crate::diff::compared::{Compared, Fact};
 use crate::diff::difference::{Outcome, Place};
 use crate::diff::error::{DiffError, Which};
 use crate::diff::lcs::{Behind, common};
 use crate::diff::rule::Rule;
-use crate::diff::side::{Part, Requests, Side};
-use crate::event::Payload;
-use crate::request::{DeviceId, Operation};
+use crate::diff::side::Side;
+use crate::limits::EPOCHS_LISTED_MAX;
+use crate::request::DeviceId;
+
+/// Where very many bytes differ, whole blocks of so many count as different.
+const BLOCK: u64 = 512;
 
 /// Compares two sides. `same` counts requests of base.
 pub(super) fn compare(
     base: &dyn Side,
     new: &dyn Side,
     rule: &Rule,
+    scratch: Scratch<'_>,
     outcome: &mut dyn Outcome,
 ) -> Result<(), DiffError> {
     for device in (0..base.devices().max(new.devices())).map(DeviceId) {
-        let half = |side, which| Half::new(side, which, device, rule);
-        let wrote = |side, which| half(side, which)?.all_epochs();
+        let half = |side, which| Half::new(side, which, device, rule, scratch);
+        let wrote = |side, which| half(side, which)?.all_epochs(EPOCHS_LISTED_MAX);
         let (of_base, of_new) = (wrote(base, Which::Base)?, wrote(new, Which::New)?);
         let pairs = pairs(&of_base, &of_new);
+        outcome.epochs(device, of_base.len() as u64, of_new.len() as u64);
         if of_base.len() == of_new.len()
-            && of_base.iter().zip(&of_new).all(|(one, two)| one.sum == two.sum)
+            && of_base.iter().zip(&of_new).all(|(one, two)| one.sum.is_some() && one.sum == two.sum)
         {
             tell_same(device, &of_base, outcome);
             continue;
@@ -58,21 +65,14 @@ pub(super) fn compare(
     Ok(())
 }
 
-/// What a side did in an epoch.
-struct Epoch {
-    /// A sum of what was written and what lies there at its end.
-    sum: u128,
-    /// Its requests, and how many of them are masked.
-    count: u64,
-    masked: u64,
-}
-
 /// Which epochs belong together: each to the one with its number, or, if one side has more, as many that wrote the same as can be.
 fn pairs(base: &[Epoch], new: &[Epoch]) -> Vec<(usize, usize)> {
     if base.len() == new.len() {
         return (0..base.len()).map(|epoch| (epoch, epoch)).collect();
     }
-    let sums = |epochs: &[Epoch]| -> Vec<u128> { epochs.iter().map(|epoch| epoch.sum).collect() };
+    let sums = |epochs: &[Epoch]| -> Vec<u128> {
+        epochs.iter().map(|epoch| epoch.sum.unwrap_or_default()).collect()
+    };
     common(&sums(base), &sums(new), Behind::Known)
 }
 
@@ -82,121 +82,6 @@ fn tell_same(device: DeviceId, epochs: &[Epoch], outcome: &mut dyn Outcome) {
         let number = Some(number);
         let place = Place { device: Some(device), base_epoch: number, new_epoch: number };
         outcome.same(place, epoch.count, epoch.masked);
-    }
-}
-
-/// Whether a request changes what is read.
-fn changes(one: &Compared) -> bool {
-    one.request.operation.modifies() && !matches!(one.result, Some(Err(_)))
-}
-
-/// One side, as far as it was gone over.
-struct Half<'a> {
-    side: &'a dyn Side,
-    which: Which,
-    rule: &'a Rule,
-    disk: Disk,
-    requests: Box<dyn Requests + Send + 'a>,
-    next: Option<Compared>,
-    /// Epochs that were gone over, of these those that were not compared, and what they wrote.
-    epochs: Range<u64>,
-    wrote: Ranges,
-    /// What straddling requests wrote of it.
-    straddling: Ranges,
-    /// The last barrier of the last epoch, and whether that epoch changed anything.
-    barrier: Option<Compared>,
-    changed: bool,
-    /// Requests that were not told of, and how many of them are masked.
-    count: u64,
-    masked: u64,
-    coarse: bool,
-}
-
-impl<'a> Half<'a> {
-    fn new(
-        side: &'a dyn Side,
-        which: Which,
-        device: DeviceId,
-        rule: &'a Rule,
-    ) -> Result<Half<'a>, DiffError> {
-        let mut requests = side.requests(&Part { device: Some(device), ..Part::ALL })?;
-        Ok(Half {
-            side,
-            which,
-            rule,
-            disk: Disk::new()?,
-            next: requests.next_request()?,
-            requests,
-            epochs: 0..0,
-            wrote: Ranges::default(),
-            straddling: Ranges::default(),
-            barrier: None,
-            changed: false,
-            count: 0,
-            masked: 0,
-            coarse: false,
-        })
-    }
-
-    /// Goes over all epochs.
-    fn all_epochs(mut self) -> Result<Vec<Epoch>, DiffError> {
-        let mut epochs = Vec::new();
-        while self.next.is_some() {
-            self.go_over_epoch()?;
-            let sum = self.disk.sum(&self.wrote)?;
-            epochs.push(Epoch { sum, count: self.count, masked: self.masked });
-            self.compared();
-        }
-        Ok(epochs)
-    }
-
-    /// Goes over the next epoch.
-    fn go_over_epoch(&mut self) -> Result<(), DiffError> {
-        let epoch = self.epochs.end;
-        self.epochs.end += 1;
-        (self.barrier, self.changed) = (None, false);
-        while let Some(one) = self.next.filter(|one| one.epoch <= epoch) {
-            self.next = self.requests.next_request()?;
-            self.count += 1;
-            self.masked += u64::from(one.masked);
-            if self.rule.barrier.is(&one.request) {
-                self.barrier = Some(one);
-            }
-            if changes(&one) {
-                self.change(&one)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn change(&mut self, one: &Compared) -> Result<(), DiffError> {
-        self.changed = true;
-        let range = one.request.range;
-        let most = self.rule.window.saturating_mul(4);
-        self.wrote.insert(range.offset, range.end());
-        self.coarse |= self.wrote.coarsen(most);
-        if one.straddling {
-            self.straddling.insert(range.offset, range.end());
-            self.coarse |= self.straddling.coarsen(most);
-        }
-        if !self.rule.facts.has(Fact::Payload)
-            || one.request.operation != Operation::Write
-            || one.payload == Payload::Zeroes
-        {
-            return Ok(self.disk.zero(range.offset, range.length)?);
-        }
-        let data = self.side.compared_data(one).map_err(|error| error.of(self.which))?;
-        let data =
-            data.ok_or(DiffError::NoData { id: one.id }).map_err(|error| error.of(self.which))?;
-        Ok(self.disk.write(range.offset, &data)?)
-    }
-
-    /// All that was gone over was compared.
-    fn compared(&mut self) {
-        self.epochs.start = self.epochs.end;
-        self.wrote = Ranges::default();
-        self.straddling = Ranges::default();
-        (self.count, self.masked, self.coarse) = (0, 0, false);
     }
 }
 
@@ -215,6 +100,14 @@ struct States<'a> {
 struct Waiting {
     ranges: Ranges,
     at: At,
+}
+
+/// What was told of.
+#[derive(Default)]
+struct Counted {
+    differences: u64,
+    /// Requests of base in them.
+    of_base: u64,
 }
 
 /// A barrier, and the epochs before it that are compared there.
@@ -299,13 +192,6 @@ impl States<'_> {
             base_epoch: epoch(&self.base),
             new_epoch: epoch(&self.new),
         };
-        if self.base.coarse
-            || self.new.coarse
-            || self.base.disk.is_coarse()
-            || self.new.disk.is_coarse()
-        {
-            self.outcome.gave_up(place);
-        }
         if self.settle()?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -324,7 +210,12 @@ impl States<'_> {
             }
             differing.insert(start, to);
         })?;
-        let Some(of_base) = told else { return Ok(ControlFlow::Break(())) };
+        let Some(Counted { differences, of_base }) = told else {
+            return Ok(ControlFlow::Break(()));
+        };
+        if differences > 0 && (self.base.coarse || self.new.coarse) {
+            self.outcome.gave_up(place);
+        }
         if !waiting.is_empty() {
             self.waiting.push(Waiting { ranges: waiting, at });
         }
@@ -348,15 +239,16 @@ impl States<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Tells of what differs within `ranges`, as far as `take` takes it; how many requests of base were told of, or `None` if
-    /// the outcome broke it off.
+    /// Tells of what differs within `ranges`, as far as `take` takes it; `None` if the outcome broke it off.
     fn tell_differing(
         &mut self,
         ranges: &Ranges,
         at: &At,
         mut take: impl FnMut(u64, u64, &mut Ranges),
-    ) -> Result<Option<u64>, DiffError> {
-        let (mut differing, mut of_base, mut broken) = (Ranges::default(), 0, false);
+    ) -> Result<Option<Counted>, DiffError> {
+        let (mut differing, mut counted, mut broken) =
+            (Ranges::default(), Counted::default(), false);
+        let mut told = Told::default();
         let (base, new, rule) = (&self.base, &self.new, self.rule);
         let (device, outcome) = (self.device, &mut *self.outcome);
         let mut tell = |differing: &mut Ranges| -> Result<(), DiffError> {
@@ -368,8 +260,10 @@ impl States<'_> {
                 Writers::of(half.side, device, epochs.clone(), &differing, rule.window)
             };
             let (base, new) = (writers(base, &at.base)?, writers(new, &at.new)?);
-            for difference in differences(&differing, &base, &new, at.place) {
-                of_base += difference.base.len() as u64;
+            let differences = differences(&differing, &base, &new, at.place);
+            for (difference, of_base) in told.first_told(differences) {
+                counted.differences += 1;
+                counted.of_base += of_base;
                 if outcome.difference(difference).is_break() {
                     broken = true;
                     break;
@@ -377,14 +271,19 @@ impl States<'_> {
             }
             Ok(())
         };
+        let room = rule.window.max(1);
         for range in ranges.iter() {
             base.disk.differing(&new.disk, range, |from, to| {
                 take(from, to, &mut differing);
-                if differing.len() >= rule.window.max(1) { tell(&mut differing) } else { Ok(()) }
+                if differing.len() < room {
+                    return Ok(());
+                }
+                differing = differing.widened(BLOCK, ranges);
+                if 2 * differing.len() > room { tell(&mut differing) } else { Ok(()) }
             })?;
         }
         tell(&mut differing)?;
-        Ok((!broken).then_some(of_base))
+        Ok((!broken).then_some(counted))
     }
 }
 

@@ -102,7 +102,7 @@ pub(in crate::diff) struct VecSide {
     requests: Vec<Compared>,
     data: Vec<Option<Bytes>>,
     devices: u16,
-    sums: Option<Facts>,
+    sums: bool,
 }
 
 impl VecSide {
@@ -127,12 +127,12 @@ impl VecSide {
             *epoch += u64::from(one.request.operation == Operation::Flush);
         }
         let devices = requests.iter().map(|one| one.device.0 + 1).max().unwrap_or(1);
-        VecSide { requests, data, devices, sums: None }
+        VecSide { requests, data, devices, sums: false }
     }
 
-    /// The same with summaries that know sums of keys by these facts.
-    pub(in crate::diff) fn with_sums(self, facts: Facts) -> VecSide {
-        VecSide { sums: Some(facts), ..self }
+    /// The same with summaries.
+    pub(in crate::diff) fn with_sums(self) -> VecSide {
+        VecSide { sums: true, ..self }
     }
 
     /// The same with digests in place of data.
@@ -146,7 +146,20 @@ impl VecSide {
         self
     }
 
-    /// The requests, by their place.
+    /// The same of which flushes are left out, as a filter does: epochs may be empty.
+    pub(in crate::diff) fn without_flushes(mut self) -> VecSide {
+        self.requests.retain(|one| one.request.operation != Operation::Flush);
+        self
+    }
+
+    /// The same in these epochs.
+    pub(in crate::diff) fn in_epochs(mut self, epochs: &[u64]) -> VecSide {
+        assert_eq!(epochs.len(), self.requests.len());
+        self.requests.iter_mut().zip(epochs).for_each(|(one, epoch)| one.epoch = *epoch);
+        self
+    }
+
+    /// The requests, in order.
     pub(in crate::diff) fn all(&self) -> &[Compared] {
         &self.requests
     }
@@ -182,14 +195,16 @@ impl Side for VecSide {
     }
 
     fn epoch_sums(&self, device: DeviceId) -> Result<Option<EpochSums>, DiffError> {
-        let Some(facts) = self.sums else { return Ok(None) };
+        if !self.sums {
+            return Ok(None);
+        }
         let mut epochs = Vec::new();
         for one in self.requests.iter().filter(|one| one.device == device) {
             let epoch = usize::try_from(one.epoch).unwrap();
             epochs.resize(epochs.len().max(epoch + 1), (0, 0));
             let (count, sum): &mut (u64, u128) = &mut epochs[epoch];
             *count += 1;
-            *sum = sum.wrapping_add(one.key(facts).0);
+            *sum = sum.wrapping_add(one.key(Facts::ALL).0);
         }
         Ok(Some(EpochSums { epochs }))
     }
@@ -210,10 +225,12 @@ pub(in crate::diff) struct Told {
     /// Places with their counts of same requests, and of masked ones among them.
     pub(in crate::diff) same: Vec<(Place, u64, u64)>,
     pub(in crate::diff) differences: Vec<Difference>,
+    /// Epochs of each device on both sides.
+    pub(in crate::diff) epochs: Vec<(DeviceId, u64, u64)>,
+    /// Where the window was too small.
+    pub(in crate::diff) gave_up: Vec<Place>,
     /// Breaks at so many differences.
     pub(in crate::diff) enough: Option<usize>,
-    /// Where not all pairs were looked for.
-    pub(in crate::diff) gave_up: Vec<Place>,
 }
 
 impl Outcome for Told {
@@ -227,6 +244,10 @@ impl Outcome for Told {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    fn epochs(&mut self, device: DeviceId, base: u64, new: u64) {
+        self.epochs.push((device, base, new));
     }
 
     fn gave_up(&mut self, place: Place) {
@@ -275,7 +296,7 @@ fn a_side_made_of_a_list_counts_epochs_by_device_and_gives_parts_data_and_sums()
         discard(8, 8).with(Flags::FUA).on(1),
         write_data(4, &b"abcd"[..]),
     ];
-    let side = VecSide::new(asked).with_sums(Facts::ALL);
+    let side = VecSide::new(asked).with_sums();
     let epochs: Vec<_> = side.all().iter().map(|one| one.epoch).collect();
     assert_eq!(epochs, [0, 0, 0, 1, 1, 0, 1]);
     assert_eq!(side.devices(), 2);

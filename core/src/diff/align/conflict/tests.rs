@@ -248,3 +248,26 @@ fn lists_that_have_little_in_common_are_told_of_whole() {
         assert_eq!(same, by_twos(&base, &new), "seed {seed}");
     }
 }
+
+#[test]
+fn a_write_in_flight_together_with_a_flush_is_before_or_behind_it_as_it_was_issued() {
+    let base = [write(0, 8, 1).straddling(), flush(), write(8, 8, 2)];
+    let new = [flush(), write(0, 8, 1).straddling(), write(8, 8, 2)];
+    assert!(is_same(&base, &base, "as issued"));
+    assert!(!is_same(&base, &new, "on the other side"));
+}
+
+#[test]
+fn only_where_a_pair_was_lost_beyond_the_window_is_it_given_up() {
+    let base: Vec<One> = (0..40).map(|at| write(at * 8, 8, 1)).collect();
+    let rule = Rule { window: 8, ..Rule::default() };
+    let mut changed = base.clone();
+    changed[3] = write(24, 8, 2);
+    let found = told(&base, &changed, &rule, "changed");
+    assert_eq!((found.differences.len(), found.gave_up.len()), (1, 0));
+    let mut later = base.clone();
+    later.rotate_left(1);
+    let found = told(&base, &later, &rule, "beyond the window");
+    assert_eq!((found.differences.len(), found.gave_up.len()), (2, 1));
+    assert!(told(&base, &later, &Rule::default(), "within it").differences.is_empty());
+}

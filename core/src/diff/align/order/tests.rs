@@ -131,3 +131,18 @@ fn the_outcome_may_break_off() {
     compare(&base, &new, &Rule::default(), &mut told).unwrap();
     assert_eq!(told.differences.len(), 3);
 }
+
+#[test]
+fn a_move_beyond_the_window_is_named_as_given_up() {
+    let mut base: Vec<One> = (0..40).map(|at| write(at * 512, 512, 1)).collect();
+    let new = base.clone();
+    base.rotate_left(1);
+    for (window, given_up) in [(1 << 16, false), (8, true)] {
+        let told = told(&base, &new, &Rule { window, ..Rule::default() }, "moved");
+        assert_eq!(told.differences.len(), if given_up { 2 } else { 1 });
+        assert_eq!(!told.gave_up.is_empty(), given_up);
+    }
+    // What only one side has is not: nothing says that the other would have had it.
+    let told = told(&base, &new[1..], &Rule { window: 8, ..Rule::default() }, "gone");
+    assert_eq!((told.differences.len(), told.gave_up.len()), (1, 0));
+}

@@ -18,8 +18,8 @@ use crate::request::Digest;
 const PIECE: u64 = 64 << 10;
 /// Zeroes up to here are written; more are made a hole.
 const ZEROES_WRITTEN: u64 = 4096;
-/// Most ranges of written bytes that are told apart.
-const RANGES_MAX: usize = 1 << 20;
+/// Most parts of a device that are told apart, about 30 bytes each.
+pub(super) const RANGES_MAX: usize = 1 << 21;
 
 /// What was written.
 #[derive(Debug)]
@@ -28,25 +28,26 @@ pub(super) struct Disk {
     /// Behind the last byte of the file.
     size: u64,
     written: Ranges,
-    /// So many ranges were written that bytes between them count as written too.
+    /// So many parts of it are told apart.
+    most: usize,
+    /// In so many parts that bytes between them count as written too.
     coarse: bool,
 }
 
 impl Disk {
-    /// Nothing was written.
-    pub(super) fn new() -> io::Result<Disk> {
-        let file = tempfile::tempfile()?;
-        Ok(Disk { file, size: 0, written: Ranges::default(), coarse: false })
+    /// Nothing was written. The file is empty and its own; at most `most` parts of what will be written are told apart.
+    pub(super) fn new(file: File, most: usize) -> Disk {
+        Disk { file, size: 0, written: Ranges::default(), most, coarse: false }
     }
 
-    /// Whether it was so much that it is not known byte by byte what was written.
+    /// Whether it was in so many parts that it is not known byte by byte what was written.
     pub(super) fn is_coarse(&self) -> bool {
         self.coarse
     }
 
     fn note(&mut self, start: u64, end: u64) {
         self.written.insert(start, end);
-        self.coarse |= self.written.coarsen(RANGES_MAX);
+        self.coarse |= self.written.coarsen(self.most);
     }
 
     /// These bytes were written.
@@ -163,6 +164,10 @@ impl Disk {
 mod tests {
     use super::*;
 
+    fn empty() -> Disk {
+        Disk::new(tempfile::tempfile().unwrap(), RANGES_MAX)
+    }
+
     fn differing(one: &Disk, two: &Disk, range: (u64, u64)) -> Vec<(u64, u64)> {
         let mut ranges = Ranges::default();
         let each = |from, to| {
@@ -175,7 +180,7 @@ mod tests {
 
     #[test]
     fn two_disks_differ_where_bytes_do_and_where_only_one_was_written() {
-        let (mut one, mut two) = (Disk::new().unwrap(), Disk::new().unwrap());
+        let (mut one, mut two) = (empty(), empty());
         one.write(100, &[7; 300]).unwrap();
         two.write(100, &[7; 100]).unwrap();
         two.write(200, &[7; 200]).unwrap();
@@ -190,7 +195,7 @@ mod tests {
 
     #[test]
     fn zeroes_over_a_large_device_take_neither_time_nor_room() {
-        let (mut one, mut two) = (Disk::new().unwrap(), Disk::new().unwrap());
+        let (mut one, mut two) = (empty(), empty());
         let all = (0, 1 << 42);
         for disk in [&mut one, &mut two] {
             disk.write(1 << 30, &[7; 9000]).unwrap();
@@ -207,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_sum_does_not_depend_on_holes() {
-        let (mut one, mut two) = (Disk::new().unwrap(), Disk::new().unwrap());
+        let (mut one, mut two) = (empty(), empty());
         one.write(0, &vec![0; 300_000]).unwrap();
         one.write(250_000, &[1; 10]).unwrap();
         two.zero(0, 300_000).unwrap();

@@ -71,6 +71,18 @@ impl Ranges {
         differing
     }
 
+    /// The same widened to whole blocks of so many bytes, as far as they lie in `bounds`.
+    pub(super) fn widened(&self, block: u64, bounds: &Ranges) -> Ranges {
+        let mut wide = Ranges::default();
+        for (start, end) in self.iter() {
+            let end = end.div_ceil(block).saturating_mul(block);
+            for (start, end) in bounds.within(start / block * block, end) {
+                wide.insert(start, end);
+            }
+        }
+        wide
+    }
+
     /// Takes neighbours together until there are no more than `most`; whether it had to.
     pub(super) fn coarsen(&mut self, most: usize) -> bool {
         let was = self.len();
@@ -122,6 +134,9 @@ mod tests {
                 .filter(|at| (start..end).contains(at))
                 .collect();
             assert_eq!(bytes(&one.differing(&two, start, end)), either, "seed {seed}");
+            let blocks = |at: &u64| at / 8 * 8..at / 8 * 8 + 8;
+            let touched: BTreeSet<u64> = all.iter().flat_map(blocks).collect();
+            assert_eq!(bytes(&one.widened(8, &two)), &touched & &others, "seed {seed}");
             let mut both = one.clone();
             both.extend(&two);
             assert_eq!(bytes(&both), &all | &others, "seed {seed}");

@@ -1,17 +1,19 @@
 //! Lists that leave the same behind, and lists in which one thing is done that does not, held against two arrays of bytes.
 
+use super::disk::Disk;
 use super::*;
 use crate::device::Dice;
+use crate::diff::compared::Fact;
 use crate::diff::tests::{
     One, Told, VecSide, any_list, discard, flush, read, write, write_data, zeroes,
 };
 use crate::diff::{Facts, Kind};
-use crate::request::Errno;
+use crate::request::{Errno, Operation};
 
 fn told(base: &[One], new: &[One], rule: &Rule) -> Told {
     let mut told = Told::default();
     let (base, new) = (VecSide::new(base.to_vec()), VecSide::new(new.to_vec()));
-    compare(&base, &new, rule, &mut told).unwrap();
+    compare(&base, &new, rule, &tempfile::tempfile, &mut told).unwrap();
     told
 }
 
@@ -220,10 +222,11 @@ fn data_that_are_not_there_are_trouble_unless_they_are_not_compared() {
     let list = [write(0, 8, 1), flush()];
     let (whole, hash) = (VecSide::new(list.clone()), VecSide::new(list).without_data());
     let mut told = Told::default();
-    let error = compare(&whole, &hash, &Rule::default(), &mut told).unwrap_err();
+    let error =
+        compare(&whole, &hash, &Rule::default(), &tempfile::tempfile, &mut told).unwrap_err();
     assert_eq!(error.to_string(), "new: the data of write #0 are not there");
     let rule = Rule { facts: Facts::ALL.without(Fact::Payload), ..Rule::default() };
-    compare(&whole, &hash, &rule, &mut told).unwrap();
+    compare(&whole, &hash, &rule, &tempfile::tempfile, &mut told).unwrap();
     assert!(told.differences.is_empty());
 }
 
@@ -233,6 +236,62 @@ fn the_outcome_may_break_off() {
     let new: Vec<One> = (0..20).flat_map(|at| [write(at * 8, 8, 2), flush()]).collect();
     let mut told = Told { enough: Some(3), ..Told::default() };
     let (base, new) = (VecSide::new(base), VecSide::new(new));
-    compare(&base, &new, &Rule::default(), &mut told).unwrap();
+    compare(&base, &new, &Rule::default(), &tempfile::tempfile, &mut told).unwrap();
     assert_eq!(told.differences.len(), 3);
+}
+
+fn half<'a>(side: &'a VecSide, rule: &'a Rule) -> Half<'a> {
+    Half::new(side, Which::New, DeviceId(0), rule, &tempfile::tempfile).unwrap()
+}
+
+#[test]
+fn what_was_written_between_many_parts_is_told_of_though_they_are_taken_together() {
+    let mut list: Vec<One> = (0..8).map(|at| write(at * 8192, 512, 1)).collect();
+    let base = list.clone();
+    list.push(zeroes(4096, 512));
+    let told = told(&base, &list, &Rule { window: 1, ..Rule::default() });
+    assert_eq!(told.short(), [(Kind::Added, vec![], vec![8])]);
+    assert_eq!(told.gave_up.len(), 1);
+    let told = self::told(&list, &list, &Rule { window: 1, ..Rule::default() });
+    assert_eq!((told.short(), told.gave_up), (vec![], vec![]), "the same, however coarse");
+}
+
+#[test]
+fn one_write_is_told_once_in_however_many_parts_it_differs() {
+    let (length, rule) = (64 << 10, Rule { window: 8, ..Rule::default() });
+    for block in [1, 512, 600] {
+        let other: Vec<u8> = (0..length).map(|at| 1 + u8::from(at / block % 2 == 0)).collect();
+        let base = [write(0, length, 1), write(1 << 20, 512, 1)];
+        let new = [write_data(0, other), write(1 << 20, 512, 2)];
+        let expected = [(Kind::Changed, vec![0], vec![0]), (Kind::Changed, vec![1], vec![1])];
+        let told = told(&base, &new, &rule);
+        assert_eq!(told.short(), expected, "blocks of {block}");
+        assert_eq!(told.same_count(), 0);
+    }
+}
+
+#[test]
+fn more_epochs_or_parts_than_can_be_told_apart_are_trouble() {
+    let rule = Rule::default();
+    let side = VecSide::new((0..4).flat_map(|at| [write(at * 1024, 8, 1), flush()]));
+    assert_eq!(half(&side, &rule).all_epochs(4).unwrap().len(), 4);
+    let error = half(&side, &rule).all_epochs(3).err().unwrap();
+    assert_eq!(error.to_string(), "new: device 0 has more than 1048576 epochs");
+    let scattered = |most| {
+        let mut half = half(&side, &rule);
+        half.disk = Disk::new(tempfile::tempfile().unwrap(), most);
+        half.all_epochs(9)
+    };
+    assert!(scattered(4).is_ok());
+    let error = scattered(3).err().unwrap().to_string();
+    assert_eq!(error, "new: more than 2097152 separate parts of device 0 were written");
+}
+
+#[test]
+fn a_file_to_work_in_that_cannot_be_had_is_trouble() {
+    let side = VecSide::new([write(0, 8, 1)]);
+    let none = || Err(std::io::Error::from_raw_os_error(28));
+    let told = &mut Told::default();
+    let error = compare(&side, &side, &Rule::default(), &none, told).unwrap_err();
+    assert!(matches!(error, DiffError::Scratch(_)));
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::half::changes;
 use super::ranges::Ranges;
 use crate::diff::compared::{Compared, Fact, Facts};
 use crate::diff::difference::{Difference, Kind, Place};
@@ -32,7 +33,7 @@ impl Writers {
         let mut writers = Writers { parts: BTreeMap::new(), requests: BTreeMap::new() };
         let mut requests = side.requests(&Part { device: Some(device), epochs })?;
         while let Some(one) = requests.next_request()? {
-            if !super::changes(&one) || writers.parts.len() > most {
+            if !changes(&one) || writers.parts.len() > most {
                 continue;
             }
             let range = one.request.range;
@@ -121,6 +122,29 @@ pub(super) fn differences(
         Difference { kind, place, base, new, facts: Facts::NONE.with(Fact::Payload) }
     };
     groups.values().map(difference).collect()
+}
+
+/// Those who were told of with the ranges before: they may have written the next ones too.
+#[derive(Debug, Default)]
+pub(super) struct Told([BTreeSet<u64>; 2]);
+
+impl Told {
+    /// Those of the differences that tell of somebody for the first time, with how many of base they tell of.
+    pub(super) fn first_told(&mut self, differences: Vec<Difference>) -> Vec<(Difference, u64)> {
+        let before = std::mem::take(&mut self.0);
+        let mut with_count = |difference: Difference| {
+            let mut first = [0_u64; 2];
+            let sides = [&difference.base, &difference.new];
+            for (side, requests) in sides.into_iter().enumerate() {
+                for one in requests {
+                    self.0[side].insert(one.place);
+                    first[side] += u64::from(!before[side].contains(&one.place));
+                }
+            }
+            (first != [0, 0]).then_some((difference, first[0]))
+        };
+        differences.into_iter().filter_map(&mut with_count).collect()
+    }
 }
 
 /// The first of those that belong together with `at`.

@@ -59,9 +59,9 @@ impl Side for OnlySums {
 fn sides_whose_summaries_are_equal_are_not_read() {
     let mut dice = Dice(3);
     let devices = [any_epochs(&mut dice, 2), any_epochs(&mut dice, 2)];
-    let mut side = || OnlySums(side(&devices, &mut dice).with_sums(Facts::ALL));
+    let mut side = || OnlySums(side(&devices, &mut dice).with_sums());
     let mut told = Told::default();
-    compare(&side(), &side(), &Rule::default(), &mut told).unwrap();
+    compare(&side(), &side(), &Rule::default(), &tempfile::tempfile, &mut told).unwrap();
     assert_eq!(told.differences, []);
     assert_eq!(told.same_count(), side().0.all().len() as u64);
     let places: Vec<_> = told.same.iter().map(|(place, ..)| place.base_epoch.unwrap()).collect();
@@ -72,11 +72,11 @@ fn sides_whose_summaries_are_equal_are_not_read() {
 fn only_epochs_whose_summaries_differ_are_read() {
     let list = |fill| [write(0, 512, 1), flush(), write(0, 512, fill), flush(), write(0, 512, 3)];
     let (base, new) = (VecSide::new(list(2)), VecSide::new(list(7)));
-    let (with, other) = (base.clone().with_sums(Facts::ALL), new.clone().with_sums(Facts::ALL));
+    let (with, other) = (base.clone().with_sums(), new.clone().with_sums());
     let (read, summed) = (Part { device: Some(DeviceId(0)), epochs: 1..2 }, Rule::default());
     let only = |side: VecSide| OnlyPart(side, read.clone());
     let mut found = Told::default();
-    compare(&only(with), &only(other), &summed, &mut found).unwrap();
+    compare(&only(with), &only(other), &summed, &tempfile::tempfile, &mut found).unwrap();
     assert_eq!(found.short(), [(Kind::Changed, vec![2], vec![2])]);
     found.assert_whole(&base, &new, "one epoch");
 }
@@ -123,8 +123,10 @@ impl Side for Lying {
 #[test]
 fn summaries_that_lie_about_what_can_be_read_are_trouble() {
     let (side, other) = ([write(0, 512, 1), write(0, 512, 2)], [write(0, 512, 1)]);
-    let (base, lie) = (VecSide::new(side).with_sums(Facts::ALL), VecSide::new(other));
-    let error = compare(&base, &Lying(lie), &Rule::default(), &mut Told::default()).unwrap_err();
+    let (base, lie) = (VecSide::new(side).with_sums(), VecSide::new(other));
+    let error =
+        compare(&base, &Lying(lie), &Rule::default(), &tempfile::tempfile, &mut Told::default())
+            .unwrap_err();
     let expected = "new: epoch 0 of device 0 is said to have 3 requests and has not";
     assert_eq!(error.to_string(), expected);
 }
@@ -208,7 +210,7 @@ fn an_outcome_that_has_enough_ends_the_comparison() {
         for window in [2, 1 << 16] {
             let rule = Rule { align, window, ..Rule::default() };
             let mut told = Told { enough: Some(3), ..Told::default() };
-            compare(&base, &new, &rule, &mut told).unwrap();
+            compare(&base, &new, &rule, &tempfile::tempfile, &mut told).unwrap();
             assert_eq!(told.differences.len(), 3);
         }
     }
@@ -232,5 +234,99 @@ fn nothing_against_nothing_is_the_same() {
     for align in [Align::Epoch, Align::Key] {
         let rule = Rule { align, ..Rule::default() };
         assert_eq!(told(&nothing, &nothing, &rule, "nothing").differences, []);
+    }
+}
+
+#[test]
+fn what_lies_behind_any_number_of_empty_epochs_is_compared_too() {
+    let last = u64::MAX - 1;
+    let two = || VecSide::new([write(0, 512, 1), write(512, 512, 2)]);
+    let (near, far) = (VecSide::new([write(0, 512, 1)]), two().in_epochs(&[0, last]));
+    let found = told(&near, &far, &Rule::default(), "far");
+    assert_eq!(found.short(), [(Kind::Added, vec![], vec![1])]);
+    assert_eq!(found.epochs, [(DeviceId(0), 1, u64::MAX)]);
+    let found = told(&far, &near, &Rule::default(), "far, in base");
+    assert_eq!(found.short(), [(Kind::Removed, vec![1], vec![])]);
+    let found = told(&far, &far, &Rule::default(), "both");
+    assert_eq!((found.short(), found.same_count()), (vec![], 2));
+    let beyond = two().in_epochs(&[1 << 21, 1 << 21]);
+    let found = told(&far, &beyond, &Rule::default(), "elsewhere");
+    assert!(!found.differences.is_empty());
+}
+
+#[test]
+fn as_many_epochs_are_told_as_each_side_has_whatever_lies_against_what() {
+    let (one, two) = (|| write(0, 512, 1), || write(512, 512, 2));
+    let list =
+        [vec![one(), two()], vec![one(), flush(), two()], vec![one(), flush(), two(), flush()]];
+    let sides = list.map(VecSide::new);
+    for (base, of_base) in sides.iter().zip([1, 2, 2]) {
+        for (new, of_new) in sides.iter().zip([1, 2, 2]) {
+            let found = told(base, new, &Rule::default(), "epochs");
+            assert_eq!(found.epochs, [(DeviceId(0), of_base, of_new)]);
+        }
+    }
+}
+
+#[test]
+fn one_epoch_that_does_not_fit_the_window_leaves_all_others_aligned() {
+    let list = |fill: u8, joined: Option<u64>| {
+        let mut all: Vec<One> = (0..60).map(|at| read(512 * (9000 + at), 512, 3)).collect();
+        all.push(write(512 * 8000, 512, fill));
+        for epoch in 0..60_u64 {
+            if joined != Some(epoch) {
+                all.push(flush());
+            }
+            all.push(write(0, 512, fill.wrapping_add(u8::try_from(epoch).unwrap())));
+            all.extend((1..6).map(|at| write(512 * (8 * epoch + at), 512, 7)));
+        }
+        VecSide::new(all)
+    };
+    let (base, new) = (list(1, None), list(101, Some(21)));
+    let kinds = |window| {
+        let found = told(&base, &new, &Rule { window, ..Rule::default() }, "one large");
+        Kind::NAMES.map(|(kind, _)| found.differences.iter().filter(|one| one.kind == kind).count())
+    };
+    assert_eq!(kinds(1 << 16), [61, 0, 1, 0]);
+    assert_eq!(kinds(50), kinds(1 << 16));
+}
+
+#[test]
+fn a_pair_that_could_not_wait_for_each_other_is_named_as_given_up() {
+    let moved = || write(1 << 20, 512, 9);
+    let list = |fill: u8, at: usize| {
+        let mut all: Vec<One> = (0..20)
+            .flat_map(|at| [write(512 * at, 512, 1), write(512 * at, 512, fill), flush()])
+            .collect();
+        all.insert(at, moved());
+        VecSide::new(all)
+    };
+    let (base, new) = (list(2, 0), list(3, 58));
+    for (window, given_up) in [(1 << 16, false), (6, true)] {
+        let found = told(&base, &new, &Rule { window, ..Rule::default() }, "given up");
+        assert_eq!(found.differences.iter().any(|one| one.kind == Kind::Moved), !given_up);
+        assert_eq!(!found.gave_up.is_empty(), given_up, "{:?}", found.gave_up);
+    }
+}
+
+#[test]
+fn as_many_as_fit_the_window_on_the_wrong_side_of_a_barrier_take_no_time() {
+    let many = 30_000_usize;
+    let list = |before: bool, straddling: usize, fill: fn(usize) -> u8| {
+        let mut all: Vec<One> = (0..many).map(|at| write(0, 1, fill(at))).collect();
+        all.iter_mut().take(straddling).for_each(|one| one.straddling = true);
+        all.insert(if before { many } else { 0 }, flush());
+        VecSide::new(all)
+    };
+    let fill = |at: usize| u8::try_from(1 + at % 7).unwrap();
+    for straddling in [0, 1] {
+        let (base, new) = (list(true, straddling, fill), list(false, 0, fill));
+        let found = told(&base, &new, &Rule::default(), "the same");
+        let moved = found.differences.iter().filter(|one| one.kind == Kind::Moved).count();
+        assert_eq!((moved, found.differences.len()), (many - straddling, many - straddling));
+        let (base, new) = (list(true, straddling, fill), list(false, 0, |_| 100));
+        let found = told(&base, &new, &Rule::default(), "other data");
+        let changed = found.differences.iter().filter(|one| one.kind == Kind::Changed).count();
+        assert_eq!((changed, found.differences.len()), (straddling, 2 * many - straddling));
     }
 }

@@ -1,6 +1,7 @@
 //! Sides that are changed in one known way, over seeds, and sides that have nothing to do with each other, held against what is
 //! obvious.
 
+mod bags;
 mod listed;
 
 use std::collections::BTreeMap;
@@ -76,7 +77,7 @@ fn side(devices: &[Epochs], dice: &mut Dice) -> VecSide {
 
 fn told(base: &VecSide, new: &VecSide, rule: &Rule, about: &str) -> Told {
     let mut told = Told::default();
-    compare(base, new, rule, &mut told).unwrap();
+    compare(base, new, rule, &tempfile::tempfile, &mut told).unwrap();
     told.assert_whole(base, new, about);
     for difference in &told.differences {
         match (difference.kind, &difference.base[..], &difference.new[..]) {
@@ -254,6 +255,20 @@ fn obvious(side: &VecSide, facts: Facts) -> BTreeMap<(DeviceId, u64), Vec<Key>> 
     epochs
 }
 
+/// Compares sides with lists of two epochs; says whether they are the same.
+fn part_by_part(base: &VecSide, new: &VecSide, rule: &Rule, about: &str) -> bool {
+    let mut told = Told::default();
+    let sums = Sums::of(base, new, rule).limited(2);
+    epoch::compare_by(sums, base, new, rule, &mut told).unwrap();
+    told.assert_whole(base, new, about);
+    told.differences.is_empty()
+}
+
+/// The keys of epochs that are not empty, in order.
+fn squeezed(side: &VecSide, facts: Facts) -> Vec<(DeviceId, Vec<Key>)> {
+    obvious(side, facts).into_iter().map(|((device, _), keys)| (device, keys)).collect()
+}
+
 #[test]
 fn sides_of_any_requests_are_the_same_if_and_only_if_their_epochs_are_and_all_is_told_of_once() {
     let mut same = 0;
@@ -281,11 +296,12 @@ fn sides_of_any_requests_are_the_same_if_and_only_if_their_epochs_are_and_all_is
                 let rule = Rule { facts, window, ..Rule::default() };
                 let told = told(&base, &new, &rule, &about);
                 assert_eq!(told.differences.is_empty(), equal, "{about}: {:?}", told.short());
-                let mut listed = Told::default();
-                let sums = Sums::of(&base, &new, &rule).limited(2);
-                epoch::compare_by(sums, &base, &new, &rule, &mut listed).unwrap();
-                listed.assert_whole(&base, &new, &about);
-                assert_eq!(listed.differences.is_empty(), equal, "{about}: {:?}", listed.short());
+                assert_eq!(part_by_part(&base, &new, &rule, &about), equal, "{about}");
+                // Without flushes there are empty epochs, of which nobody says how many lie between two others.
+                let (base, new) = (base.clone().without_flushes(), new.clone().without_flushes());
+                let found = part_by_part(&base, &new, &rule, &about);
+                assert!(found || obvious(&base, facts) != obvious(&new, facts), "{about}");
+                assert!(!found || squeezed(&base, facts) == squeezed(&new, facts), "{about}");
             }
         }
     }
