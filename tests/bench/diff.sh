@@ -59,7 +59,7 @@ for other in same changed edited; do
     done
     expect "$differs" /dev/null cmp "$BENCH/diff-base.txt" "$BENCH/diff-$other.txt"
     peer=$(python3 -c "print($peer + $seconds)")
-    printf '  canonical text and cmp   %s s, %s times as long as epoch\n' "$peer" "$(ratio "$last" "$peer")"
+    printf '  canonical text and cmp   %s s, %s times as long as epoch\n' "$peer" "$(ratio "$peer" "$last")"
 done
 echo 'targets, for 10 million requests: same by epoch 1 s; different 5 million a second; key, different 3 times same; 256 MiB'
 rm -f "$BENCH"/diff-*.txt "$BENCH"/diff-*.blkr

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use super::compared::{Compared, Fact};
 use super::difference::Difference;
 use super::error::DiffError;
+use super::known::Presets;
+use super::preset::Preset;
 use super::side::{Part, Side};
 use crate::limits::{DIFF_AROUND_MAX, DIFF_RANGES_MAX};
 use crate::request::{Operation, RequestId};
@@ -62,42 +64,58 @@ pub struct Around {
 pub struct Evidence {
     /// Which bytes differ; `None` if the data are not there on both sides, or do not differ.
     pub bytes: Option<DifferingBytes>,
+    /// A preset that masks all of them.
+    pub preset: Option<&'static Preset>,
     /// What lies around it in base; `None` if that was not asked, or it is not there.
     pub base: Option<Around>,
     /// The same in new.
     pub new: Option<Around>,
 }
 
-/// Which bytes differ of a request that is on both sides.
-pub(super) fn bytes(
-    base: &dyn Side,
-    new: &dyn Side,
-    difference: &Difference,
-) -> Result<Option<DifferingBytes>, DiffError> {
-    let ([one], [other]) = (difference.base.as_slice(), difference.new.as_slice()) else {
-        return Ok(None);
-    };
-    if !difference.facts.has(Fact::Payload) {
-        return Ok(None);
+impl Evidence {
+    /// Looks which bytes differ of a request that is on both sides.
+    pub(super) fn look(
+        &mut self,
+        (base, new): (&dyn Side, &dyn Side),
+        difference: &Difference,
+        presets: &Presets,
+    ) -> Result<(), DiffError> {
+        let ([one], [other]) = (difference.base.as_slice(), difference.new.as_slice()) else {
+            return Ok(());
+        };
+        if !difference.facts.has(Fact::Payload) {
+            return Ok(());
+        }
+        let data = (base.compared_data(one)?, new.compared_data(other)?);
+        let (Some(base_data), Some(new_data)) = data else { return Ok(()) };
+        self.bytes = bytes((one, &base_data), (other, &new_data));
+        if difference.facts.iter().eq([Fact::Payload]) && base_data.len() == new_data.len() {
+            self.preset = presets.masking(one, &base_data, &new_data)?;
+        }
+        Ok(())
     }
-    let data = (base.compared_data(one)?, new.compared_data(other)?);
-    let (Some(base_data), Some(new_data)) = data else { return Ok(None) };
+}
+
+/// Which bytes differ of two requests with these data.
+fn bytes(
+    (one, base_data): (&Compared, &Bytes),
+    (other, new_data): (&Compared, &Bytes),
+) -> Option<DifferingBytes> {
     let (first, second) = (one.request.range, other.request.range);
     if first.offset == second.offset {
-        return Ok(differing(&base_data, &new_data));
+        return differing(base_data, new_data);
     }
     // Of two requests at different places, what lies at the same place of the disk is compared.
     let start = first.offset.max(second.offset);
     let end = first.end().min(second.end());
-    let parts = (part(&base_data, first, start..end), part(&new_data, second, start..end));
-    let (Some(base_part), Some(new_part)) = parts else { return Ok(None) };
+    let base_part = part(base_data, first, start..end)?;
+    let new_part = part(new_data, second, start..end)?;
     let shift = start - first.offset;
-    Ok(differing(&base_part, &new_part).map(|mut found| {
-        for range in &mut found.ranges {
-            *range = range.start + shift..range.end + shift;
-        }
-        found
-    }))
+    let mut found = differing(&base_part, &new_part)?;
+    for range in &mut found.ranges {
+        *range = range.start + shift..range.end + shift;
+    }
+    Some(found)
 }
 
 /// What lies at `wanted` of the disk, of data that lie at `at`; `None` if that is nothing.
@@ -216,7 +234,13 @@ mod tests {
     fn of(base: &[u8], new: &[u8]) -> Option<DifferingBytes> {
         let side = |data: &[u8]| VecSide::new([write_data(0, data.to_vec())]);
         let (base, new) = (side(base), side(new));
-        bytes(&base, &new, &changed(&base, &new, 0)).unwrap()
+        found(&base, &new)
+    }
+
+    fn found(base: &VecSide, new: &VecSide) -> Option<DifferingBytes> {
+        let mut evidence = Evidence::default();
+        evidence.look((base, new), &changed(base, new, 0), &Presets::new()).unwrap();
+        evidence.bytes
     }
 
     #[test]
@@ -245,7 +269,7 @@ mod tests {
     #[test]
     fn of_requests_at_different_places_what_lies_at_the_same_place_is_compared() {
         let base = VecSide::new([write(0, 16, 1)]);
-        let of = |new: VecSide| bytes(&base, &new, &changed(&base, &new, 0)).unwrap();
+        let of = |new: VecSide| found(&base, &new);
         let found = of(VecSide::new([write_data(12, vec![1, 9, 9, 1, 7, 7])])).unwrap();
         assert!(found.ranges.into_iter().eq(std::iter::once(13..15)));
         assert_eq!((found.count, found.of), (2, 4));
@@ -269,7 +293,7 @@ mod tests {
     fn without_data_on_both_sides_nothing_is_said_of_bytes() {
         let side = |fill| VecSide::new([write(0, 512, fill)]);
         let (base, new) = (side(1), side(2).without_data());
-        assert_eq!(bytes(&base, &new, &changed(&base, &new, 0)).unwrap(), None);
+        assert_eq!(found(&base, &new), None);
     }
 
     #[test]

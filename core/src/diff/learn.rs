@@ -11,16 +11,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
 
-use super::as_row::as_row;
 use super::compared::{Compared, Fact};
 use super::difference::{Difference, Outcome, Place};
 use super::error::DiffError;
-use super::ignore::{Left, SideRules};
-use super::preset::{PRESETS, Preset};
+use super::known::Presets;
+use super::preset::Preset;
 use super::side::Side;
-use crate::event::Payload;
 use crate::limits::LEARNED_MAX;
-use crate::query::Filter;
 use crate::request::{DeviceId, Operation, Request};
 use crate::units::ByteRange;
 
@@ -67,7 +64,9 @@ pub struct Learned {
 pub struct Learner<'a> {
     base: &'a dyn Side,
     new: &'a dyn Side,
-    presets: Vec<(&'static Preset, SideRules, u64)>,
+    known: Presets,
+    /// What they mask, by the name of the preset.
+    presets: BTreeMap<&'static str, (&'static Preset, u64)>,
     /// Ends of ranges that differ, by device and first byte, with how many differences.
     bytes: BTreeMap<(DeviceId, u64), (u64, u64)>,
     requests: BTreeMap<(DeviceId, Operation, u64, u64), u64>,
@@ -78,15 +77,11 @@ pub struct Learner<'a> {
 impl<'a> Learner<'a> {
     /// Learns from these sides, as they are compared.
     pub fn new(base: &'a dyn Side, new: &'a dyn Side) -> Learner<'a> {
-        let understood = |preset: &'static Preset| {
-            let rules = preset.rules(None).ok()?;
-            let rules = SideRules::of(&rules, &|text| Filter::anywhere(text)).ok()?;
-            Some((preset, rules, 0))
-        };
         Learner {
             base,
             new,
-            presets: PRESETS.iter().filter_map(understood).collect(),
+            known: Presets::new(),
+            presets: BTreeMap::new(),
             bytes: BTreeMap::new(),
             requests: BTreeMap::new(),
             learned: Learned::default(),
@@ -100,12 +95,7 @@ impl<'a> Learner<'a> {
             return Err(error);
         }
         let mut learned = self.learned;
-        learned.presets = self
-            .presets
-            .into_iter()
-            .filter(|(.., count)| *count > 0)
-            .map(|(preset, _, count)| (preset, count))
-            .collect();
+        learned.presets = self.presets.into_values().collect();
         for ((device, start), (end, count)) in self.bytes {
             let fits = learned.proposals.last_mut().filter(|last| last.device == device);
             let page = |place: u64| place / PAGE;
@@ -136,7 +126,9 @@ impl<'a> Learner<'a> {
                 (self.base.compared_data(one)?, self.new.compared_data(other)?)
             && data.len() == others.len()
         {
-            if !self.is_of_a_preset(one, &data, &others)? {
+            if let Some(preset) = self.known.masking(one, &data, &others)? {
+                self.presets.entry(preset.name).or_insert((preset, 0)).1 += 1;
+            } else {
                 let found = differing(&data, &others);
                 for range in found {
                     let at = one.request.range.offset;
@@ -168,30 +160,6 @@ impl<'a> Learner<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Whether a preset masks all that differs.
-    fn is_of_a_preset(
-        &mut self,
-        request: &Compared,
-        data: &bytes::Bytes,
-        others: &bytes::Bytes,
-    ) -> Result<bool, DiffError> {
-        for (_, rules, count) in &mut self.presets {
-            let left = |data: &bytes::Bytes| {
-                let row = as_row(request, data);
-                rules.judge(&row, &|_| Ok(Some(data.clone()))).map(|left| match left {
-                    Left::In { payload: Payload::Stored(digest, _), .. } => Payload::Digest(digest),
-                    Left::In { payload, .. } => payload,
-                    Left::Out => Payload::Absent,
-                })
-            };
-            if left(data)? == left(others)? {
-                *count += 1;
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Adds a range that differs to those that are known.

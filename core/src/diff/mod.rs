@@ -24,6 +24,7 @@ mod extent;
 mod ignore;
 mod joiner;
 mod judged;
+mod known;
 mod lcs;
 mod learn;
 mod mask;

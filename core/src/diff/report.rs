@@ -15,6 +15,7 @@ use super::compared::Compared;
 use super::difference::{Difference, Kind, Outcome, Place};
 use super::error::DiffError;
 use super::evidence::{self, Evidence};
+use super::known::Presets;
 use super::side::Side;
 use crate::limits::{DIFF_EXPLAINED_MAX, DIFF_KEPT_MAX, DIFF_RUNS_MAX};
 use crate::request::{DeviceId, RequestId};
@@ -128,9 +129,10 @@ impl Report {
         new: &dyn Side,
         context: usize,
     ) -> Result<(), DiffError> {
+        let presets = Presets::new();
         let kept = self.runs.iter_mut().flat_map(|run| &mut run.kept).take(DIFF_EXPLAINED_MAX);
         for one in self.first.iter_mut().chain(kept) {
-            one.evidence.bytes = evidence::bytes(base, new, &one.difference)?;
+            one.evidence.look((base, new), &one.difference, &presets)?;
         }
         if let Some(Kept { difference, evidence }) = &mut self.first {
             let around = |side, requests: &[Compared]| {

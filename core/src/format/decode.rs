@@ -206,10 +206,8 @@ fn required(
         BLOCK => EventKind::Block(block(source, before)?),
         CHECKPOINT => {
             let number = source.byte()?;
-            let checkpoint = Checkpoint::from_number(number.into());
-            EventKind::Checkpoint(
-                checkpoint.ok_or_else(|| unknown(source, "a checkpoint", number))?,
-            )
+            let known = Checkpoint::from_number(number.into());
+            EventKind::Checkpoint(known.ok_or_else(|| unknown(source, "a checkpoint", number))?)
         }
         END => {
             let number = source.number()?;

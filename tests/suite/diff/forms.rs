@@ -50,7 +50,8 @@ rule  align epoch; compare op off len flags payload result; ignore time id conn
          bytes 0x0..0x1000 (4,096 of 4,096)  03 03 03 03 … → 09 09 09 09 …
 
 different: 2 changed, 0 added, 0 removed, 0 moved
-  hint: look at it: blkreplay print new.blkr --at '#3'";
+  hint: look at it: blkreplay print new.blkr --at '#3'
+  hint: accept it: blkreplay bless base.blkr new.blkr";
     assert_eq!(undated(&told.stdout), expected, "{told}");
     assert!(told.stdout.lines().all(|line| line.chars().count() <= 80), "{told}");
     assert_eq!(told.stderr, "");
@@ -61,7 +62,7 @@ fn one_epoch_is_shown_alone_and_all_are_counted() {
     let sandbox = pair("-P 3 16k 4k", "-P 9 16k 4k");
     let told = diff(&sandbox, "--epoch 2").ends_with(1);
     assert!(!told.stdout.contains("epoch 1"), "{told}");
-    assert!(told.stdout.ends_with("blkreplay print new.blkr --at '#6'\n"), "{told}");
+    assert!(told.stdout.contains("look at it: blkreplay print new.blkr --at '#6'\n"), "{told}");
     let told = diff(&sandbox, "--epoch 2 --first").ends_with(1);
     assert!(
         told.stdout.contains("~ read 16384+4096") && !told.stdout.contains("warning"),

@@ -171,6 +171,9 @@ pub(super) fn item(kept: &Kept, pair: &Pair) -> Value {
         object["base_bytes"] = hex(&bytes.base).into();
         object["new_bytes"] = hex(&bytes.new).into();
     }
+    if let Some(preset) = kept.evidence.preset {
+        object["preset"] = preset.name.into();
+    }
     object
 }
 

@@ -184,6 +184,7 @@ rule  align epoch; compare op off len flags payload result; ignore time id conn
 
 different: 1 changed, 8 added, 0 removed, 0 moved
   hint: look at it: blkreplay print run.blkr --at '#2036'
+  hint: accept it: blkreplay bless boot.blkr run.blkr
 ";
     assert_eq!(told, expected);
     assert!(told.lines().all(|line| line.chars().count() <= 80), "{told}");

@@ -290,7 +290,13 @@ fn hints(pair: &Pair) -> Vec<String> {
         return Vec::new();
     };
     let path = shell_word(&side.path);
-    vec![printable(&format!("look at it: blkreplay print {path} --at {at}")).into_owned()]
+    let mut hints = vec![format!("look at it: blkreplay print {path} --at {at}")];
+    let is_kept = matches!(pair.found, Found::Report(_)) && pair.base.path != "-";
+    if is_kept && pair.new.path != "-" {
+        let [base, new] = [&pair.base, &pair.new].map(|side| shell_word(&side.path));
+        hints.push(format!("accept it: blkreplay bless {base} {new}"));
+    }
+    hints.iter().map(|hint| printable(hint).into_owned()).collect()
 }
 
 fn side_words(side: &SideTold) -> String {

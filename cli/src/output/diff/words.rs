@@ -98,7 +98,9 @@ pub(super) fn asked_of(one: &Compared, pair: &Pair) -> String {
 
 /// What is known of a difference, a line each.
 fn details(kept: &Kept, pair: &Pair) -> Vec<String> {
-    let mut lines: Vec<String> = kept.evidence.bytes.as_ref().map(bytes).into_iter().collect();
+    let evidence = &kept.evidence;
+    let mut lines: Vec<String> = evidence.bytes.as_ref().map(bytes).into_iter().collect();
+    lines.extend(evidence.preset.map(|preset| format!("--preset {} masks all of it", preset.name)));
     let first = pair.report().and_then(|report| report.first.as_ref());
     if let Some(first) = first.filter(|first| first.difference == kept.difference) {
         lines.extend(around::lines(first, pair));
