@@ -105,6 +105,9 @@ pub const INDEXED_CHUNKS_MAX: usize = 4 << 20;
 /// Requests that `rows` holds back while an earlier one has no completion yet.
 pub const ROWS_HELD_MAX: usize = 1 << 20;
 
+/// How far behind a page of rows completions of its requests are looked for, in events.
+pub const PAGE_BEHIND_EVENTS: u64 = 1 << 17;
+
 /// Ranges that are kept apart to know what was written so far, of all devices together.
 pub const WRITTEN_RANGES_MAX: usize = 1 << 20;
 

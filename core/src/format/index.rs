@@ -92,7 +92,7 @@ impl ChunkEntry {
     }
 
     /// The event or payload behind it.
-    pub(super) fn next(&self) -> u64 {
+    pub fn next(&self) -> u64 {
         self.first.saturating_add(self.count)
     }
 

@@ -2,6 +2,10 @@
 
 pub mod findings;
 mod folded;
+mod hits;
+mod pages;
 pub mod stats;
 
 pub use folded::{Fold, Folded, Hidden};
+pub use hits::{Hits, HitsError};
+pub use pages::{Page, Pages};

@@ -1,0 +1,132 @@
+//! The requests of a trace, a page at a time, in any order: what a screen needs that shows a part of a long list.
+//!
+//! ```text
+//! requests   0 ……… 26,113 │ 26,114 ……… 51,980 │ 51,981 …      by place, in the order of issue
+//! pages      └──── 0 ────┘ └────── 1 ──────┘ └ 2 …           a chunk of events that has any
+//! ```
+//!
+//! A reader in, rows out. Invariants: page after page gives the rows that reading the trace from the beginning gives, but for
+//! what only a reader that saw the beginning can know of them (`rows::Context`); no more than one page is held.
+
+use std::io::{Read, Seek};
+
+use bytes::Bytes;
+
+use crate::event::PayloadId;
+use crate::format::{ChunkEntry, Loss, ReadError, Reader, Target};
+use crate::limits::PAGE_BEHIND_EVENTS;
+use crate::request::RequestId;
+use crate::rows::{Joiner, Row};
+use crate::units::Nanos;
+
+/// Where a page lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Requests before it.
+    pub place: u64,
+    /// Requests in it; never 0.
+    pub requests: u64,
+    /// Their lowest and highest id; `None` if the trace does not say.
+    pub ids: Option<(RequestId, RequestId)>,
+    /// From here.
+    pub time_first: Nanos,
+    /// To here, which belongs to it.
+    pub time_last: Nanos,
+    /// Index of its first event.
+    first_event: u64,
+    /// Index behind its last event.
+    next_event: u64,
+}
+
+/// The pages of a trace.
+#[derive(Debug)]
+pub struct Pages<R> {
+    reader: Reader<R>,
+    pages: Vec<Page>,
+}
+
+impl<R: Read + Seek> Pages<R> {
+    /// Looks where the pages of a trace lie. Its indexes say it; without them headers of chunks are read.
+    pub fn new(mut reader: Reader<R>) -> Result<Pages<R>, ReadError> {
+        let mut place: u64 = 0;
+        let mut pages = Vec::new();
+        for entry in reader.chunk_entries()? {
+            pages.extend(Page::of(entry, place));
+            place = place.saturating_add(if entry.holds_events { entry.issues } else { 0 });
+        }
+        Ok(Pages { reader, pages })
+    }
+
+    /// All pages, in order.
+    pub fn all(&self) -> &[Page] {
+        &self.pages
+    }
+
+    /// How many requests there are.
+    pub fn requests(&self) -> u64 {
+        self.pages.last().map_or(0, |last| last.place.saturating_add(last.requests))
+    }
+
+    /// Which page holds the request at this place; `None` behind the last.
+    pub fn holding(&self, place: u64) -> Option<usize> {
+        let next = self.pages.partition_point(|page| page.place <= place);
+        let page = next.checked_sub(1)?;
+        (place - self.pages[page].place < self.pages[page].requests).then_some(page)
+    }
+
+    /// The rows of a page. A request is given without its completion if that lies more than `PAGE_BEHIND_EVENTS` events behind
+    /// the page. Fewer rows than the page promises say that the trace is damaged there.
+    pub fn rows(&mut self, page: usize) -> Result<Vec<Row>, ReadError> {
+        let Page { first_event, next_event, requests, .. } = self.pages[page];
+        let start = self.reader.seek(&Target::Event(first_event))?;
+        let mut joiner = Joiner::starting(&start);
+        let mut rows = Vec::new();
+        let last = next_event.saturating_add(PAGE_BEHIND_EVENTS);
+        let mut ended = false;
+        while !ended && (rows.len() as u64) < requests {
+            match self.reader.next_event()? {
+                Some((index, event)) if index < last => joiner.push(index, event),
+                _ => {
+                    joiner.finish();
+                    ended = true;
+                }
+            }
+            let of_page = |row: &Row| (first_event..next_event).contains(&row.event);
+            rows.extend(std::iter::from_fn(|| joiner.pop()).filter(of_page));
+        }
+        Ok(rows)
+    }
+
+    /// What was in the way, if the last page had fewer rows than it promises.
+    pub fn loss(&self) -> Option<&Loss> {
+        self.reader.loss()
+    }
+
+    /// Data that are stored.
+    pub fn data(&mut self, id: PayloadId) -> Result<Bytes, ReadError> {
+        // There the reader knows where all payloads lie.
+        self.reader.seek(&Target::End)?;
+        while self.reader.next_event()?.is_some() {}
+        self.reader.payload(id)
+    }
+}
+
+impl Page {
+    /// Whether ids count up in it without a gap, as recorders count them.
+    pub fn is_dense(&self) -> bool {
+        let span = self.ids.and_then(|(first, last)| last.0.checked_sub(first.0));
+        span == Some(self.requests - 1)
+    }
+
+    fn of(entry: &ChunkEntry, place: u64) -> Option<Page> {
+        (entry.holds_events && entry.issues > 0).then(|| Page {
+            place,
+            requests: entry.issues,
+            ids: entry.ids,
+            time_first: entry.time_first,
+            time_last: entry.time_last,
+            first_event: entry.first,
+            next_event: entry.next(),
+        })
+    }
+}
