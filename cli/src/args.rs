@@ -19,7 +19,7 @@ blkreplay records what any client does to a disk, shows it, and makes it happen 
   blkreplay demo                                        see all of it happen, in a second
   blkreplay record disk.img -o t.blkr -- COMMAND {uri}  record what COMMAND does to disk.img
   blkreplay print t.blkr                                one line a request
-  blkreplay info t.blkr                                 what the trace is and holds
+  blkreplay inspect t.blkr                              look through it, by keys
   blkreplay stats t.blkr                                sizes, latencies, throughput, flushes
   blkreplay replay t.blkr disk.img                      do the same again, and check each read
   blkreplay diff base.blkr new.blkr                     what is not the same, for tests and CI

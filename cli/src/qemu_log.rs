@@ -17,7 +17,7 @@ use crate::trace::{self, Trace};
 use crate::words::shell_word;
 
 /// How a QEMU log is to be read.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub(crate) struct LayoutArg {
     /// Read a QEMU log in this layout, not in the one that fits
     #[arg(long = "qemu-layout", value_name = "LABEL", value_parser = layout)]

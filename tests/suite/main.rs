@@ -24,10 +24,14 @@ mod edits;
 mod filters;
 /// What `check --findings` finds in real recordings, and what it takes for a failure.
 mod findings;
+/// `inspect`: keys typed at a terminal, and what its screen shows.
+mod inspect;
 /// Marks, the socket they come through, and the positions that name them.
 mod marks;
 /// The native fixtures, and the commands that read a trace.
 mod native;
+/// What the inspector reads: pages of requests, and what a filter means among them.
+mod pages;
 /// Masks of `diff`'s presets, against what mkfs and others write.
 mod presets;
 /// Logs of QEMU, real ones and hurt ones, against what others say is in them.
@@ -48,6 +52,8 @@ mod stats;
 mod streams;
 /// What tests run in: a directory, an environment, a time limit, tools.
 mod support;
+/// A terminal of one's own, and what is on its screen.
+mod terminal;
 /// The rules of the house: layers, lengths, headers, words, unused files.
 mod tidy;
 /// A trace as `print --json` tells it.

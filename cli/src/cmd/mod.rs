@@ -10,9 +10,10 @@ mod diff;
 mod generate;
 mod help;
 mod info;
+mod inspect;
 pub(crate) mod mark;
 mod merge;
-mod print;
+pub(crate) mod print;
 mod record;
 mod recover;
 mod replay;
@@ -46,6 +47,7 @@ macro_rules! commands {
 commands! {
     Record(record::RecordArgs),
     Replay(replay::ReplayArgs),
+    Inspect(inspect::InspectArgs),
     Print(print::PrintArgs),
     Info(info::InfoArgs),
     Stats(stats::StatsArgs),

@@ -120,6 +120,24 @@ enum Format {
 }
 
 impl PrintArgs {
+    /// All requests of a trace, as text.
+    pub(crate) fn all_of(trace: PathBuf) -> PrintArgs {
+        PrintArgs {
+            trace,
+            filter: None,
+            events: false,
+            format: Format::Text,
+            json: false,
+            fields: None,
+            limit: None,
+            folded: false,
+            layout: LayoutArg::default(),
+            tail: None,
+            at: None,
+            follow: false,
+        }
+    }
+
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let format = if self.json { Format::Json } else { self.format };
         self.check(format)?;

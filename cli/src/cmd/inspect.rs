@@ -1,0 +1,51 @@
+//! `inspect`: a trace on a terminal. A path comes in; the screen is the inspector's own.
+//!
+//! Invariant: where standard output is no terminal it is `print`.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use blkreplay_core::open;
+
+use crate::cmd::print::PrintArgs;
+use crate::exit::ExitCode;
+use crate::failure::Failure;
+use crate::input;
+use crate::printer::Printer;
+use crate::trace;
+
+const INSPECT_HELP: &str = "\
+Examples:
+  blkreplay inspect t.blkr          look through a trace: ? lists the keys
+  blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
+
+Exit codes: 0 seen, 2 trouble.";
+
+/// Look through a trace on the terminal
+#[derive(Debug, clap::Args)]
+#[command(after_help = INSPECT_HELP)]
+pub(crate) struct InspectArgs {
+    /// The trace
+    #[arg(value_name = "TRACE")]
+    trace: PathBuf,
+}
+
+impl InspectArgs {
+    pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
+        if !io::stdout().is_terminal() {
+            return PrintArgs::all_of(self.trace).run(printer);
+        }
+        if input::is_stdin(&self.trace) {
+            let what = "the inspector goes to and fro in a trace, and standard input only goes on";
+            return Err(Failure::new(what).hint("blkreplay print -  prints it"));
+        }
+        let reader = open::trace(&self.trace).map_err(trace::explained)?;
+        let name = self.trace.display().to_string();
+        let path = self.trace;
+        let again = move || Ok(open::trace(&path)?);
+        blkreplay_tui::run(name, reader, Arc::new(again))
+            .map_err(|error| Failure::because("cannot use this terminal", error))?;
+        Ok(ExitCode::Done)
+    }
+}

@@ -1,0 +1,144 @@
+//! `inspect`, as somebody uses it: at a terminal, and where there is none.
+
+use blkreplay_fixtures::story;
+use rustix::process::Signal;
+
+use crate::support::Sandbox;
+use crate::terminal::Terminal;
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("boot.blkr", &story::trace());
+    sandbox
+}
+
+/// The line of the screen that is focused.
+fn focused(screen: &str) -> &str {
+    screen.lines().find(|line| line.starts_with('>')).unwrap_or_default()
+}
+
+fn is_focused(screen: &str, id: u64) -> bool {
+    focused(screen).split_whitespace().nth(1) == Some(&id.to_string())
+}
+
+#[test]
+fn a_slow_write_is_found_with_who_wrote_there_before_and_its_command_is_copied() {
+    let sandbox = sandbox();
+    let mut terminal = Terminal::run(&sandbox, "inspect boot.blkr", 100, 30);
+    terminal.wait_for("600 requests");
+    terminal.keys("fwrite && lat > 5ms");
+    terminal.wait_for("ok");
+    terminal.keys("\r");
+    terminal.wait_for("1 of 600");
+    terminal.wait_until("the slow write", |screen| is_focused(screen, story::FAILED));
+    let screen = terminal.screen();
+    let line = focused(&screen);
+    assert!(line.contains("7.12ms") && line.contains("EIO"), "{screen}");
+    terminal.keys("\x7f\x7f");
+    terminal.wait_until("all requests", |screen| !screen.contains("Filter:"));
+    terminal.wait_until("the slow write", |screen| is_focused(screen, story::FAILED));
+    terminal.keys(",");
+    terminal.wait_until("who wrote before", |screen| is_focused(screen, story::BEFORE));
+    terminal.keys("l=");
+    terminal.wait_for("off == 135266304");
+    terminal.wait_for("3 of 600");
+    terminal.keys("j");
+    terminal.wait_until("the slow write", |screen| is_focused(screen, story::FAILED));
+    terminal.keys("y");
+    terminal.wait_for("l copy-line");
+    terminal.keys("c");
+    terminal.wait_for("copied");
+    let copied = "blkreplay print boot.blkr -f 'id == 121'";
+    let encoded = base64(copied.as_bytes());
+    assert!(terminal.raw().contains(&format!("\x1b]52;c;{encoded}")), "{}", terminal.raw());
+    terminal.keys("q");
+    assert_eq!(terminal.finish(), 0);
+    let printed = sandbox.printed("boot.blkr -f id==121");
+    assert!(printed.contains("7.12ms") && printed.contains("EIO"), "{printed}");
+}
+
+/// As the standard has it (RFC 4648, 4).
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let of = |place: usize| u32::from(group.get(place).copied().unwrap_or(0));
+        let bits = of(0) << 16 | of(1) << 8 | of(2);
+        for place in 0..4 {
+            let letter = LETTERS[usize::try_from(bits >> (18 - 6 * place) & 63).unwrap()];
+            text.push(if place <= group.len() { char::from(letter) } else { '=' });
+        }
+    }
+    text
+}
+
+#[test]
+fn where_there_is_no_terminal_it_is_print() {
+    let sandbox = sandbox();
+    let inspected = sandbox.blkreplay("inspect boot.blkr").finish().succeeds().stdout;
+    assert_eq!(inspected, sandbox.printed("boot.blkr"));
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_told_before_the_screen_is_taken() {
+    let sandbox = sandbox();
+    sandbox.write("text.blkr", b"no trace\n");
+    for (arguments, text) in [
+        ("inspect gone.blkr", "gone.blkr"),
+        ("inspect text.blkr", "text.blkr"),
+        ("inspect -", "standard input"),
+    ] {
+        let mut terminal = Terminal::run(&sandbox, arguments, 100, 30);
+        terminal.wait_for(text);
+        assert!(!terminal.raw().contains("\x1b[?1049h"), "{}", terminal.raw());
+        assert_eq!(terminal.finish(), 2, "{arguments}");
+    }
+}
+
+#[test]
+fn the_terminal_is_given_back_when_it_is_told_to_end() {
+    let sandbox = sandbox();
+    for signal in [Signal::TERM, Signal::HUP] {
+        let mut terminal = Terminal::run(&sandbox, "inspect boot.blkr", 80, 24);
+        terminal.wait_for("600 requests");
+        terminal.signal(signal);
+        assert_eq!(terminal.finish(), 0, "{signal:?}");
+    }
+    let mut terminal = Terminal::run(&sandbox, "inspect boot.blkr", 80, 24);
+    terminal.wait_for("600 requests");
+    terminal.keys("\x03");
+    assert_eq!(terminal.finish(), 0);
+}
+
+#[test]
+fn it_stops_when_somebody_wants_the_terminal_and_goes_on_where_it_was() {
+    let sandbox = sandbox();
+    let mut terminal = Terminal::run(&sandbox, "inspect boot.blkr", 80, 24);
+    terminal.wait_for("600 requests");
+    terminal.keys("e");
+    terminal.wait_until("the request that failed", |screen| is_focused(screen, story::FAILED));
+    terminal.keys("\x1a");
+    terminal.wait_until("the screen of before", |screen| !screen.contains("600 requests"));
+    terminal.wait_until_stopped();
+    terminal.signal(Signal::CONT);
+    terminal.wait_until("the request that failed", |screen| is_focused(screen, story::FAILED));
+    terminal.keys("q");
+    assert_eq!(terminal.finish(), 0);
+}
+
+#[test]
+fn a_terminal_may_change_its_size_as_often_as_it_likes() {
+    let sandbox = sandbox();
+    let mut terminal = Terminal::run(&sandbox, "inspect boot.blkr", 80, 24);
+    terminal.wait_for("600 requests");
+    terminal.keys("e");
+    for step in 0..60_u16 {
+        terminal.resize(1 + step * 37 % 200, 1 + step * 11 % 60);
+    }
+    terminal.resize(120, 40);
+    terminal.wait_until("the request that failed", |screen| {
+        is_focused(screen, story::FAILED) && screen.contains("connection 0")
+    });
+    terminal.keys("q");
+    assert_eq!(terminal.finish(), 0);
+}

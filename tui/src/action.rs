@@ -1,0 +1,115 @@
+//! What can be done in the inspector, whatever key does it.
+//!
+//! Keys become actions (`keymap`), actions change the state (`App::update`), and what the state cannot do itself it asks of
+//! others (`Effect`). Knows no terminal.
+
+/// Something a person wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Go elsewhere in the list, or in what is open over it.
+    Move(Move),
+    /// The next request of interest, or the one before.
+    Find(Interest, Direction),
+    /// Begin to write where to go.
+    AskPlace,
+    /// Begin to write a filter.
+    AskFilter,
+    /// Filter by what stands in the focused cell.
+    FilterBy(Like),
+    /// Leave out the last term of the filter.
+    DropTerm,
+    /// Show another view.
+    Show(View),
+    /// Focus another column.
+    Column(Direction),
+    /// Show the detail of the focused request alone, or accept what was written.
+    Open,
+    /// Close what is open, or cancel what goes on.
+    Cancel,
+    /// The same, or quit.
+    Back,
+    /// Copy the focused request.
+    Copy(Copied),
+    /// Show which key does what.
+    Help,
+    /// Quit at once.
+    Quit,
+    /// Stop, as Ctrl-Z does elsewhere.
+    Suspend,
+    /// Draw everything again.
+    Redraw,
+}
+
+/// Where to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// A line up.
+    Up,
+    /// A line down.
+    Down,
+    /// A screen up.
+    PageUp,
+    /// A screen down.
+    PageDown,
+    /// Half a screen up.
+    HalfUp,
+    /// Half a screen down.
+    HalfDown,
+    /// To the first.
+    First,
+    /// To the last.
+    Last,
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Towards the end.
+    Next,
+    /// Towards the beginning.
+    Previous,
+}
+
+/// What is shown of the trace. All views share the focus and the filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum View {
+    /// The list.
+    #[default]
+    Requests,
+}
+
+impl View {
+    /// All, with the key and the name of each, in their order.
+    pub const ALL: [(View, char, &'static str); 1] = [(View::Requests, '1', "Requests")];
+}
+
+/// Which requests a value is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Like {
+    /// Those that have it.
+    This,
+    /// Those that have another.
+    Others,
+}
+
+/// What makes a request worth a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// It failed.
+    Error,
+    /// It touches the range of the focused one.
+    SameRange,
+}
+
+/// What of a request is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copied {
+    /// Its line.
+    Line,
+    /// A command that prints it.
+    Command,
+    /// Commands of qemu-io that ask the same.
+    QemuIo,
+    /// The filter.
+    Filter,
+}

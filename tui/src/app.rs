@@ -1,0 +1,381 @@
+//! The state of the inspector, and how it changes: actions and what was read come in, effects come out. Knows no terminal.
+//!
+//! Invariant: whatever is on the screen follows from this state alone.
+
+mod copying;
+mod pressing;
+
+use std::sync::Arc;
+
+use blkreplay_core::event::{Payload, PayloadId};
+use blkreplay_core::format::Header;
+use blkreplay_core::position::Position;
+use blkreplay_core::query::Filter;
+use blkreplay_core::request::RequestId;
+use bytes::Bytes;
+use tui_input::Input;
+
+use crate::action::{Action, Direction, Interest, Like, Move, View};
+use crate::key::Key;
+use crate::loader::{Search, Told, Wish};
+use crate::sieve::Sifted;
+use crate::state::cell::Cell;
+use crate::state::filter::{Filtering, Line};
+use crate::state::requests::Requests;
+
+/// Something that the state cannot do itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// End.
+    Quit,
+    /// Give the terminal back until somebody says to go on.
+    Suspend,
+    /// Forget what is on the screen.
+    Redraw,
+    /// Put a text where others can paste it.
+    Copy(String),
+}
+
+/// What lies over the view.
+#[derive(Debug)]
+pub enum Over {
+    /// The list of keys, from this line on.
+    Help(u16),
+    /// Where to go is being written.
+    Place(Input),
+    /// A filter is being written.
+    Filter(Line),
+    /// The focused request alone.
+    Detail,
+}
+
+/// A line for the person, until the next key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Something went wrong.
+    pub is_error: bool,
+    /// What.
+    pub text: String,
+}
+
+/// The state.
+#[derive(Debug)]
+pub struct App {
+    /// What the trace is called.
+    pub name: String,
+    /// What it says of itself.
+    pub header: Header,
+    /// The list.
+    pub requests: Requests,
+    /// What is shown.
+    pub view: View,
+    /// The focused column.
+    pub cell: Cell,
+    /// The filter.
+    pub filtering: Filtering,
+    /// Something that lies over it.
+    pub over: Option<Over>,
+    /// Something to say.
+    pub message: Option<Message>,
+    /// What must be known of the trace all the time, such as that it is damaged.
+    pub banner: Option<String>,
+    /// How far a search got, if one goes on.
+    pub searching: Option<(usize, usize)>,
+    search: Option<Search>,
+    searches: u64,
+    /// A request whose place was not known when it was asked for.
+    sought: Option<RequestId>,
+    data: Option<(PayloadId, Option<Bytes>)>,
+    /// Keys that only begin something.
+    pub begun: Vec<Key>,
+}
+
+impl App {
+    /// Looks at the trace with this header.
+    pub fn new(name: String, header: Header) -> App {
+        App {
+            name,
+            header,
+            requests: Requests::default(),
+            view: View::default(),
+            cell: Cell::default(),
+            filtering: Filtering::default(),
+            over: None,
+            message: None,
+            banner: None,
+            searching: None,
+            search: None,
+            searches: 0,
+            sought: None,
+            data: None,
+            begun: Vec::new(),
+        }
+    }
+
+    /// Something is wanted.
+    pub fn update(&mut self, action: Action) -> Option<Effect> {
+        match action {
+            Action::Move(way) => match &mut self.over {
+                Some(Over::Help(line)) => *line = scrolled(*line, way),
+                _ => self.requests.move_focus(way),
+            },
+            Action::Find(interest, direction) => self.find(interest, direction),
+            Action::AskPlace => self.over = Some(Over::Place(Input::default())),
+            Action::AskFilter => {
+                self.over = Some(Over::Filter(self.filtering.line(&self.header)));
+            }
+            Action::FilterBy(like) => self.filter_by(like),
+            Action::DropTerm => self.drop_term(),
+            Action::Show(view) => {
+                self.view = view;
+                self.over = None;
+            }
+            Action::Column(direction) => self.cell = beside(self.cell, direction),
+            Action::Open => self.open(),
+            Action::Cancel => {
+                self.cancel();
+            }
+            Action::Back => {
+                if !self.cancel() {
+                    return Some(Effect::Quit);
+                }
+            }
+            Action::Copy(what) => return self.copy(what),
+            Action::Help => {
+                self.over = match self.over {
+                    Some(Over::Help(_)) => None,
+                    _ => Some(Over::Help(0)),
+                };
+            }
+            Action::Quit => return Some(Effect::Quit),
+            Action::Suspend => return Some(Effect::Suspend),
+            Action::Redraw => return Some(Effect::Redraw),
+        }
+        None
+    }
+
+    /// Something was read.
+    pub fn told(&mut self, told: Told) {
+        match told {
+            Told::Pages(pages) => self.requests.set_pages(pages),
+            Told::Rows(page, rows) => {
+                self.requests.set_rows(page, rows);
+                self.arrive();
+            }
+            Told::Singles(rows) => self.requests.set_singles(rows),
+            Told::Data(id, data) => self.data = Some((id, data)),
+            Told::Searched(number, done, all) => {
+                if self.search.as_ref().is_some_and(|search| search.number == number) {
+                    self.searching = Some((done, all));
+                }
+            }
+            Told::Found(number, place) => {
+                if let Some(search) = self.search.take_if(|search| search.number == number) {
+                    self.searching = None;
+                    match place {
+                        Some(place) => self.requests.go(place),
+                        None => self.say(search.nothing()),
+                    }
+                }
+            }
+            Told::Loss(text) => self.banner = Some(text),
+            Told::Unreadable(text) => {
+                self.search = None;
+                self.searching = None;
+                self.banner = Some(text);
+            }
+        }
+    }
+
+    /// A filter found something.
+    pub fn sifted(&mut self, sifted: Sifted) {
+        let Some(applied) = &mut self.filtering.applied else { return };
+        if applied.number != sifted.number {
+            return;
+        }
+        applied.done = sifted.done;
+        applied.is_first_pass = sifted.is_first_pass;
+        applied.is_done = sifted.is_done;
+        applied.error = sifted.error;
+        if !sifted.found.is_empty() {
+            // A search that goes on may still hold the old places.
+            Arc::make_mut(&mut applied.found).extend(sifted.found);
+            let found = Arc::clone(&applied.found);
+            self.requests.show(Some(found));
+        }
+    }
+
+    /// What is not in memory and should be, the most urgent first.
+    pub fn wishes(&self) -> Vec<Wish> {
+        let mut wishes: Vec<_> = self.requests.missing().into_iter().map(Wish::Rows).collect();
+        if let Some(Payload::Stored(_, id)) = self.requests.focused().map(|row| row.payload)
+            && self.data.as_ref().is_none_or(|(had, _)| *had != id)
+        {
+            wishes.push(Wish::Data(id));
+        }
+        wishes.extend(self.search.clone().map(Wish::Search));
+        wishes
+    }
+
+    /// The data of the focused request, as far as they are known and in memory.
+    pub fn data(&self) -> Option<&Bytes> {
+        let Payload::Stored(_, id) = self.requests.focused()?.payload else { return None };
+        let (had, data) = self.data.as_ref()?;
+        data.as_ref().filter(|_| *had == id)
+    }
+
+    fn say(&mut self, text: impl Into<String>) {
+        self.message = Some(Message { is_error: false, text: text.into() });
+    }
+
+    fn refuse(&mut self, text: impl Into<String>) {
+        self.message = Some(Message { is_error: true, text: text.into() });
+    }
+
+    fn find(&mut self, interest: Interest, direction: Direction) {
+        let focused = self.requests.focused();
+        let range = focused.map(|row| (row.device.0, row.request.range));
+        if interest == Interest::SameRange && range.is_none_or(|(_, range)| range.length == 0) {
+            self.say("this request has no range");
+            return;
+        }
+        self.searches += 1;
+        let (number, from) = (self.searches, self.requests.focus());
+        let shown = self.filtering.applied.as_ref().map(|applied| Arc::clone(&applied.found));
+        self.search = Some(Search { number, from, direction, interest, range, shown });
+    }
+
+    fn open(&mut self) {
+        match self.over.take() {
+            None => self.over = Some(Over::Detail),
+            Some(Over::Place(input)) => self.go(input.value().trim()),
+            Some(Over::Filter(line)) => {
+                if line.error.is_some() {
+                    self.over = Some(Over::Filter(line));
+                } else {
+                    self.filter(line.text().trim());
+                }
+            }
+            Some(Over::Help(_) | Over::Detail) => {}
+        }
+    }
+
+    /// Puts a filter in force; an empty text takes it away.
+    fn filter(&mut self, text: &str) {
+        if text.is_empty() {
+            self.filtering.clear();
+            self.requests.show_anew(None);
+            return;
+        }
+        match Filter::of(text, &self.header) {
+            Ok(filter) => {
+                self.filtering.apply(text, filter);
+                self.requests.show_anew(Some(Arc::default()));
+            }
+            Err(error) => self.refuse(error.what),
+        }
+    }
+
+    fn filter_by(&mut self, like: Like) {
+        let Some(row) = self.requests.focused() else { return };
+        let term = match like {
+            Like::This => self.cell.term(row),
+            Like::Others => self.cell.term_without(row),
+        };
+        match term {
+            Some(term) => self.filter(&self.filtering.with(&term)),
+            None => self.say(format!("this request has no {} to filter by", self.cell.name())),
+        }
+    }
+
+    fn drop_term(&mut self) {
+        match self.filtering.without_last() {
+            Some(text) => self.filter(&text),
+            None => self.say("there is no filter; f writes one"),
+        }
+    }
+
+    /// Goes to a place that was written.
+    fn go(&mut self, text: &str) {
+        let number = text.strip_prefix('#').unwrap_or(text);
+        if let Ok(id) = number.parse() {
+            self.sought = Some(RequestId(id));
+            self.arrive();
+            return;
+        }
+        match text.parse::<Position>() {
+            Ok(Position::End) => self.requests.go(u64::MAX),
+            Ok(Position::Time(time)) => self.requests.go(self.requests.place_at(time)),
+            Ok(other) => self.refuse(format!("cannot go to {other} here")),
+            Err(error) => self.refuse(error.to_string()),
+        }
+    }
+
+    /// Goes to the request that is sought, once more is known of where it is.
+    fn arrive(&mut self) {
+        let Some(RequestId(id)) = self.sought else { return };
+        let Some(place) = self.requests.place_of(RequestId(id)) else {
+            self.sought = None;
+            return self.refuse(format!("there is no request #{id}"));
+        };
+        self.requests.go(place);
+        if self.requests.row(place).is_some_and(|row| row.id.0 == id) {
+            self.sought = None;
+        }
+        if self.requests.focus() != place {
+            self.sought = None;
+            self.say(format!("#{id} is left out by the filter; this is the nearest that is not"));
+        }
+    }
+
+    /// Cancels or closes what there is; whether there was something.
+    fn cancel(&mut self) -> bool {
+        if self.search.take().is_some() {
+            self.searching = None;
+            self.say("the search was cancelled");
+            return true;
+        }
+        if self.over.take().is_some() {
+            return true;
+        }
+        let cancelled = self.filtering.stop();
+        if cancelled {
+            self.say("the filter went no further; enter it again to go on");
+        }
+        cancelled
+    }
+}
+
+impl Search {
+    /// What to say if nothing was found.
+    fn nothing(&self) -> &'static str {
+        match (self.interest, self.direction) {
+            (Interest::Error, Direction::Next) => "no request behind this one failed",
+            (Interest::Error, Direction::Previous) => "no request before this one failed",
+            (Interest::SameRange, Direction::Next) => "no later request touches this range",
+            (Interest::SameRange, Direction::Previous) => "no earlier request touches this range",
+        }
+    }
+}
+
+/// The column beside one.
+fn beside(cell: Cell, direction: Direction) -> Cell {
+    let at = Cell::ALL.iter().position(|other| *other == cell).unwrap_or(0);
+    let to = match direction {
+        Direction::Next => (at + 1).min(Cell::ALL.len() - 1),
+        Direction::Previous => at.saturating_sub(1),
+    };
+    Cell::ALL[to]
+}
+
+/// The line of the help that a move leads to; the screen keeps it within the help.
+fn scrolled(line: u16, way: Move) -> u16 {
+    match way {
+        Move::Up => line.saturating_sub(1),
+        Move::Down => line.saturating_add(1),
+        Move::PageUp | Move::HalfUp => line.saturating_sub(10),
+        Move::PageDown | Move::HalfDown => line.saturating_add(10),
+        Move::First => 0,
+        Move::Last => u16::MAX,
+    }
+}

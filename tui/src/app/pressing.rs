@@ -1,0 +1,72 @@
+//! Keys: those that are typed into a line, and those that do what they are bound to.
+//!
+//! Invariant: a key that does nothing in a line that is being written does what it is bound to.
+
+use tui_input::InputRequest;
+
+use super::{App, Effect, Over};
+use crate::key::{Code, Key};
+use crate::keymap::{self, Meaning};
+
+impl App {
+    /// A key was pressed.
+    pub fn press(&mut self, key: Key) -> Option<Effect> {
+        self.message = None;
+        match &mut self.over {
+            Some(Over::Place(input)) => {
+                if let Some(edit) = edit(key) {
+                    input.handle(edit);
+                    return None;
+                }
+            }
+            Some(Over::Filter(line)) => {
+                match key.code {
+                    Code::Tab => line.complete(&self.header),
+                    Code::Up => line.recall(true, &self.filtering, &self.header),
+                    Code::Down => line.recall(false, &self.filtering, &self.header),
+                    _ => match edit(key) {
+                        Some(edit) => line.edit(edit, &self.header),
+                        None => return self.obey(key),
+                    },
+                }
+                return None;
+            }
+            Some(Over::Help(_) | Over::Detail) | None => {}
+        }
+        self.obey(key)
+    }
+
+    /// Does what a key is bound to.
+    fn obey(&mut self, key: Key) -> Option<Effect> {
+        match keymap::meaning(&self.begun, key) {
+            Meaning::Action(action) => {
+                self.begun.clear();
+                self.update(action)
+            }
+            Meaning::Begun => {
+                self.begun.push(key);
+                None
+            }
+            Meaning::Nothing => {
+                self.begun.clear();
+                None
+            }
+        }
+    }
+}
+
+/// How a key changes a line that is being written; `None` if it does not.
+fn edit(key: Key) -> Option<InputRequest> {
+    Some(match (key.code, key.ctrl) {
+        (Code::Char(character), false) => InputRequest::InsertChar(character),
+        (Code::Backspace, _) | (Code::Char('h'), true) => InputRequest::DeletePrevChar,
+        (Code::Delete, _) => InputRequest::DeleteNextChar,
+        (Code::Left, _) => InputRequest::GoToPrevChar,
+        (Code::Right, _) => InputRequest::GoToNextChar,
+        (Code::Home, _) | (Code::Char('a'), true) => InputRequest::GoToStart,
+        (Code::End, _) | (Code::Char('e'), true) => InputRequest::GoToEnd,
+        (Code::Char('w'), true) => InputRequest::DeletePrevWord,
+        (Code::Char('u'), true) => InputRequest::DeleteLine,
+        _ => return None,
+    })
+}

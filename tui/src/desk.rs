@@ -1,0 +1,128 @@
+//! The state with the threads that read for it: all of the inspector but the terminal.
+//!
+//! Keys in, effects out; what was read is heard beside them. Invariant: nothing here waits for the trace.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::BufReader;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvError, Sender, TryIter, channel};
+
+use blkreplay_core::format::Reader;
+
+use crate::app::{App, Effect};
+use crate::key::Key;
+use crate::loader::{self, Told, Wish};
+use crate::sieve::{self, Sifted};
+
+/// A trace that is open.
+pub type Trace = Reader<BufReader<File>>;
+
+/// Opens the trace once more.
+pub type Again = Arc<dyn Fn() -> Result<Trace, Box<dyn Error + Send + Sync>> + Send + Sync>;
+
+/// What is heard.
+pub(crate) enum Heard {
+    Key(Key),
+    Resized,
+    Told(Told),
+    Sifted(Sifted),
+    /// Somebody wants us to end.
+    End,
+}
+
+/// The state, and who reads for it.
+pub(crate) struct Desk {
+    pub(crate) app: App,
+    sender: Sender<Heard>,
+    heard: Receiver<Heard>,
+    wishes: Sender<Vec<Wish>>,
+    /// The last that were made.
+    wished: Vec<Wish>,
+    again: Again,
+    /// The last filter that was begun with.
+    sifted: u64,
+    /// The number of the filter that is wanted.
+    wanted: Arc<AtomicU64>,
+}
+
+impl Desk {
+    /// Looks at a trace that `again` opens once more.
+    pub(crate) fn new(name: String, reader: Trace, again: Again) -> Desk {
+        let app = App::new(name, reader.header().clone());
+        let (sender, heard) = channel();
+        let telling = sender.clone();
+        let once_more = Arc::clone(&again);
+        let tell = move |told| telling.send(Heard::Told(told)).is_ok();
+        let wishes = loader::start(reader, move || once_more(), tell);
+        Desk {
+            app,
+            sender,
+            heard,
+            wishes,
+            wished: Vec::new(),
+            again,
+            sifted: 0,
+            wanted: Arc::default(),
+        }
+    }
+
+    /// Where to say what is to be heard.
+    pub(crate) fn sender(&self) -> Sender<Heard> {
+        self.sender.clone()
+    }
+
+    /// Waits for the next that is heard.
+    pub(crate) fn hear(&self) -> Result<Heard, RecvError> {
+        self.heard.recv()
+    }
+
+    /// What is heard already.
+    pub(crate) fn heard(&self) -> TryIter<'_, Heard> {
+        self.heard.try_iter()
+    }
+
+    /// Takes what was heard.
+    pub(crate) fn take(&mut self, heard: Heard) -> Option<Effect> {
+        match heard {
+            Heard::Key(key) => return self.app.press(key),
+            Heard::Resized => {}
+            Heard::Told(told) => self.app.told(told),
+            Heard::Sifted(sifted) => self.app.sifted(sifted),
+            Heard::End => return Some(Effect::Quit),
+        }
+        None
+    }
+
+    /// Says what the state wishes to be read now.
+    pub(crate) fn wish(&mut self) {
+        let now = self.app.wishes();
+        if now != self.wished {
+            // A loader that is gone has said why.
+            let _ = self.wishes.send(now.clone());
+            self.wished = now;
+        }
+        if self.app.requests.is_known() {
+            self.sift();
+        }
+    }
+
+    /// Begins to look for what the filter means, if it is a new one, and lets others end.
+    fn sift(&mut self) {
+        let now = self.app.filtering.applied.as_ref();
+        self.wanted.store(now.map_or(0, |applied| applied.number), Ordering::Relaxed);
+        let Some(applied) = now.filter(|applied| applied.number > self.sifted) else { return };
+        self.sifted = applied.number;
+        if applied.is_done {
+            return;
+        }
+        let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.wanted));
+        let (number, again) = (applied.number, Arc::clone(&self.again));
+        let pages = self.app.requests.pages().to_vec();
+        let tell = move |sifted| {
+            wanted.load(Ordering::Relaxed) == number && sender.send(Heard::Sifted(sifted)).is_ok()
+        };
+        sieve::start(number, applied.filter.clone(), pages, move || again(), tell);
+    }
+}

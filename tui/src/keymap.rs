@@ -1,0 +1,154 @@
+//! Which key does what: the one table that keys and help are made from.
+//!
+//! Invariants: no key does two things; every action that has a name has a key, and the help lists exactly these.
+
+use crate::action::{Action, Copied, Direction, Interest, Like, Move, View};
+use crate::key::Key;
+
+/// A line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// Names of the keys that do it, the usual one first.
+    pub keys: &'static [&'static str],
+    /// The name of what they do.
+    pub name: &'static str,
+    /// What they do, for the help.
+    pub help: &'static str,
+    /// What they do.
+    pub action: Action,
+}
+
+/// The table, in the order of the help.
+pub const BINDINGS: &[Binding] = &[
+    bind(&["j", "down"], "down", "a line down", Action::Move(Move::Down)),
+    bind(&["k", "up"], "up", "a line up", Action::Move(Move::Up)),
+    bind(&["ctrl-d"], "half-down", "half a screen down", Action::Move(Move::HalfDown)),
+    bind(&["ctrl-u"], "half-up", "half a screen up", Action::Move(Move::HalfUp)),
+    bind(&["space", "pgdn"], "page-down", "a screen down", Action::Move(Move::PageDown)),
+    bind(&["b", "pgup"], "page-up", "a screen up", Action::Move(Move::PageUp)),
+    bind(&["g", "home"], "first", "to the first request", Action::Move(Move::First)),
+    bind(&["G", "end"], "last", "to the last request", Action::Move(Move::Last)),
+    bind(&[":"], "go", "go to #123, 1.5s, flush:3, mark:NAME or end", Action::AskPlace),
+    bind(&["h", "left"], "column-left", "the column before", Action::Column(Direction::Previous)),
+    bind(&["l", "right"], "column-right", "the next column", Action::Column(Direction::Next)),
+    bind(&["f", "&"], "filter", "write a filter: op == write && lat > 5ms", Action::AskFilter),
+    bind(
+        &["="],
+        "filter-in",
+        "show only what has the value in this column",
+        Action::FilterBy(Like::This),
+    ),
+    bind(&["minus"], "filter-out", "show only what has another", Action::FilterBy(Like::Others)),
+    bind(&["backspace"], "drop-term", "drop the last term of the filter", Action::DropTerm),
+    bind(&["1"], "requests", "the list of requests", Action::Show(View::Requests)),
+    bind(&["enter"], "open", "the request alone, and back", Action::Open),
+    bind(
+        &["."],
+        "next-same-range",
+        "next request that touches the same range",
+        Action::Find(Interest::SameRange, Direction::Next),
+    ),
+    bind(
+        &[","],
+        "previous-same-range",
+        "the one before that does",
+        Action::Find(Interest::SameRange, Direction::Previous),
+    ),
+    bind(
+        &["e"],
+        "next-error",
+        "next request that failed",
+        Action::Find(Interest::Error, Direction::Next),
+    ),
+    bind(
+        &["E"],
+        "previous-error",
+        "the one before that failed",
+        Action::Find(Interest::Error, Direction::Previous),
+    ),
+    bind(&["y l"], "copy-line", "copy its line", Action::Copy(Copied::Line)),
+    bind(
+        &["y c"],
+        "copy-command",
+        "copy the command that prints it",
+        Action::Copy(Copied::Command),
+    ),
+    bind(&["y q"], "copy-qemu-io", "copy it as a command of qemu-io", Action::Copy(Copied::QemuIo)),
+    bind(&["y f"], "copy-filter", "copy the filter", Action::Copy(Copied::Filter)),
+    bind(&["?", "f1"], "help", "this help", Action::Help),
+    bind(&["esc"], "cancel", "close what is open, cancel what goes on", Action::Cancel),
+    bind(&["q"], "back", "the same; with nothing open, quit", Action::Back),
+    bind(&["Q", "ctrl-c"], "quit", "quit at once", Action::Quit),
+    bind(&["ctrl-z"], "suspend", "stop; fg goes on", Action::Suspend),
+    bind(&["ctrl-l"], "redraw", "draw everything again", Action::Redraw),
+];
+
+const fn bind(
+    keys: &'static [&'static str],
+    name: &'static str,
+    help: &'static str,
+    action: Action,
+) -> Binding {
+    Binding { keys, name, help, action }
+}
+
+/// What keys do that were pressed one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// This.
+    Action(Action),
+    /// Nothing yet: more must follow.
+    Begun,
+    /// Nothing.
+    Nothing,
+}
+
+/// What `key` does after those that were pressed `before`, which only begin something.
+pub fn meaning(before: &[Key], key: Key) -> Meaning {
+    let pressed: Vec<String> = before.iter().chain([&key]).map(Key::to_string).collect();
+    let pressed = pressed.join(" ");
+    let does = |binding: &&Binding| binding.keys.contains(&pressed.as_str());
+    if let Some(binding) = BINDINGS.iter().find(does) {
+        return Meaning::Action(binding.action);
+    }
+    if following(&pressed).next().is_some() { Meaning::Begun } else { Meaning::Nothing }
+}
+
+/// What may follow keys that only begin something: the rest of the keys, and the name of what they do.
+pub fn following(begun: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rest = move |key: &'static str| key.strip_prefix(begun)?.strip_prefix(' ');
+    BINDINGS.iter().flat_map(move |binding| {
+        binding.keys.iter().filter_map(move |key| Some((rest(key)?, binding.name)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_key_of_the_table_is_a_key_and_does_one_thing() {
+        let mut keys = HashSet::new();
+        let mut names = HashSet::new();
+        for binding in BINDINGS {
+            assert!(names.insert(binding.name), "{} is there twice", binding.name);
+            for key in binding.keys {
+                assert!(keys.insert(*key), "{key} does two things");
+                let parts: Vec<Key> = key.split(' ').map(|part| part.parse().unwrap()).collect();
+                let names: Vec<String> = parts.iter().map(Key::to_string).collect();
+                assert_eq!(names.join(" "), *key);
+                let (last, before) = parts.split_last().unwrap();
+                assert_eq!(meaning(before, *last), Meaning::Action(binding.action));
+                for begun in 0..before.len() {
+                    assert_eq!(meaning(&before[..begun], before[begun]), Meaning::Begun);
+                }
+            }
+        }
+        assert_eq!(meaning(&[], Key::char('\u{1}')), Meaning::Nothing);
+        let y = Key::char('y');
+        assert_eq!(meaning(&[y], y), Meaning::Nothing);
+        assert_eq!(following("y").next(), Some(("l", "copy-line")));
+    }
+}

@@ -1,0 +1,30 @@
+//! The inspector: a trace on a terminal.
+//!
+//! ```text
+//! key ──keymap──▶ action ──App::update──▶ state ──view──▶ screen
+//!                               ▲    └── effect: quit, copy, stop
+//!                   what was read┘    ├── wishes ──▶ loader, a thread that reads the trace
+//!                                     └── filter ──▶ sieve, a thread that looks for what it means
+//! ```
+//!
+//! `app`, `state`, `keymap`, `loader`, `sieve`, and `desk`, which holds them together, know no terminal; `view` draws what the state says and changes nothing but what follows from
+//! the size of the screen; `terminal` gives the terminal back whatever happens.
+
+pub mod action;
+pub mod app;
+mod desk;
+pub mod key;
+pub mod keymap;
+pub mod loader;
+mod run;
+pub mod sieve;
+pub mod state;
+mod terminal;
+pub mod view;
+mod words;
+
+pub use desk::{Again, Trace};
+pub use run::run;
+
+#[cfg(test)]
+mod tests;

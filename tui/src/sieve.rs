@@ -1,0 +1,71 @@
+//! Looks for what a filter means, on a thread of its own, for as long as anybody wants it.
+//!
+//! A filter in, places of requests out. Invariant: it ends within a step once it is not wanted any more.
+
+use std::error::Error;
+use std::io::{Read, Seek};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use blkreplay_core::format::Reader;
+use blkreplay_core::query::Filter;
+use blkreplay_core::view::{Hits, Page};
+
+/// How long places are gathered before they are handed over; the first few are not.
+const GATHER: Duration = Duration::from_millis(40);
+
+/// What is known so far.
+#[derive(Debug)]
+pub struct Sifted {
+    /// The number of the filter.
+    pub number: u64,
+    /// Places that were not told before.
+    pub found: Vec<u64>,
+    /// Requests that were looked at.
+    pub done: u64,
+    /// They are added up first.
+    pub is_first_pass: bool,
+    /// There is no more to come.
+    pub is_done: bool,
+    /// Why there is no more.
+    pub error: Option<String>,
+}
+
+/// Begins. `tell` says whether anybody still wants to know.
+pub fn start<R: Read + Seek + Send + 'static>(
+    number: u64,
+    filter: Filter,
+    pages: Vec<Page>,
+    open: impl Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + 'static,
+    tell: impl Fn(Sifted) -> bool + Send + 'static,
+) {
+    thread::spawn(move || {
+        let mut hits = Hits::new(filter, pages, open);
+        let mut found = Vec::new();
+        let mut told_at: Option<Instant> = None;
+        loop {
+            let error = match hits.next_found() {
+                Ok(Some(places)) => {
+                    found.extend_from_slice(places);
+                    let is_first = told_at.is_none() && !found.is_empty();
+                    if is_first || told_at.is_some_and(|at| at.elapsed() >= GATHER) {
+                        None
+                    } else {
+                        told_at.get_or_insert_with(Instant::now);
+                        continue;
+                    }
+                }
+                Ok(None) => Some(None),
+                Err(error) => Some(Some(error.to_string())),
+            };
+            let (done, is_first_pass) = (hits.done(), hits.is_first_pass());
+            let (is_done, error) = (error.is_some(), error.flatten());
+            let found = std::mem::take(&mut found);
+            let wanted = tell(Sifted { number, found, done, is_first_pass, is_done, error });
+            if !wanted || is_done {
+                return;
+            }
+            told_at = Some(Instant::now());
+        }
+    });
+}

@@ -1,0 +1,216 @@
+//! The filter line: what is being written, what is in force, and what it found so far.
+//!
+//! Keys and places of requests in, a filter out. Invariants: what is in force could be understood; the history holds no text
+//! twice, the newest last.
+
+use std::sync::Arc;
+
+use blkreplay_core::format::Header;
+use blkreplay_core::query::{FIELDS, FUNCTIONS, Filter, QueryError};
+use blkreplay_core::request::Operation;
+use roaring::RoaringTreemap;
+use tui_input::{Input, InputRequest};
+
+/// Texts that are remembered.
+const HISTORY: usize = 100;
+
+/// The filter line.
+#[derive(Debug, Default)]
+pub struct Line {
+    /// What is written.
+    pub input: Input,
+    /// Why it is no filter.
+    pub error: Option<QueryError>,
+    /// Which of the history is shown, from the newest, which is 0.
+    recalled: Option<usize>,
+    /// What was written before the history was looked at.
+    draft: String,
+}
+
+/// A filter that is in force.
+#[derive(Debug)]
+pub struct Applied {
+    /// Tells it from others.
+    pub number: u64,
+    /// As it was written.
+    pub text: String,
+    /// What it means.
+    pub filter: Filter,
+    /// The places that it found.
+    pub found: Arc<RoaringTreemap>,
+    /// Requests that were looked at.
+    pub done: u64,
+    /// They are added up first, for what the filter asks of all.
+    pub is_first_pass: bool,
+    /// All were looked at.
+    pub is_done: bool,
+    /// Why it went no further.
+    pub error: Option<String>,
+}
+
+/// What was applied so far, and what is.
+#[derive(Debug, Default)]
+pub struct Filtering {
+    /// What is in force.
+    pub applied: Option<Applied>,
+    history: Vec<String>,
+    number: u64,
+}
+
+impl Filtering {
+    /// Puts a filter in force.
+    pub fn apply(&mut self, text: &str, filter: Filter) {
+        self.history.retain(|old| old != text);
+        self.history.push(text.to_owned());
+        let forgotten = self.history.len().saturating_sub(HISTORY);
+        self.history.drain(..forgotten);
+        self.number += 1;
+        self.applied = Some(Applied {
+            number: self.number,
+            text: text.to_owned(),
+            filter,
+            found: Arc::default(),
+            done: 0,
+            is_first_pass: false,
+            is_done: false,
+            error: None,
+        });
+    }
+
+    /// Puts none in force.
+    pub fn clear(&mut self) {
+        self.applied = None;
+    }
+
+    /// Goes no further; whether there was more to look at.
+    pub fn stop(&mut self) -> bool {
+        let Some(applied) = self.applied.as_mut().filter(|applied| !applied.is_done) else {
+            return false;
+        };
+        self.number += 1;
+        applied.number = self.number;
+        applied.is_done = true;
+        applied.error = Some("it was cancelled".to_owned());
+        true
+    }
+
+    /// The text in force; empty without one.
+    pub fn text(&self) -> &str {
+        self.applied.as_ref().map_or("", |applied| &applied.text)
+    }
+
+    /// The text in force without its last term; `None` if there is no filter.
+    pub fn without_last(&self) -> Option<String> {
+        let applied = self.applied.as_ref()?;
+        let terms: Vec<&str> = applied.filter.terms().collect();
+        Some(terms[..terms.len().saturating_sub(1)].join(" && "))
+    }
+
+    /// The text in force, and a term beside it.
+    pub fn with(&self, term: &str) -> String {
+        match &self.applied {
+            None => term.to_owned(),
+            Some(applied) if applied.filter.terms().any(|other| other == term) => {
+                applied.text.clone()
+            }
+            // A single term may be an `or`, which binds less.
+            Some(applied) if applied.filter.terms().len() == 1 && !is_simple(&applied.text) => {
+                format!("({}) && {term}", applied.text)
+            }
+            Some(applied) => format!("{} && {term}", applied.text),
+        }
+    }
+
+    /// The line, to write on at what is in force.
+    pub fn line(&self, header: &Header) -> Line {
+        let mut line = Line { input: Input::new(self.text().to_owned()), ..Line::default() };
+        line.look(header);
+        line
+    }
+}
+
+/// Whether a term holds together whatever stands beside it.
+fn is_simple(text: &str) -> bool {
+    !text.split(|c: char| c.is_whitespace() || c == '(').any(|word| word == "or" || word == "||")
+        && !text.contains("||")
+}
+
+impl Line {
+    /// What is written.
+    pub fn text(&self) -> &str {
+        self.input.value()
+    }
+
+    /// Changes what is written.
+    pub fn edit(&mut self, request: InputRequest, header: &Header) {
+        self.input.handle(request);
+        self.recalled = None;
+        self.look(header);
+    }
+
+    /// Shows an older text of the history, or a newer one.
+    pub fn recall(&mut self, older: bool, filtering: &Filtering, header: &Header) {
+        let history = &filtering.history;
+        let next = match (self.recalled, older) {
+            (None, true) => Some(0),
+            (Some(at), true) => Some((at + 1).min(history.len().saturating_sub(1))),
+            (None | Some(0), false) => None,
+            (Some(at), false) => Some(at - 1),
+        };
+        if self.recalled.is_none() {
+            self.draft = self.text().to_owned();
+        }
+        let text = match next {
+            Some(at) => history.iter().rev().nth(at).unwrap_or(&self.draft).clone(),
+            None => self.draft.clone(),
+        };
+        self.recalled = next.filter(|_| !history.is_empty());
+        self.input = Input::new(text);
+        self.look(header);
+    }
+
+    /// Names that go on what stands before the cursor, in alphabetical order.
+    pub fn completions(&self) -> Vec<&'static str> {
+        let begun = self.begun();
+        if begun.is_empty() {
+            return Vec::new();
+        }
+        let functions = FUNCTIONS.iter().map(|function| function.name);
+        let operations = Operation::NAMES.iter().map(|(_, name)| *name);
+        let names = FIELDS.iter().map(|field| field.name).chain(functions).chain(operations);
+        let mut names: Vec<_> =
+            names.filter(|name| name.starts_with(&begun) && **name != *begun).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Writes on as far as all completions agree.
+    pub fn complete(&mut self, header: &Header) {
+        let begun = self.begun();
+        let names = self.completions();
+        let Some((first, others)) = names.split_first() else { return };
+        let agreed = others.iter().fold(first.len(), |agreed, other| {
+            first.bytes().zip(other.bytes()).take(agreed).take_while(|(a, b)| a == b).count()
+        });
+        for character in first[begun.len()..agreed].chars() {
+            self.input.handle(InputRequest::InsertChar(character));
+        }
+        self.look(header);
+    }
+
+    /// The name that ends at the cursor.
+    fn begun(&self) -> String {
+        let before: Vec<char> = self.text().chars().take(self.input.cursor()).collect();
+        let is_name = |c: &&char| c.is_alphanumeric() || **c == '_' || **c == '.';
+        let mut name: Vec<char> = before.iter().rev().take_while(is_name).copied().collect();
+        name.reverse();
+        name.into_iter().collect()
+    }
+
+    /// Looks whether it is a filter.
+    fn look(&mut self, header: &Header) {
+        let text = self.text().trim();
+        self.error = if text.is_empty() { None } else { Filter::of(text, header).err() };
+    }
+}

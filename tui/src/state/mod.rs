@@ -1,0 +1,5 @@
+//! The parts of the state, each beside the view that shows it. Knows no terminal.
+
+pub mod cell;
+pub mod filter;
+pub mod requests;

@@ -1,0 +1,100 @@
+//! Traces that are cut, damaged, without requests, or gone while they are looked at.
+
+use std::io::Cursor;
+
+use blkreplay_core::format::Reader;
+use blkreplay_fixtures::damage::flipped;
+use blkreplay_fixtures::story::{self, REQUESTS};
+use blkreplay_fixtures::{bytes, path};
+
+use tempfile::NamedTempFile;
+
+use super::Inspector;
+
+fn file(trace: &[u8]) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), trace).unwrap();
+    file
+}
+
+#[test]
+fn a_trace_that_is_cut_shows_what_is_whole_and_says_what_is_missing() {
+    let whole = story::trace();
+    let file = file(&whole[..whole.len() * 2 / 3]);
+    let mut inspector = Inspector::of(file.path(), 120, 24);
+    let screen = inspector.screen();
+    assert!(inspector.shown() > 0 && inspector.shown() < REQUESTS, "{}", inspector.shown());
+    let banner = inspector.desk.app.banner.clone().unwrap_or_default();
+    assert!(banner.starts_with("the trace is cut"), "{banner}");
+    assert!(screen.contains(&banner[..100]), "{screen}");
+    inspector.press("G");
+    assert_eq!(inspector.focused() + 1, inspector.shown());
+}
+
+/// The story, with a bit flipped in the events of a chunk in its middle.
+fn damaged() -> Vec<u8> {
+    let whole = story::trace();
+    let reads = |trace: &[u8]| {
+        let mut reader = Reader::open(Cursor::new(trace.to_vec())).unwrap();
+        while reader.next_event().unwrap().is_some() {}
+        reader.loss().is_none()
+    };
+    let flipped = (whole.len() / 4..).step_by(101).map(|place| flipped(&whole, place));
+    flipped.into_iter().find(|trace| !reads(trace)).unwrap()
+}
+
+#[test]
+fn a_chunk_that_is_damaged_is_passed_over_and_told() {
+    let trace = damaged();
+    let file = file(&trace);
+    let mut inspector = Inspector::of(file.path(), 120, 24);
+    inspector.press("G g space space space space space space");
+    let banner = inspector.desk.app.banner.clone().unwrap_or_default();
+    assert!(banner.contains("damaged"), "{banner}");
+    let words =
+        |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    assert!(words(&inspector.screen()).contains(&words(&banner)), "{}", inspector.screen());
+    assert!(inspector.shown() > 0);
+}
+
+#[test]
+fn a_trace_without_requests_says_so() {
+    let file = file(&story::empty());
+    let mut inspector = Inspector::of(file.path(), 80, 24);
+    assert!(inspector.screen().contains("there are no requests in this trace"));
+    inspector.press("j G e . = - enter y l : '3' enter");
+    assert_eq!(inspector.message(), "there is no request #3");
+    inspector.press("f 'read' enter");
+    assert_eq!(inspector.shown(), 0);
+}
+
+#[test]
+fn a_trace_that_is_gone_can_be_looked_at_on_but_not_be_filtered() {
+    let file = file(&story::trace());
+    let mut inspector = Inspector::of(file.path(), 120, 24);
+    drop(file);
+    inspector.press("G e g");
+    assert_eq!(inspector.focused(), 0);
+    inspector.press("f 'read' enter");
+    let app = &inspector.desk.app;
+    let error = app.filtering.applied.as_ref().unwrap().error.clone().unwrap();
+    assert!(error.starts_with("cannot open the trace once more"), "{error}");
+    inspector.press("backspace");
+    assert_eq!(inspector.shown(), REQUESTS);
+}
+
+#[test]
+fn every_kept_trace_can_be_walked_through() {
+    for name in ["guest", "sessions", "operations", "two-devices", "later", "indexed", "columns"] {
+        let name = format!("native/{name}.blkr");
+        assert!(!bytes(&name).is_empty());
+        let mut inspector = Inspector::of(&path(&name), 80, 24);
+        let all = inspector.shown();
+        assert!(all > 0, "{name}");
+        for at in 0..all {
+            assert_eq!(inspector.desk.app.requests.focus(), at, "{name}");
+            assert!(inspector.desk.app.requests.focused().is_some(), "{name} at {at}");
+            inspector.press("enter j q");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The inspector without a terminal: keys are pressed, and state and pictures are looked at once all is read that was wished for.
+
+mod growing;
+mod keys;
+mod screens;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use blkreplay_core::open;
+use blkreplay_fixtures::story;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use tempfile::NamedTempFile;
+
+use crate::app::Effect;
+use crate::desk::{Again, Desk};
+use crate::key::Key;
+use crate::view;
+
+/// The inspector on a screen of this size.
+struct Inspector {
+    desk: Desk,
+    /// The trace, for as long as it is looked at.
+    _file: Option<NamedTempFile>,
+    terminal: Terminal<TestBackend>,
+}
+
+impl Inspector {
+    /// Looks at the trace of the story.
+    fn new(width: u16, height: u16) -> Inspector {
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), story::trace()).unwrap();
+        let inspector = Inspector::of(file.path(), width, height);
+        Inspector { _file: Some(file), ..inspector }
+    }
+
+    /// Looks at a trace.
+    fn of(path: &Path, width: u16, height: u16) -> Inspector {
+        let reader = open::trace(path).unwrap();
+        let path = path.to_owned();
+        let again: Again = Arc::new(move || Ok(open::trace(&path)?));
+        let desk = Desk::new("boot.blkr".to_owned(), reader, again);
+        let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let mut inspector = Inspector { desk, _file: None, terminal };
+        inspector.settle();
+        inspector
+    }
+
+    /// Draws, and takes what is read, until nothing is wished for any more.
+    fn settle(&mut self) {
+        loop {
+            self.terminal.draw(|frame| view::draw(&mut self.desk.app, frame)).unwrap();
+            self.desk.wish();
+            let app = &self.desk.app;
+            let sifts = app.filtering.applied.as_ref().is_some_and(|applied| !applied.is_done);
+            if app.requests.is_known() && app.wishes().is_empty() && !sifts {
+                return;
+            }
+            let heard = self.desk.hear().unwrap();
+            assert_eq!(self.desk.take(heard), None);
+        }
+    }
+
+    /// Presses keys, by their names with spaces between; text that is typed stands in quotes. What came of the last.
+    fn press(&mut self, keys: &str) -> Option<Effect> {
+        let mut effect = None;
+        for (place, part) in keys.split('\'').enumerate() {
+            let pressed: Vec<Key> = if place % 2 == 0 {
+                part.split_whitespace().map(|name| name.parse().unwrap()).collect()
+            } else {
+                part.chars().map(Key::char).collect()
+            };
+            for key in pressed {
+                effect = self.desk.app.press(key);
+                self.settle();
+            }
+        }
+        effect
+    }
+
+    fn focused(&self) -> u64 {
+        self.desk.app.requests.focused().unwrap().id.0
+    }
+
+    fn shown(&self) -> u64 {
+        self.desk.app.requests.shown()
+    }
+
+    fn message(&self) -> &str {
+        self.desk.app.message.as_ref().map_or("", |message| &message.text)
+    }
+
+    fn buffer(&self) -> &Buffer {
+        self.terminal.backend().buffer()
+    }
+
+    /// The lines of the screen.
+    fn screen(&self) -> String {
+        let buffer = self.buffer();
+        let lines = buffer.content.chunks(usize::from(buffer.area.width));
+        let line = |cells: &[ratatui::buffer::Cell]| {
+            let text: String = cells.iter().map(ratatui::buffer::Cell::symbol).collect();
+            format!("{}\n", text.trim_end())
+        };
+        lines.map(line).collect()
+    }
+}

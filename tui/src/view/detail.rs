@@ -1,0 +1,105 @@
+//! One request with all that the trace says of it.
+
+use std::fmt::Write as _;
+
+use blkreplay_core::event::Payload;
+use blkreplay_core::rows::Row;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+
+use crate::app::App;
+use crate::words;
+
+/// Bytes on a line of the dump.
+const DUMPED: usize = 16;
+
+/// The same where there is not room for so many.
+const DUMPED_NARROW: usize = 8;
+
+/// How wide a line of `DUMPED` bytes is.
+const DUMP_WIDTH: u16 = 78;
+
+/// Draws the focused request.
+pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let Some(row) = app.requests.focused() else { return };
+    let rule = format!("── #{} {} → {} ", row.id.0, row.request.operation, words::result(row));
+    let rule = format!(
+        "{rule}{}",
+        "─".repeat(usize::from(area.width).saturating_sub(rule.chars().count()))
+    );
+    let mut lines = vec![Line::styled(rule, Style::new().add_modifier(Modifier::BOLD))];
+    lines.extend(facts(row).into_iter().map(Line::raw));
+    let data = app.data().map(|data| &data[..]);
+    let left = usize::from(area.height).saturating_sub(lines.len());
+    let each = if area.width < DUMP_WIDTH { DUMPED_NARROW } else { DUMPED };
+    lines.extend(dump(row, data, left, each).into_iter().map(Line::raw));
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+fn facts(row: &Row) -> Vec<String> {
+    let mut lines = Vec::new();
+    if words::has_range(&row.request) {
+        let range = row.request.range;
+        lines.push(format!(
+            " range    {range}  {} from {:#x}",
+            words::size(range.length),
+            range.offset
+        ));
+    }
+    let flags = row.request.flags.names().collect::<Vec<_>>().join(",");
+    let flags = if flags.is_empty() { "-".to_owned() } else { flags };
+    lines.push(format!(
+        " flags    {flags}  epoch {}  connection {}  cookie {:#x}",
+        row.epoch, row.connection.0, row.cookie
+    ));
+    match &row.completion {
+        Some(end) => lines.push(format!(
+            " time     issued {}  image {}  held {}",
+            words::seconds(row.time),
+            end.latency,
+            end.hold
+        )),
+        None => lines.push(format!(
+            " time     issued {}  never completed in this trace",
+            words::seconds(row.time)
+        )),
+    }
+    lines
+}
+
+fn dump(row: &Row, data: Option<&[u8]>, lines: usize, each: usize) -> Vec<String> {
+    let said = match (row.payload, data) {
+        (Payload::Absent, _) => return Vec::new(),
+        (Payload::Zeroes, _) => " data     all zeroes".to_owned(),
+        (Payload::Digest(digest), _) => format!(" data     {digest}, not recorded"),
+        (Payload::Stored(digest, _), None) => format!(" data     {digest}"),
+        (Payload::Stored(digest, _), Some(data)) => {
+            let mut dumped = vec![format!(" data     {digest}")];
+            dumped.extend(
+                data.chunks(each)
+                    .enumerate()
+                    .take(lines.saturating_sub(1))
+                    .map(|(line, bytes)| hex(line * each, bytes, each)),
+            );
+            return dumped;
+        }
+    };
+    vec![said]
+}
+
+fn hex(offset: usize, bytes: &[u8], each: usize) -> String {
+    let mut digits = String::new();
+    for (place, byte) in bytes.iter().enumerate() {
+        digits.push_str(if place == each / 2 { "  " } else { " " });
+        let _ = write!(digits, "{byte:02x}");
+    }
+    let text: String = bytes
+        .iter()
+        .map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' })
+        .collect();
+    let width = 3 * each + 1;
+    format!(" {offset:08x} {digits:<width$} |{text}|")
+}

@@ -1,0 +1,115 @@
+//! Requests in words, as the screen and the clipboard have them. Rows in, text out.
+
+use blkreplay_core::request::{Flags, Operation, Request};
+use blkreplay_core::rows::Row;
+use blkreplay_core::units::{Nanos, Size};
+
+/// Seconds and microseconds since the recording began.
+pub(crate) fn seconds(time: Nanos) -> String {
+    format!("{}.{:06}", time.0 / 1_000_000_000, time.0 % 1_000_000_000 / 1000)
+}
+
+/// A count with its thousands apart.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A length, in the largest unit in which it is whole.
+pub(crate) fn length(bytes: u64) -> String {
+    match bytes {
+        0 => "0".to_owned(),
+        bytes if bytes.is_multiple_of(1 << 30) => format!("{}G", bytes >> 30),
+        bytes if bytes.is_multiple_of(1 << 20) => format!("{}M", bytes >> 20),
+        bytes if bytes.is_multiple_of(1 << 10) => format!("{}k", bytes >> 10),
+        bytes => bytes.to_string(),
+    }
+}
+
+/// How many bytes, for people.
+pub(crate) fn size(bytes: u64) -> String {
+    Size(bytes).to_string()
+}
+
+/// Whether offset and length say anything.
+pub(crate) fn has_range(request: &Request) -> bool {
+    request.operation != Operation::Flush
+}
+
+/// The letter of an operation: what colour repeats.
+pub(crate) fn letter(operation: Operation) -> char {
+    match operation {
+        Operation::Read => 'R',
+        Operation::Write => 'W',
+        Operation::WriteZeroes => 'Z',
+        Operation::Discard => 'D',
+        Operation::Flush => 'F',
+        Operation::BlockStatus => 'B',
+        Operation::Cache => 'C',
+    }
+}
+
+/// How it ended; a dash if the trace does not say.
+pub(crate) fn result(row: &Row) -> String {
+    match row.completion.as_ref().map(|end| end.result) {
+        Some(Ok(())) => "ok".to_owned(),
+        Some(Err(errno)) => errno.to_string(),
+        None => "-".to_owned(),
+    }
+}
+
+/// What it is, in one line.
+pub(crate) fn line(row: &Row) -> String {
+    let mut words = vec![row.id.to_string(), seconds(row.time), row.request.operation.to_string()];
+    if has_range(&row.request) {
+        words.push(row.request.range.to_string());
+    }
+    words.extend(row.request.flags.names().map(str::to_owned));
+    words.push(result(row));
+    words.extend(row.completion.as_ref().map(|end| end.latency.to_string()));
+    words.join(" ")
+}
+
+/// How long it took until its image was done; a dash if the trace does not say.
+pub(crate) fn latency(row: &Row) -> String {
+    row.completion.as_ref().map_or_else(|| "-".to_owned(), |end| end.latency.to_string())
+}
+
+/// The names of flags; a dash for none.
+pub(crate) fn flags(flags: Flags) -> String {
+    let names = flags.names().collect::<Vec<_>>().join(",");
+    if names.is_empty() { "-".to_owned() } else { names }
+}
+
+/// A word as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:,=@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A command of qemu-io that asks the same; `None` if it has none.
+pub(crate) fn qemu_io(row: &Row) -> Option<String> {
+    let Request { operation, range, flags } = row.request;
+    let fua = if flags.contains(Flags::FUA) { "-f " } else { "" };
+    let unmap = if flags.contains(Flags::NO_HOLE) { "" } else { "-u " };
+    let (offset, length) = (range.offset, range.length);
+    Some(match operation {
+        Operation::Read => format!("read {offset} {length}"),
+        Operation::Write => format!("write {fua}{offset} {length}"),
+        Operation::WriteZeroes => format!("write {fua}-z {unmap}{offset} {length}"),
+        Operation::Discard => format!("discard {offset} {length}"),
+        Operation::Flush => "flush".to_owned(),
+        Operation::BlockStatus | Operation::Cache => return None,
+    })
+}
