@@ -16,6 +16,7 @@ use bytes::Bytes;
 use tui_input::Input;
 
 use crate::action::{Action, Direction, Interest, Like, Move, View};
+use crate::around::Around;
 use crate::key::Key;
 use crate::loader::{Search, Told, Wish};
 use crate::sieve::Sifted;
@@ -86,6 +87,7 @@ pub struct App {
     /// A request whose place was not known when it was asked for.
     sought: Option<RequestId>,
     data: Option<(PayloadId, Option<Bytes>)>,
+    around: Option<Around>,
     /// Keys that only begin something.
     pub begun: Vec<Key>,
 }
@@ -108,6 +110,7 @@ impl App {
             searches: 0,
             sought: None,
             data: None,
+            around: None,
             begun: Vec::new(),
         }
     }
@@ -164,6 +167,7 @@ impl App {
             }
             Told::Singles(rows) => self.requests.set_singles(rows),
             Told::Data(id, data) => self.data = Some((id, data)),
+            Told::Around(around) => self.around = Some(around),
             Told::Searched(number, done, all) => {
                 if self.search.as_ref().is_some_and(|search| search.number == number) {
                     self.searching = Some((done, all));
@@ -213,6 +217,13 @@ impl App {
         {
             wishes.push(Wish::Data(id));
         }
+        let focus = self.requests.focus();
+        if let Some(row) = self.requests.focused()
+            && self.around.as_ref().is_none_or(|around| around.place != focus)
+            && self.banner.is_none()
+        {
+            wishes.push(Wish::Around(focus, Box::new(row.clone())));
+        }
         wishes.extend(self.search.clone().map(Wish::Search));
         wishes
     }
@@ -222,6 +233,11 @@ impl App {
         let Payload::Stored(_, id) = self.requests.focused()?.payload else { return None };
         let (had, data) = self.data.as_ref()?;
         data.as_ref().filter(|_| *had == id)
+    }
+
+    /// What lies around the focused request, once that is known.
+    pub fn around(&self) -> Option<&Around> {
+        self.around.as_ref().filter(|around| around.place == self.requests.focus())
     }
 
     fn say(&mut self, text: impl Into<String>) {

@@ -12,6 +12,7 @@
 
 pub mod action;
 pub mod app;
+pub mod around;
 mod desk;
 pub mod key;
 pub mod keymap;

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use roaring::RoaringTreemap;
 
 use crate::action::{Direction, Interest};
+use crate::around::{Around, around};
 use crate::state::requests::Missing;
 use crate::words;
 
@@ -28,6 +29,8 @@ pub enum Wish {
     Rows(Missing),
     /// Data that are stored.
     Data(PayloadId),
+    /// What lies around the request at this place.
+    Around(u64, Box<Row>),
     /// A request of interest.
     Search(Search),
 }
@@ -60,6 +63,8 @@ pub enum Told {
     Singles(Vec<(u64, Row)>),
     /// Stored data; `None` if they are not there.
     Data(PayloadId, Option<Bytes>),
+    /// What lies around a request.
+    Around(Around),
     /// How far a search got: pages, of how many.
     Searched(u64, usize, usize),
     /// How a search ended: at this place, or nowhere.
@@ -171,6 +176,13 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
             Wish::Data(id) => {
                 let data = self.pages.data(*id);
                 self.tell(Told::Data(*id, data.ok()))
+            }
+            Wish::Around(place, row) => {
+                let told = match around(&mut self.pages, *place, row) {
+                    Ok(around) => Told::Around(around),
+                    Err(error) => Told::Unreadable(told(&error)),
+                };
+                self.tell(told)
             }
             Wish::Search(search) => self.search(search, todo),
         }

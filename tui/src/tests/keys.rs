@@ -6,6 +6,7 @@ use blkreplay_fixtures::story::{BEFORE, FAILED, REQUESTS, RETRY};
 
 use super::Inspector;
 use crate::app::{Effect, Over};
+use crate::around::{Found, Likeness};
 use crate::key::Key;
 use crate::keymap::BINDINGS;
 use crate::state::cell::Cell;
@@ -255,4 +256,22 @@ fn the_book_lists_exactly_the_keys_that_do_something() {
         format!("| {} | {} |", keys.join(" "), binding.help.replace('|', "\\|"))
     });
     assert!(rows.eq(expected), "the table of keys in book/src/inspect.md is not that of keymap.rs");
+}
+
+#[test]
+fn a_request_says_who_wrote_there_before_who_comes_next_and_how_their_data_differ() {
+    let mut inspector = inspector();
+    inspector.press("e");
+    let around = inspector.desk.app.around().unwrap();
+    let Found::Neighbour(before) = &around.before else { panic!("{around:?}") };
+    assert_eq!((before.row.id.0, before.is_same_range), (BEFORE, true));
+    assert_eq!(before.likeness, Likeness::Differs(4096, 4096, 0..4096));
+    let Found::Neighbour(after) = &around.after else { panic!("{around:?}") };
+    assert_eq!((after.row.id.0, &after.likeness), (RETRY, &Likeness::Same));
+    inspector.press(&format!(": '{BEFORE}' enter"));
+    let around = inspector.desk.app.around().unwrap();
+    assert_eq!(around.before, Found::Nothing);
+    inspector.press(": '9' enter");
+    let around = inspector.desk.app.around().unwrap();
+    assert_eq!((&around.before, &around.after), (&Found::Nothing, &Found::Nothing), "a flush");
 }

@@ -11,6 +11,7 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use crate::app::App;
+use crate::around::{Around, Found, Likeness, Neighbour};
 use crate::words;
 
 /// Bytes on a line of the dump.
@@ -32,6 +33,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     );
     let mut lines = vec![Line::styled(rule, Style::new().add_modifier(Modifier::BOLD))];
     lines.extend(facts(row).into_iter().map(Line::raw));
+    lines.extend(app.around().map(around).into_iter().flatten().map(Line::raw));
     let data = app.data().map(|data| &data[..]);
     let left = usize::from(area.height).saturating_sub(lines.len());
     let each = if area.width < DUMP_WIDTH { DUMPED_NARROW } else { DUMPED };
@@ -68,6 +70,43 @@ fn facts(row: &Row) -> Vec<String> {
         )),
     }
     lines
+}
+
+/// Who wrote there before, and who comes there next.
+fn around(around: &Around) -> Vec<String> {
+    let mut lines = Vec::new();
+    let sides = [("before", &around.before, "written"), ("after", &around.after, "touched")];
+    for (label, found, done) in sides {
+        match found {
+            Found::Nothing => {}
+            Found::NotNear(count) => {
+                let count = words::count(*count);
+                lines.push(format!(" {label:<8} not {done} by the {count} requests on this side"));
+            }
+            Found::Neighbour(neighbour) => lines.push(format!(" {label:<8} {}", beside(neighbour))),
+        }
+    }
+    lines
+}
+
+fn beside(neighbour: &Neighbour) -> String {
+    let row = &neighbour.row;
+    let range = if neighbour.is_same_range {
+        "the same range".to_owned()
+    } else {
+        row.request.range.to_string()
+    };
+    let likeness = match &neighbour.likeness {
+        Likeness::Same => ", the same data".to_owned(),
+        Likeness::Differs(count, of, range) => {
+            let (count, of) = (words::count(*count), words::count(*of));
+            format!(", {count} of {of} bytes differ: {:#x}..{:#x}", range.start, range.end)
+        }
+        Likeness::Other => ", other data".to_owned(),
+        Likeness::Unknown => String::new(),
+    };
+    let operation = row.request.operation;
+    format!("#{} {operation} {} {range}{likeness}", row.id.0, words::result(row))
 }
 
 fn dump(row: &Row, data: Option<&[u8]>, lines: usize, each: usize) -> Vec<String> {
