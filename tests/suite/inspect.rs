@@ -73,6 +73,20 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[test]
+fn the_demo_ends_in_the_inspector_and_says_what_is_next() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::run(&sandbox, "demo --dir demo", 100, 50);
+    terminal.wait_for("5. Inspect");
+    assert!(!terminal.raw().contains("\x1b[?1049h"), "what was told can be read first");
+    terminal.keys("\r");
+    terminal.wait_for("demo/demo.blkr");
+    terminal.wait_for("[1 Requests]");
+    terminal.keys("q");
+    terminal.wait_for("byte for byte");
+    assert_eq!(terminal.finish(), 0);
+}
+
+#[test]
 fn where_there_is_no_terminal_it_is_print() {
     let sandbox = sandbox();
     let inspected = sandbox.blkreplay("inspect boot.blkr").finish().succeeds().stdout;

@@ -5,7 +5,7 @@
 //! that it names. Invariant: it needs no tools, no rights and no network, and says where everything lies.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ Examples:
 
 Exit codes: 0 all went as it should; 1 the replay diverged or left another image; 2 trouble.";
 
-/// See it work: record a built-in client, print what it did, replay it, compare the disks
+/// See it work: record a built-in client, print what it did, replay it, compare the disks, look through the trace
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct DemoArgs {
@@ -79,9 +79,20 @@ impl DemoArgs {
                 return Ok(ExitCode::Different);
             }
         }
+        if io::stdin().is_terminal() && io::stdout().is_terminal() {
+            printer.title("5. Inspect: look through it, by keys; Enter begins, q ends");
+            wait_for_enter()?;
+            run_command(&["inspect".as_ref(), &files.trace], printer)?;
+        }
         files.tell_what_next(printer);
         Ok(ExitCode::Done)
     }
+}
+
+/// The screen would hide what was told before it could be read.
+fn wait_for_enter() -> Result<(), Failure> {
+    let read = io::stdin().read_line(&mut String::new());
+    read.map(drop).map_err(|error| Failure::because("cannot read from the terminal", error))
 }
 
 /// Runs a command as if it had been typed.
