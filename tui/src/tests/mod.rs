@@ -2,6 +2,7 @@
 
 mod growing;
 mod keys;
+mod pictures;
 mod screens;
 
 use std::path::Path;
