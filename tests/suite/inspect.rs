@@ -1,6 +1,6 @@
 //! `inspect`, as somebody uses it: at a terminal, and where there is none.
 
-use blkreplay_fixtures::story;
+use blkreplay_fixtures::{bytes, story};
 use rustix::process::Signal;
 
 use crate::support::Sandbox;
@@ -91,16 +91,39 @@ fn where_there_is_no_terminal_it_is_print() {
     let sandbox = sandbox();
     let inspected = sandbox.blkreplay("inspect boot.blkr").finish().succeeds().stdout;
     assert_eq!(inspected, sandbox.printed("boot.blkr"));
+    let mut dumb = Terminal::with(&sandbox, "inspect boot.blkr", 80, 24, &[("TERM", "dumb")]);
+    dumb.wait_for("599");
+    assert!(!dumb.raw().contains("\x1b[?1049h"), "{}", dumb.raw());
+    assert_eq!(dumb.finish(), 0);
+}
+
+#[test]
+fn without_colour_nothing_is_lost() {
+    let sandbox = sandbox();
+    let mut terminal = Terminal::with(&sandbox, "inspect boot.blkr", 80, 24, &[("NO_COLOR", "1")]);
+    terminal.wait_for("600 requests");
+    terminal.keys("e");
+    terminal.wait_until("the request that failed", |screen| is_focused(screen, story::FAILED));
+    terminal.keys("j");
+    terminal.wait_until("the next request", |screen| is_focused(screen, story::FAILED + 1));
+    let screen = terminal.screen();
+    assert!(screen.lines().any(|line| line.contains("EIO") && line.ends_with('!')), "{screen}");
+    assert!(!terminal.raw().contains("\x1b[38;"), "{}", terminal.raw());
+    terminal.keys("q");
+    assert_eq!(terminal.finish(), 0);
 }
 
 #[test]
 fn what_cannot_be_looked_at_is_told_before_the_screen_is_taken() {
     let sandbox = sandbox();
     sandbox.write("text.blkr", b"no trace\n");
+    let log = bytes("qemu/logs/q100-boot_a.rr.zst");
+    sandbox.write("vm.rr", &zstd::decode_all(&log[..]).unwrap());
     for (arguments, text) in [
         ("inspect gone.blkr", "gone.blkr"),
         ("inspect text.blkr", "text.blkr"),
         ("inspect -", "standard input"),
+        ("inspect vm.rr", "blkreplay print vm.rr"),
     ] {
         let mut terminal = Terminal::run(&sandbox, arguments, 100, 30);
         terminal.wait_for(text);

@@ -37,6 +37,17 @@ fn size(columns: u16, rows: u16) -> PtySize {
 impl Terminal {
     /// Runs `blkreplay` with these arguments on a terminal of this size.
     pub(crate) fn run(sandbox: &Sandbox, arguments: &str, columns: u16, rows: u16) -> Terminal {
+        Terminal::with(sandbox, arguments, columns, rows, &[])
+    }
+
+    /// The same with these in its environment.
+    pub(crate) fn with(
+        sandbox: &Sandbox,
+        arguments: &str,
+        columns: u16,
+        rows: u16,
+        environment: &[(&str, &str)],
+    ) -> Terminal {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_blkreplay"));
         command.args(arguments.split_whitespace());
@@ -44,6 +55,9 @@ impl Terminal {
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let keys = pair.master.take_writer().unwrap();

@@ -1,7 +1,8 @@
 //! `inspect`: a trace on a terminal. A path comes in; the screen is the inspector's own.
 //!
-//! Invariant: where standard output is no terminal it is `print`.
+//! Invariant: where standard output is no terminal that has a screen it is `print`.
 
+use std::env;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,15 +32,22 @@ pub(crate) struct InspectArgs {
     trace: PathBuf,
 }
 
+/// Whether the terminal can only write on.
+fn is_dumb() -> bool {
+    env::var_os("TERM").is_some_and(|name| name == "dumb")
+}
+
 impl InspectArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
-        if !io::stdout().is_terminal() {
+        if !io::stdout().is_terminal() || is_dumb() {
             return PrintArgs::all_of(self.trace).run(printer);
         }
         if input::is_stdin(&self.trace) {
             let what = "the inspector goes to and fro in a trace, and standard input only goes on";
             return Err(Failure::new(what).hint("blkreplay print -  prints it"));
         }
+        // It says what is wrong with what is no trace, such as a log of QEMU.
+        trace::open(&self.trace)?;
         let reader = open::trace(&self.trace).map_err(trace::explained)?;
         let name = self.trace.display().to_string();
         let path = self.trace;
