@@ -32,6 +32,8 @@ pub enum Action {
     Copy(Copied),
     /// Show which key does what.
     Help,
+    /// Show something else on the map.
+    Chart(Charting),
     /// Quit at once.
     Quit,
     /// Stop, as Ctrl-Z does elsewhere.
@@ -76,11 +78,14 @@ pub enum View {
     /// The list.
     #[default]
     Requests,
+    /// Offsets over time.
+    Map,
 }
 
 impl View {
     /// All, with the key and the name of each, in their order.
-    pub const ALL: [(View, char, &'static str); 1] = [(View::Requests, '1', "Requests")];
+    pub const ALL: [(View, char, &'static str); 2] =
+        [(View::Requests, '1', "Requests"), (View::Map, '2', "Map")];
 }
 
 /// Which requests a value is to leave.
@@ -112,4 +117,26 @@ pub enum Copied {
     QemuIo,
     /// The filter.
     Filter,
+}
+
+/// What is shown on the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Charting {
+    /// Half as much (`Next`) of an axis, or twice as much.
+    Zoom(Axis, Direction),
+    /// What a cell says next.
+    Value,
+    /// The other way to lay out offsets.
+    Scale,
+    /// The next device.
+    Device,
+}
+
+/// An axis of the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Axis {
+    /// From left to right.
+    Time,
+    /// From the bottom to the top.
+    Offset,
 }

@@ -3,6 +3,7 @@
 //! Invariant: whatever is on the screen follows from this state alone.
 
 mod copying;
+mod mapping;
 mod pressing;
 
 use std::sync::Arc;
@@ -15,13 +16,14 @@ use blkreplay_core::request::RequestId;
 use bytes::Bytes;
 use tui_input::Input;
 
-use crate::action::{Action, Direction, Interest, Like, Move, View};
+use crate::action::{Action, Axis, Direction, Interest, Like, Move, View};
 use crate::around::Around;
 use crate::key::Key;
 use crate::loader::{Search, Told, Wish};
 use crate::sieve::Sifted;
 use crate::state::cell::Cell;
 use crate::state::filter::{Filtering, Line};
+use crate::state::map::Map;
 use crate::state::requests::Requests;
 
 /// Something that the state cannot do itself.
@@ -70,6 +72,8 @@ pub struct App {
     pub requests: Requests,
     /// What is shown.
     pub view: View,
+    /// The map.
+    pub map: Map,
     /// The focused column.
     pub cell: Cell,
     /// The filter.
@@ -100,6 +104,7 @@ impl App {
             header,
             requests: Requests::default(),
             view: View::default(),
+            map: Map::default(),
             cell: Cell::default(),
             filtering: Filtering::default(),
             over: None,
@@ -120,6 +125,7 @@ impl App {
         match action {
             Action::Move(way) => match &mut self.over {
                 Some(Over::Help(line)) => *line = scrolled(*line, way),
+                _ if self.view == View::Map => self.move_on_map(way),
                 _ => self.requests.move_focus(way),
             },
             Action::Find(interest, direction) => self.find(interest, direction),
@@ -133,8 +139,11 @@ impl App {
                 self.view = view;
                 self.over = None;
             }
+            Action::Column(way) if self.view == View::Map => self.step(Axis::Time, way, 1),
             Action::Column(direction) => self.cell = beside(self.cell, direction),
+            Action::Open if self.view == View::Map && self.over.is_none() => self.open_cell(),
             Action::Open => self.open(),
+            Action::Chart(charting) => self.chart(charting),
             Action::Cancel => {
                 self.cancel();
             }
@@ -358,7 +367,7 @@ impl App {
         if cancelled {
             self.say("the filter went no further; enter it again to go on");
         }
-        cancelled
+        cancelled || self.stop_counting()
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvError, Sender, TryIter, channel};
 use blkreplay_core::format::Reader;
 
 use crate::app::{App, Effect};
+use crate::chart::{self, Chart};
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
 use crate::sieve::{self, Sifted};
@@ -28,6 +29,7 @@ pub(crate) enum Heard {
     Resized,
     Told(Told),
     Sifted(Sifted),
+    Charted(Box<Chart>),
     /// Somebody wants us to end.
     End,
 }
@@ -45,6 +47,8 @@ pub(crate) struct Desk {
     sifted: u64,
     /// The number of the filter that is wanted.
     wanted: Arc<AtomicU64>,
+    /// The number of the order of the map that is wanted.
+    charting: Arc<AtomicU64>,
 }
 
 impl Desk {
@@ -65,6 +69,7 @@ impl Desk {
             again,
             sifted: 0,
             wanted: Arc::default(),
+            charting: Arc::default(),
         }
     }
 
@@ -90,6 +95,7 @@ impl Desk {
             Heard::Resized => {}
             Heard::Told(told) => self.app.told(told),
             Heard::Sifted(sifted) => self.app.sifted(sifted),
+            Heard::Charted(chart) => self.app.map.take(*chart),
             Heard::End => return Some(Effect::Quit),
         }
         None
@@ -105,6 +111,7 @@ impl Desk {
         }
         if self.app.requests.is_known() {
             self.sift();
+            self.chart();
         }
     }
 
@@ -124,5 +131,19 @@ impl Desk {
             wanted.load(Ordering::Relaxed) == number && sender.send(Heard::Sifted(sifted)).is_ok()
         };
         sieve::start(number, applied.filter.clone(), pages, move || again(), tell);
+    }
+    /// Begins to count what cells of the map hold, if it shows others, and lets those end who count what is not shown.
+    fn chart(&mut self) {
+        let order = self.app.order();
+        self.charting.store(self.app.map.counting(), Ordering::Relaxed);
+        let Some(order) = order else { return };
+        let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.charting));
+        let (number, again) = (order.number, Arc::clone(&self.again));
+        let is_wanted = move || wanted.load(Ordering::Relaxed) == number;
+        let tell = move |chart| {
+            // If nobody hears it, nobody wants it.
+            let _ = sender.send(Heard::Charted(Box::new(chart)));
+        };
+        chart::start(order, move || again(), is_wanted, tell);
     }
 }

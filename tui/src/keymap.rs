@@ -2,7 +2,7 @@
 //!
 //! Invariants: no key does two things; every action that has a name has a key, and the help lists exactly these.
 
-use crate::action::{Action, Copied, Direction, Interest, Like, Move, View};
+use crate::action::{Action, Axis, Charting, Copied, Direction, Interest, Like, Move, View};
 use crate::key::Key;
 
 /// A line of the table.
@@ -41,6 +41,19 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["minus"], "filter-out", "show only what has another", Action::FilterBy(Like::Others)),
     bind(&["backspace"], "drop-term", "drop the last term of the filter", Action::DropTerm),
     bind(&["1"], "requests", "the list of requests", Action::Show(View::Requests)),
+    bind(&["2"], "map", "the map: offsets over time", Action::Show(View::Map)),
+    bind(&["z"], "near-time", "map: half the time", zoom(Axis::Time, Direction::Next)),
+    bind(&["Z"], "far-time", "map: twice the time", zoom(Axis::Time, Direction::Previous)),
+    bind(&["{"], "near-offsets", "map: half the offsets", zoom(Axis::Offset, Direction::Next)),
+    bind(&["}"], "far-offsets", "map: twice the offsets", zoom(Axis::Offset, Direction::Previous)),
+    bind(
+        &["o"],
+        "map-value",
+        "map: cells say bytes, count, latency, rewrites",
+        Action::Chart(Charting::Value),
+    ),
+    bind(&["L"], "map-scale", "map: offsets linear or log", Action::Chart(Charting::Scale)),
+    bind(&["tab"], "map-device", "map: the next device", Action::Chart(Charting::Device)),
     bind(&["enter"], "open", "the request alone, and back", Action::Open),
     bind(
         &["."],
@@ -82,6 +95,10 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["ctrl-z"], "suspend", "stop; fg goes on", Action::Suspend),
     bind(&["ctrl-l"], "redraw", "draw everything again", Action::Redraw),
 ];
+
+const fn zoom(axis: Axis, direction: Direction) -> Action {
+    Action::Chart(Charting::Zoom(axis, direction))
+}
 
 const fn bind(
     keys: &'static [&'static str],

@@ -4,7 +4,8 @@
 //! key ──keymap──▶ action ──App::update──▶ state ──view──▶ screen
 //!                               ▲    └── effect: quit, copy, stop
 //!                   what was read┘    ├── wishes ──▶ loader, a thread that reads the trace
-//!                                     └── filter ──▶ sieve, a thread that looks for what it means
+//!                                     ├── filter ──▶ sieve, a thread that looks for what it means
+//!                                     └── order ───▶ chart, a thread that counts what cells of the map hold
 //! ```
 //!
 //! `app`, `state`, `keymap`, `loader`, `sieve`, and `desk`, which holds them together, know no terminal; `view` draws what the state says and changes nothing but what follows from
@@ -13,6 +14,7 @@
 pub mod action;
 pub mod app;
 pub mod around;
+pub mod chart;
 mod desk;
 pub mod key;
 pub mod keymap;

@@ -119,7 +119,7 @@ impl Cell {
 }
 
 /// A span in the largest unit in which it is whole.
-fn span(span: Nanos) -> String {
+pub(crate) fn span(span: Nanos) -> String {
     let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us"), (1, "ns")];
     let whole = units.iter().find(|(unit, _)| span.0.is_multiple_of(*unit));
     whole.map_or_else(|| format!("{}ns", span.0), |(unit, name)| format!("{}{name}", span.0 / unit))

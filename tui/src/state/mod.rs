@@ -2,4 +2,6 @@
 
 pub mod cell;
 pub mod filter;
+pub mod grid;
+pub mod map;
 pub mod requests;

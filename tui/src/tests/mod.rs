@@ -2,6 +2,7 @@
 
 mod growing;
 mod keys;
+mod map;
 mod pictures;
 mod screens;
 
@@ -56,7 +57,11 @@ impl Inspector {
             self.desk.wish();
             let app = &self.desk.app;
             let sifts = app.filtering.applied.as_ref().is_some_and(|applied| !applied.is_done);
-            if app.requests.is_known() && app.wishes().is_empty() && !sifts {
+            if app.requests.is_known()
+                && app.wishes().is_empty()
+                && !sifts
+                && app.map.counting() == 0
+            {
                 return;
             }
             let heard = self.desk.hear().unwrap();

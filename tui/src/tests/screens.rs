@@ -15,17 +15,22 @@ fn looks_like(expected: Data, (width, height): (u16, u16), keys: &str) {
 
 const FAILURE: &str = "e";
 const FILTERED: &str = "f 'op == write && lat > 250us' enter j j";
+const MAP: &str = "e 2";
+const MAP_ZOOMED: &str = "f 'op != discard' enter e 2 L z z o o left down";
 
 #[test]
 fn on_40x10_there_is_the_list_alone() {
     looks_like(file!["screens/list-40x10.txt"], (40, 10), FAILURE);
     looks_like(file!["screens/filter-40x10.txt"], (40, 10), FILTERED);
+    looks_like(file!["screens/map-40x10.txt"], (40, 10), MAP);
 }
 
 #[test]
 fn on_80x24_the_detail_is_below_the_list() {
     looks_like(file!["screens/list-80x24.txt"], (80, 24), FAILURE);
     looks_like(file!["screens/filter-80x24.txt"], (80, 24), FILTERED);
+    looks_like(file!["screens/map-80x24.txt"], (80, 24), MAP);
+    looks_like(file!["screens/map-latency-80x24.txt"], (80, 24), MAP_ZOOMED);
     looks_like(file!["screens/help-80x24.txt"], (80, 24), "?");
     looks_like(file!["screens/writing-80x24.txt"], (80, 24), "f 'op == write && lenght > 4k'");
 }
@@ -34,6 +39,7 @@ fn on_80x24_the_detail_is_below_the_list() {
 fn on_120x40_the_detail_is_beside_the_list() {
     looks_like(file!["screens/list-120x40.txt"], (120, 40), FAILURE);
     looks_like(file!["screens/filter-120x40.txt"], (120, 40), FILTERED);
+    looks_like(file!["screens/map-120x40.txt"], (120, 40), MAP_ZOOMED);
 }
 
 #[test]
@@ -49,7 +55,17 @@ fn whatever_the_size_something_is_drawn_and_nothing_breaks() {
         [(1, 1), (0, 0), (3, 2), (17, 5), (59, 14), (60, 15), (300, 100), (40, 10)]
     {
         inspector.terminal.backend_mut().resize(width, height);
-        for keys in ["", "?", "esc f 'op'", "esc enter", "esc :", "esc y"] {
+        for keys in [
+            "",
+            "?",
+            "esc f 'op'",
+            "esc enter",
+            "esc :",
+            "esc y",
+            "2 L z { G k",
+            "Z } o o o",
+            "1 : '121' enter",
+        ] {
             inspector.press(keys);
         }
         inspector.press("esc esc");

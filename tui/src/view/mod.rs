@@ -14,6 +14,7 @@
 mod detail;
 mod filter;
 mod help;
+mod map;
 mod requests;
 
 use ratatui::Frame;
@@ -62,6 +63,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Some(Over::Detail) => detail::draw(app, frame, body),
         Some(Over::Place(_) | Over::Filter(_)) | None => match app.view {
             View::Requests => draw_requests(app, frame, body),
+            View::Map => map::draw(app, frame, body),
         },
     }
     draw_bottom(app, frame, bottom);
@@ -162,6 +164,8 @@ fn draw_bottom(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Line::styled(format!(" {}", message.text), style)
     } else if let Some((done, all)) = app.searching {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
+    } else if app.view == View::Map {
+        Line::raw(map::HINT)
     } else {
         Line::raw(" f filter  = - by value  . , same range  e error  : go  y copy  ? help  q quit")
     };

@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, HashSet};
 pub use discipline::Discipline;
 pub use groups::{Group, Groups, Key, Largest};
 pub use pace::{Done, Pace, rate};
+pub use pieces::Pieces;
 pub use spread::Spread;
 pub use tally::{Places, Sizes, Tally};
 pub use working_set::Touched;

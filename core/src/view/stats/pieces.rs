@@ -8,18 +8,23 @@ use crate::units::ByteRange;
 
 /// Bytes, by their ranges: the end of each at its start.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Pieces {
+pub struct Pieces {
     ranges: BTreeMap<u64, u64>,
 }
 
 impl Pieces {
     /// How many ranges there are.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.ranges.len()
     }
 
+    /// Whether there is no byte in it.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
     /// Puts a range in; gives how many of its bytes were there.
-    pub(super) fn insert(&mut self, range: ByteRange) -> u64 {
+    pub fn insert(&mut self, range: ByteRange) -> u64 {
         if range.length == 0 {
             return 0;
         }
@@ -63,7 +68,9 @@ mod tests {
     #[test]
     fn the_end_of_all_offsets_is_no_edge_to_fall_off() {
         let mut pieces = Pieces::default();
+        assert!(pieces.is_empty());
         assert_eq!(pieces.insert(ByteRange::new(u64::MAX - 1, 10)), 0);
+        assert!(!pieces.is_empty());
         assert_eq!(pieces.insert(ByteRange::new(0, u64::MAX)), 1);
         assert_eq!(pieces.len(), 1);
     }

@@ -1,0 +1,312 @@
+//! The map: offsets over time, each cell as dark as what it holds is much.
+//!
+//! ```text
+//!  bytes a cell  . 4 KiB  @ 1 MiB  linear                                  what cells say, and how far that is known
+//!  14 MiB  │  .:-= @                                                       the highest offsets first
+//!       0 >│  ####                                                      ◂  > the row of the cursor, ◂ of the focused request
+//!          └───▲──────────────────────────────────────────────────────     ^ the column of the cursor, ▲ of the focused request
+//!           0.000000                                            3.812000
+//!  12 requests  48 KiB  7.12ms at most  1.200000..1.210000  0 B..14 MiB    the cell under the cursor
+//! ```
+//!
+//! Invariant: a cell is blank only if what it says is 0; what is not known to the end wears `~`.
+
+use blkreplay_core::request::Operation;
+use blkreplay_core::units::{Nanos, Size};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use crate::app::App;
+use crate::chart::{Chart, Sums};
+use crate::state::grid::{Grid, Scale};
+use crate::state::map::{Value, Whole};
+use crate::words;
+
+/// From nothing to the most.
+const SHADES: [char; 10] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
+
+/// Offsets on the left, and what stands beside cells.
+const LABEL: u16 = 9;
+const MARGIN: u16 = LABEL + 3;
+
+/// Lines that are not cells.
+const AROUND: u16 = 4;
+
+/// The keys that matter here.
+pub(super) const HINT: &str =
+    " arrows  enter filters  z Z time  { } offsets  o value  L log  f filter  ? help";
+
+/// What there is to draw.
+struct Picture<'a> {
+    grid: &'a Grid,
+    chart: Option<&'a Chart>,
+    value: Value,
+    cursor: (usize, usize),
+    /// The column and the row of the focused request, as far as they are in the window.
+    focus: (Option<usize>, Option<usize>),
+}
+
+/// Draws the map.
+pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    app.map.set_size(
+        area.width.saturating_sub(MARGIN).max(1),
+        area.height.saturating_sub(AROUND).max(1),
+    );
+    app.follow_on_map();
+    let Some(whole) = app.whole() else {
+        let text = if app.requests.is_known() {
+            "  there are no requests in this trace"
+        } else {
+            "  reading"
+        };
+        return frame.render_widget(Paragraph::new(text), area);
+    };
+    let grid = app.map.grid(&whole);
+    let picture = Picture {
+        grid: &grid,
+        chart: app.map.known(&grid),
+        value: app.map.value,
+        cursor: app.map.cursor(&grid),
+        focus: focus(app, &grid),
+    };
+    let mut lines = vec![heading(app, &picture, &whole)];
+    let bounds = picture.bounds();
+    lines.extend((0..grid.height()).rev().map(|row| picture.row(row, bounds)));
+    lines.push(picture.axis());
+    lines.push(picture.times());
+    lines.push(picture.cell(area.width));
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Where the focused request is.
+fn focus(app: &App, grid: &Grid) -> (Option<usize>, Option<usize>) {
+    let Some(row) = app.requests.focused() else { return (None, None) };
+    let is_here = row.device.0 == grid.device && row.request.operation != Operation::Flush;
+    let at = is_here.then_some(row.request.range.offset);
+    (grid.column(row.time), at.and_then(|offset| grid.row(offset)))
+}
+
+/// What cells say, of what, and how far that is known.
+fn heading(app: &App, picture: &Picture<'_>, whole: &Whole) -> Line<'static> {
+    let name = Value::ALL.iter().find(|(value, _)| *value == app.map.value).map_or("", |(_, n)| n);
+    let (state, is_error) = state(app, picture.chart);
+    let approximate = if state.is_empty() { "" } else { "~" };
+    let mut text = format!(" {approximate}{name} a cell");
+    match picture.bounds() {
+        Some((least, most)) => {
+            let said = |number| said(app.map.value, number);
+            if least < most {
+                text = format!("{text}  . {approximate}{}", said(least));
+            }
+            text = format!("{text}  @ {approximate}{}", said(most));
+        }
+        None if state.is_empty() => text = format!("{text}  {}", nothing(app, picture, whole)),
+        None => {}
+    }
+    if app.map.scale == Scale::Log {
+        text.push_str("  log");
+    }
+    let devices = app.header.devices.len();
+    if devices > 1 {
+        let device = usize::from(app.map.device);
+        let name = app.header.devices.get(device).map_or("", |device| &device.name);
+        text = format!("{text}  {name}, {} of {devices}", device + 1);
+    }
+    let style = if is_error { Style::new().fg(Color::Red) } else { Style::new() };
+    Line::from(vec![Span::raw(text), Span::styled(state, style)])
+}
+
+/// Why what is drawn is not all; nothing if it is.
+fn state(app: &App, chart: Option<&Chart>) -> (String, bool) {
+    if let Some(applied) = &app.filtering.applied {
+        if !applied.is_done {
+            return ("  waits for the filter".to_owned(), false);
+        }
+        if applied.error.is_some() {
+            return ("  the filter did not see all".to_owned(), true);
+        }
+    }
+    let Some(chart) = chart else { return ("  0 %, esc stops".to_owned(), false) };
+    if let Some(error) = &chart.error {
+        return (format!("  {error}"), true);
+    }
+    if !chart.is_done {
+        let percent = chart.pages.0 * 100 / chart.pages.1.max(1);
+        return (format!("  {percent} %, esc stops"), false);
+    }
+    let unread = words::count(chart.unread);
+    match app.map.value {
+        _ if chart.unread > 0 => (format!("  {unread} requests cannot be read"), true),
+        Value::Latency if chart.unended > 0 => {
+            (format!("  {} without an end", words::count(chart.unended)), false)
+        }
+        Value::Rewrites if chart.rewritten_at_least => ("  at least".to_owned(), false),
+        _ => (String::new(), false),
+    }
+}
+
+/// Why all cells are blank.
+fn nothing(app: &App, picture: &Picture<'_>, whole: &Whole) -> &'static str {
+    let is_all = picture.grid.time() == whole.time && picture.grid.offsets() == whole.offsets;
+    let has_any = picture.chart.is_some_and(|chart| chart.sums.iter().any(|sum| sum.requests > 0));
+    match app.map.value {
+        _ if app.filtering.applied.is_some() && !has_any => "nothing that the filter leaves",
+        Value::Rewrites if has_any => "nothing was written twice in an epoch",
+        _ if has_any => "nothing",
+        _ if is_all => "no request of this device has a range",
+        _ => "nothing in this window",
+    }
+}
+
+/// A number as what it says.
+fn said(value: Value, number: u64) -> String {
+    match value {
+        Value::Bytes | Value::Rewrites => Size(number).to_string(),
+        Value::Count => words::count(number),
+        Value::Latency => Nanos(number).to_string(),
+    }
+}
+
+impl Picture<'_> {
+    fn sums(&self, column: usize, row: usize) -> Sums {
+        self.chart.map_or_else(Sums::default, |chart| chart.sums(column, row))
+    }
+
+    /// The least and the most that a cell says which is not blank.
+    fn bounds(&self) -> Option<(u64, u64)> {
+        let numbers = self.chart?.sums.iter().map(|sums| self.value.of(sums));
+        let mut bounds = None;
+        for number in numbers.filter(|number| *number > 0) {
+            let (least, most) = bounds.unwrap_or((number, number));
+            bounds = Some((number.min(least), number.max(most)));
+        }
+        bounds
+    }
+
+    fn row(&self, row: usize, bounds: Option<(u64, u64)>) -> Line<'static> {
+        let label = Size(self.grid.offsets_of(row).start).to_string();
+        let mark = if row == self.cursor.1 { '>' } else { ' ' };
+        let label = format!("{label:>width$}{mark}│", width = usize::from(LABEL));
+        let mut spans = vec![Span::raw(label)];
+        for column in 0..self.grid.width() {
+            let shade = shade(self.value.of(&self.sums(column, row)), bounds);
+            let mut style = Style::new();
+            if self.focus == (Some(column), Some(row)) {
+                style = style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED);
+            }
+            if self.cursor == (column, row) {
+                style = style.add_modifier(Modifier::REVERSED);
+            }
+            spans.push(Span::styled(shade.to_string(), style));
+        }
+        if self.focus.1 == Some(row) {
+            spans.push(Span::raw("◂"));
+        }
+        Line::from(spans)
+    }
+
+    fn axis(&self) -> Line<'static> {
+        let before = " ".repeat(usize::from(LABEL) + 1);
+        let mark = |column| {
+            if self.focus.0 == Some(column) {
+                '▲'
+            } else if self.cursor.0 == column {
+                '^'
+            } else {
+                '─'
+            }
+        };
+        let marks: String = (0..self.grid.width()).map(mark).collect();
+        Line::raw(format!("{before}└{marks}"))
+    }
+
+    /// Times below the axis: of its ends, and of what lies between where there is room.
+    fn times(&self) -> Line<'static> {
+        let width = self.grid.width();
+        let mut line = " ".repeat(usize::from(LABEL) + 2);
+        let start = words::seconds(Nanos(self.grid.time().start));
+        let end = words::seconds(Nanos(self.grid.time().end));
+        let room = width.saturating_sub(start.len() + end.len());
+        line.push_str(&start);
+        let middle = words::seconds(Nanos(self.grid.times_of(width / 2).start));
+        if room > middle.len() + 4 {
+            // It begins below its column.
+            line.push_str(&" ".repeat((width / 2).saturating_sub(start.len())));
+            line.push_str(&middle);
+        }
+        let used = line.chars().count() - usize::from(LABEL) - 2;
+        if used + end.len() < width {
+            line = format!("{line}{end:>rest$}", rest = width - used);
+        }
+        Line::raw(line)
+    }
+
+    /// What the cell under the cursor holds, and where it is; as much as fits.
+    fn cell(&self, width: u16) -> Line<'static> {
+        let (column, row) = self.cursor;
+        let sums = self.sums(column, row);
+        let (times, bytes) = (self.grid.times_of(column), self.grid.offsets_of(row));
+        let mut parts = Vec::new();
+        if let Some(chart) = self.chart {
+            let approximate = if chart.is_done && chart.error.is_none() { "" } else { "~" };
+            let requests = if sums.requests == 1 { "request" } else { "requests" };
+            parts.push(format!("{approximate}{} {requests}", words::count(sums.requests)));
+            if sums.requests > 0 {
+                parts.push(format!("{approximate}{}", Size(sums.bytes)));
+            }
+            if sums.latency > Nanos(0) {
+                parts.push(format!("{approximate}{} at most", sums.latency));
+            }
+            if chart.rewrites {
+                parts.push(format!("{approximate}{} rewritten", Size(sums.rewritten)));
+            }
+        }
+        let [from, to] = [times.start, times.end].map(|time| words::seconds(Nanos(time)));
+        parts.push(format!("{from}..{to}"));
+        parts.push(format!("{}..{}", Size(bytes.start), Size(bytes.end)));
+        let mut text = String::new();
+        for part in parts {
+            if text.chars().count() + 2 + part.chars().count() <= usize::from(width) {
+                text = format!("{text}{}{part}", if text.is_empty() { " " } else { "  " });
+            }
+        }
+        Line::raw(text)
+    }
+}
+
+/// How dark a number is, between the least that is not 0 and the most: each shade is so many times the one before.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "it is one of ten shades"
+)]
+fn shade(number: u64, bounds: Option<(u64, u64)>) -> char {
+    let Some((least, most)) = bounds.filter(|_| number > 0) else { return SHADES[0] };
+    if number >= most {
+        return SHADES[SHADES.len() - 1];
+    }
+    let logarithm = |number: u64| (number as f64).ln();
+    let (low, high) = (logarithm(least), logarithm(most));
+    let steps = (SHADES.len() - 2) as f64;
+    let step = ((logarithm(number) - low) / (high - low) * steps) as usize;
+    SHADES[1 + step.min(SHADES.len() - 2)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shades_go_from_the_least_to_the_most_and_only_nothing_is_blank() {
+        let bounds = Some((1, 1 << 18));
+        // 9 is the edge between two.
+        let powers = (0..=18).filter(|power| *power != 9);
+        let shades: String = powers.map(|power| shade(1 << power, bounds)).collect();
+        assert_eq!(shades, "...::--==++**##%%@");
+        assert_eq!((shade(0, bounds), shade(0, None), shade(7, Some((7, 7)))), (' ', ' ', '@'));
+    }
+}
