@@ -196,7 +196,7 @@ impl Chart {
 
     /// Takes what a window must reach to show a request.
     fn note(&mut self, row: &Row) {
-        if row.device.0 == self.grid.device && row.request.operation != Operation::Flush {
+        if row.device.0 == self.grid.device && row.request.range.length > 0 {
             self.reach = self.reach.max(row.request.range.end());
         }
         self.earliest = Some(self.earliest.map_or(row.time, |earliest| earliest.min(row.time)));
@@ -204,7 +204,7 @@ impl Chart {
 
     /// Puts a request into the cells that it touches.
     fn add(&mut self, place: u64, row: &Row, epoch: &mut Epoch) {
-        if row.device.0 != self.grid.device || row.request.operation == Operation::Flush {
+        if row.device.0 != self.grid.device {
             return;
         }
         let column = self.grid.column(row.time);

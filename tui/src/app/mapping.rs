@@ -28,7 +28,7 @@ impl App {
             self.map.leave();
             return None;
         };
-        let number = filter.map_or(0, |applied| applied.number);
+        let number = self.filtering.number();
         self.map.order(&whole, number, filter.map(|applied| Arc::clone(&applied.found)))
     }
 
@@ -89,7 +89,7 @@ impl App {
     }
 
     fn focus_cell(&mut self, whole: &Whole) {
-        if let Some(place) = self.map.place(whole) {
+        if let Some(place) = self.map.place(whole, self.filtering.number()) {
             self.requests.go(place);
         }
     }
@@ -99,7 +99,10 @@ impl App {
         let Some(whole) = self.whole() else { return };
         let grid = self.map.grid(&whole);
         let (column, row) = self.map.cursor(&grid);
-        let chart = self.map.known(&grid).filter(|chart| chart.is_done && chart.error.is_none());
+        let chart = self
+            .map
+            .known(&grid, self.filtering.number())
+            .filter(|chart| chart.is_done && chart.error.is_none());
         if chart.is_some_and(|chart| chart.sums(column, row).requests == 0) {
             return self.say("there is no request in this cell");
         }

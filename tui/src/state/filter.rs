@@ -94,6 +94,11 @@ impl Filtering {
         true
     }
 
+    /// The number of what is in force; 0 without one.
+    pub fn number(&self) -> u64 {
+        self.applied.as_ref().map_or(0, |applied| applied.number)
+    }
+
     /// The text in force; empty without one.
     pub fn text(&self) -> &str {
         self.applied.as_ref().map_or("", |applied| &applied.text)

@@ -89,13 +89,15 @@ impl Grid {
         holding(&self.offsets, offset)
     }
 
-    /// The rows that a range touches; the one where it begins if it is empty.
+    /// The rows that a range touches.
     pub fn rows(&self, range: ByteRange) -> Range<usize> {
         let shown = self.offsets();
         let first = range.offset.max(shown.start);
-        let last = range.end().saturating_sub(1).max(range.offset).min(shown.end.saturating_sub(1));
+        let last = range.end().min(shown.end).saturating_sub(1);
         match (self.row(first), self.row(last)) {
-            (Some(first_row), Some(last_row)) if first <= last => first_row..last_row + 1,
+            (Some(first_row), Some(last_row)) if range.length > 0 && first <= last => {
+                first_row..last_row + 1
+            }
             _ => 0..0,
         }
     }
@@ -189,7 +191,7 @@ mod tests {
                 let parts = grid.rows(range).map(|row| grid.part(range, row).length);
                 assert_eq!(parts.sum::<u64>(), inside, "{range}");
             }
-            assert_eq!(grid.rows(ByteRange::new(4096, 0)), 0..1);
+            assert_eq!(grid.rows(ByteRange::new(4096, 0)), 0..0);
         }
     }
 

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use blkreplay_core::request::Operation;
 use blkreplay_core::rows::Row;
 use blkreplay_core::units::Nanos;
 use roaring::RoaringTreemap;
@@ -122,9 +121,9 @@ impl Map {
         (column, grid.row(at(self.cursor.1, &offsets)).unwrap_or(0))
     }
 
-    /// What is known of these cells.
-    pub fn known(&self, grid: &Grid) -> Option<&Chart> {
-        let (order, _) = self.ordered.as_ref()?;
+    /// What is known of these cells, of the requests that this filter leaves.
+    pub fn known(&self, grid: &Grid, filter: u64) -> Option<&Chart> {
+        let (order, _) = self.ordered.as_ref().filter(|(_, of)| *of == filter)?;
         let is_of = |chart: &&Chart| chart.number == order.number && chart.grid == *grid;
         self.chart.as_ref().filter(is_of)
     }
@@ -209,7 +208,7 @@ impl Map {
         }
         self.followed = Some(place);
         self.cursor.0 = row.time.0;
-        let has_range = row.request.operation != Operation::Flush;
+        let has_range = row.request.range.length > 0;
         if has_range && self.device != row.device.0 {
             self.device = row.device.0;
             self.offsets = None;
@@ -229,10 +228,10 @@ impl Map {
     }
 
     /// The place of the request that the cell under the cursor stands for, to which the focus goes.
-    pub fn place(&mut self, whole: &Whole) -> Option<u64> {
+    pub fn place(&mut self, whole: &Whole, filter: u64) -> Option<u64> {
         let grid = self.grid(whole);
         let (column, row) = self.cursor(&grid);
-        let sums = self.known(&grid)?.sums(column, row);
+        let sums = self.known(&grid, filter)?.sums(column, row);
         let place = if self.value == Value::Latency { sums.slowest } else { sums.first };
         let place = (sums.requests > 0).then_some(place)?;
         self.followed = Some(place);

@@ -32,7 +32,7 @@ fn a_trace_that_is_cut_shows_what_is_whole_and_says_what_is_missing() {
 }
 
 /// The story, with a bit flipped in the events of a chunk in its middle.
-fn damaged() -> Vec<u8> {
+pub(super) fn damaged() -> Vec<u8> {
     let whole = story::trace();
     let reads = |trace: &[u8]| {
         let mut reader = Reader::open(Cursor::new(trace.to_vec())).unwrap();

@@ -11,7 +11,6 @@
 //!
 //! Invariant: a cell is blank only if what it says is 0; what is not known to the end wears `~`.
 
-use blkreplay_core::request::Operation;
 use blkreplay_core::units::{Nanos, Size};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -67,7 +66,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let grid = app.map.grid(&whole);
     let picture = Picture {
         grid: &grid,
-        chart: app.map.known(&grid),
+        chart: app.map.known(&grid, app.filtering.number()),
         value: app.map.value,
         cursor: app.map.cursor(&grid),
         focus: focus(app, &grid),
@@ -84,7 +83,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
 /// Where the focused request is.
 fn focus(app: &App, grid: &Grid) -> (Option<usize>, Option<usize>) {
     let Some(row) = app.requests.focused() else { return (None, None) };
-    let is_here = row.device.0 == grid.device && row.request.operation != Operation::Flush;
+    let is_here = row.device.0 == grid.device && row.request.range.length > 0;
     let at = is_here.then_some(row.request.range.offset);
     (grid.column(row.time), at.and_then(|offset| grid.row(offset)))
 }
