@@ -10,6 +10,8 @@ pub enum Action {
     Move(Move),
     /// The next request of interest, or the one before.
     Find(Interest, Direction),
+    /// Go to the next finding, or the one before.
+    FindFinding(Direction),
     /// Begin to write where to go.
     AskPlace,
     /// Begin to write a filter.
@@ -22,7 +24,7 @@ pub enum Action {
     Show(View),
     /// Focus another column.
     Column(Direction),
-    /// Show the detail of the focused request alone, or accept what was written.
+    /// Show the detail of the focused request alone, the request of what is looked at, or accept what was written.
     Open,
     /// Close what is open, or cancel what goes on.
     Cancel,
@@ -80,12 +82,20 @@ pub enum View {
     Requests,
     /// Offsets over time.
     Map,
+    /// What was asked of a device between two flushes.
+    Epochs,
+    /// What is worth a look.
+    Findings,
 }
 
 impl View {
     /// All, with the key and the name of each, in their order.
-    pub const ALL: [(View, char, &'static str); 2] =
-        [(View::Requests, '1', "Requests"), (View::Map, '2', "Map")];
+    pub const ALL: [(View, char, &'static str); 4] = [
+        (View::Requests, '1', "Requests"),
+        (View::Map, '2', "Map"),
+        (View::Epochs, '6', "Epochs"),
+        (View::Findings, '9', "Findings"),
+    ];
 }
 
 /// Which requests a value is to leave.

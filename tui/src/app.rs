@@ -3,8 +3,11 @@
 //! Invariant: whatever is on the screen follows from this state alone.
 
 mod copying;
+mod epochs;
+mod findings;
 mod mapping;
 mod pressing;
+mod viewing;
 
 use std::sync::Arc;
 
@@ -16,13 +19,15 @@ use blkreplay_core::request::RequestId;
 use bytes::Bytes;
 use tui_input::Input;
 
-use crate::action::{Action, Axis, Direction, Interest, Like, Move, View};
+use crate::action::{Action, Axis, Direction, Interest, Like, View};
 use crate::around::Around;
 use crate::key::Key;
 use crate::loader::{Search, Told, Wish};
 use crate::sieve::Sifted;
 use crate::state::cell::Cell;
+use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
+use crate::state::findings::Findings;
 use crate::state::map::Map;
 use crate::state::requests::Requests;
 
@@ -78,6 +83,10 @@ pub struct App {
     pub cell: Cell,
     /// The filter.
     pub filtering: Filtering,
+    /// What lies between flushes.
+    pub epochs: Epochs,
+    /// What is worth a look.
+    pub findings: Findings,
     /// Something that lies over it.
     pub over: Option<Over>,
     /// Something to say.
@@ -107,6 +116,8 @@ impl App {
             map: Map::default(),
             cell: Cell::default(),
             filtering: Filtering::default(),
+            epochs: Epochs::default(),
+            findings: Findings::default(),
             over: None,
             message: None,
             banner: None,
@@ -124,24 +135,20 @@ impl App {
     pub fn update(&mut self, action: Action) -> Option<Effect> {
         match action {
             Action::Move(way) => match &mut self.over {
-                Some(Over::Help(line)) => *line = scrolled(*line, way),
-                _ if self.view == View::Map => self.move_on_map(way),
-                _ => self.requests.move_focus(way),
+                Some(Over::Help(line)) => *line = viewing::scrolled(*line, way),
+                _ => self.go_on(way),
             },
             Action::Find(interest, direction) => self.find(interest, direction),
+            Action::FindFinding(direction) => self.find_finding(direction),
             Action::AskPlace => self.over = Some(Over::Place(Input::default())),
             Action::AskFilter => {
                 self.over = Some(Over::Filter(self.filtering.line(&self.header)));
             }
             Action::FilterBy(like) => self.filter_by(like),
             Action::DropTerm => self.drop_term(),
-            Action::Show(view) => {
-                self.view = view;
-                self.over = None;
-            }
+            Action::Show(view) => self.show(view),
             Action::Column(way) if self.view == View::Map => self.step(Axis::Time, way, 1),
-            Action::Column(direction) => self.cell = beside(self.cell, direction),
-            Action::Open if self.view == View::Map && self.over.is_none() => self.open_cell(),
+            Action::Column(direction) => self.cell = viewing::beside(self.cell, direction),
             Action::Open => self.open(),
             Action::Chart(charting) => self.chart(charting),
             Action::Cancel => {
@@ -272,7 +279,7 @@ impl App {
 
     fn open(&mut self) {
         match self.over.take() {
-            None => self.over = Some(Over::Detail),
+            None => self.open_line(),
             Some(Over::Place(input)) => self.go(input.value().trim()),
             Some(Over::Filter(line)) => {
                 if line.error.is_some() {
@@ -302,6 +309,9 @@ impl App {
     }
 
     fn filter_by(&mut self, like: Like) {
+        if self.view != View::Requests {
+            return self.filter_by_line(like);
+        }
         let Some(row) = self.requests.focused() else { return };
         let term = match like {
             Like::This => self.cell.term(row),
@@ -363,6 +373,9 @@ impl App {
         if self.over.take().is_some() {
             return true;
         }
+        if self.stop_view() {
+            return true;
+        }
         let cancelled = self.filtering.stop();
         if cancelled {
             self.say("the filter went no further; enter it again to go on");
@@ -380,27 +393,5 @@ impl Search {
             (Interest::SameRange, Direction::Next) => "no later request touches this range",
             (Interest::SameRange, Direction::Previous) => "no earlier request touches this range",
         }
-    }
-}
-
-/// The column beside one.
-fn beside(cell: Cell, direction: Direction) -> Cell {
-    let at = Cell::ALL.iter().position(|other| *other == cell).unwrap_or(0);
-    let to = match direction {
-        Direction::Next => (at + 1).min(Cell::ALL.len() - 1),
-        Direction::Previous => at.saturating_sub(1),
-    };
-    Cell::ALL[to]
-}
-
-/// The line of the help that a move leads to; the screen keeps it within the help.
-fn scrolled(line: u16, way: Move) -> u16 {
-    match way {
-        Move::Up => line.saturating_sub(1),
-        Move::Down => line.saturating_add(1),
-        Move::PageUp | Move::HalfUp => line.saturating_sub(10),
-        Move::PageDown | Move::HalfDown => line.saturating_add(10),
-        Move::First => 0,
-        Move::Last => u16::MAX,
     }
 }

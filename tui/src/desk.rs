@@ -13,6 +13,8 @@ use blkreplay_core::format::Reader;
 
 use crate::app::{App, Effect};
 use crate::chart::{self, Chart};
+use crate::epochs::{self, Counted};
+use crate::expert::{self, Looked};
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
 use crate::sieve::{self, Sifted};
@@ -30,6 +32,8 @@ pub(crate) enum Heard {
     Told(Told),
     Sifted(Sifted),
     Charted(Box<Chart>),
+    Looked(Looked),
+    Counted(Counted),
     /// Somebody wants us to end.
     End,
 }
@@ -49,6 +53,14 @@ pub(crate) struct Desk {
     wanted: Arc<AtomicU64>,
     /// The number of the order of the map that is wanted.
     charting: Arc<AtomicU64>,
+    /// The last search for findings that was begun with.
+    looked: u64,
+    /// The number of the search for findings that is wanted.
+    looking: Arc<AtomicU64>,
+    /// The last count of epochs that was begun with.
+    counted: u64,
+    /// The number of the count of epochs that is wanted.
+    counting: Arc<AtomicU64>,
 }
 
 impl Desk {
@@ -70,6 +82,10 @@ impl Desk {
             sifted: 0,
             wanted: Arc::default(),
             charting: Arc::default(),
+            looked: 0,
+            looking: Arc::default(),
+            counted: 0,
+            counting: Arc::default(),
         }
     }
 
@@ -96,6 +112,8 @@ impl Desk {
             Heard::Told(told) => self.app.told(told),
             Heard::Sifted(sifted) => self.app.sifted(sifted),
             Heard::Charted(chart) => self.app.map.take(*chart),
+            Heard::Looked(looked) => self.app.looked(looked),
+            Heard::Counted(counted) => self.app.epochs.take(counted),
             Heard::End => return Some(Effect::Quit),
         }
         None
@@ -113,6 +131,50 @@ impl Desk {
             self.sift();
             self.chart();
         }
+        self.look();
+        self.count();
+    }
+
+    /// Begins to count epochs, if they are wanted, and lets others end.
+    fn count(&mut self) {
+        self.app.want_epochs();
+        let epochs = &self.app.epochs;
+        let number = epochs.number;
+        self.counting.store(number, Ordering::Relaxed);
+        if number <= self.counted {
+            return;
+        }
+        self.counted = number;
+        if epochs.is_done {
+            return;
+        }
+        let (sender, counting) = (self.sender.clone(), Arc::clone(&self.counting));
+        let (again, shown) = (Arc::clone(&self.again), self.app.shown_places());
+        let tell = move |counted| {
+            counting.load(Ordering::Relaxed) == number
+                && sender.send(Heard::Counted(counted)).is_ok()
+        };
+        epochs::start(number, shown, move || again(), tell);
+    }
+
+    /// Begins to look for findings, if they are wanted, and lets others end.
+    fn look(&mut self) {
+        let findings = &self.app.findings;
+        let number = findings.number;
+        self.looking.store(number, Ordering::Relaxed);
+        if number <= self.looked {
+            return;
+        }
+        self.looked = number;
+        if findings.is_done {
+            return;
+        }
+        let (sender, looking) = (self.sender.clone(), Arc::clone(&self.looking));
+        let again = Arc::clone(&self.again);
+        let tell = move |looked| {
+            looking.load(Ordering::Relaxed) == number && sender.send(Heard::Looked(looked)).is_ok()
+        };
+        expert::start(number, move || again(), tell);
     }
 
     /// Begins to look for what the filter means, if it is a new one, and lets others end.

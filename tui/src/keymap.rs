@@ -54,7 +54,14 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&["L"], "map-scale", "map: offsets linear or log", Action::Chart(Charting::Scale)),
     bind(&["tab"], "map-device", "map: the next device", Action::Chart(Charting::Device)),
-    bind(&["enter"], "open", "the request alone, and back", Action::Open),
+    bind(&["6"], "epochs", "epochs: what lies between flushes", Action::Show(View::Epochs)),
+    bind(&["9"], "findings", "findings: what is worth a look", Action::Show(View::Findings)),
+    bind(
+        &["enter"],
+        "open",
+        "the request alone, and back; in other views the request",
+        Action::Open,
+    ),
     bind(
         &["."],
         "next-same-range",
@@ -79,6 +86,8 @@ pub const BINDINGS: &[Binding] = &[
         "the one before that failed",
         Action::Find(Interest::Error, Direction::Previous),
     ),
+    bind(&["w"], "next-finding", "next finding", Action::FindFinding(Direction::Next)),
+    bind(&["W"], "previous-finding", "the one before", Action::FindFinding(Direction::Previous)),
     bind(&["y l"], "copy-line", "copy its line", Action::Copy(Copied::Line)),
     bind(
         &["y c"],

@@ -6,16 +6,21 @@
 //!                   what was read┘    ├── wishes ──▶ loader, a thread that reads the trace
 //!                                     ├── filter ──▶ sieve, a thread that looks for what it means
 //!                                     └── order ───▶ chart, a thread that counts what cells of the map hold
+//!                                     ├── findings ▶ expert, a thread that looks for what is worth a look
+//!                                     └── epochs ──▶ epochs, a thread that sums them up
 //! ```
 //!
-//! `app`, `state`, `keymap`, `loader`, `sieve`, and `desk`, which holds them together, know no terminal; `view` draws what the state says and changes nothing but what follows from
+//! `app`, `state`, `keymap`, the threads, and `desk`, which holds them together, know no terminal; `view` draws what the state says and changes nothing but what follows from
 //! the size of the screen; `terminal` gives the terminal back whatever happens.
 
 pub mod action;
 pub mod app;
 pub mod around;
 pub mod chart;
+mod chunks;
 mod desk;
+pub mod epochs;
+pub mod expert;
 pub mod key;
 pub mod keymap;
 pub mod loader;

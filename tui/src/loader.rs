@@ -267,7 +267,7 @@ impl Search {
 }
 
 /// An error in words, with the reasons behind it.
-fn told(error: &ReadError) -> String {
+pub(crate) fn told(error: &ReadError) -> String {
     let mut text = error.to_string();
     let mut why = std::error::Error::source(error);
     while let Some(reason) = why {

@@ -3,6 +3,7 @@
 use blkreplay_core::request::{Flags, Operation, Request};
 use blkreplay_core::rows::Row;
 use blkreplay_core::units::{Nanos, Size};
+use blkreplay_core::view::findings::Level;
 
 /// Seconds and microseconds since the recording began.
 pub(crate) fn seconds(time: Nanos) -> String {
@@ -56,6 +57,15 @@ pub(crate) fn letter(operation: Operation) -> char {
     }
 }
 
+/// The sign of a level: what colour repeats.
+pub(crate) fn sign(level: Level) -> char {
+    match level {
+        Level::Info => '·',
+        Level::Warn => '*',
+        Level::Error => '!',
+    }
+}
+
 /// How it ended; a dash if the trace does not say.
 pub(crate) fn result(row: &Row) -> String {
     match row.completion.as_ref().map(|end| end.result) {
@@ -86,6 +96,24 @@ pub(crate) fn latency(row: &Row) -> String {
 pub(crate) fn flags(flags: Flags) -> String {
     let names = flags.names().collect::<Vec<_>>().join(",");
     if names.is_empty() { "-".to_owned() } else { names }
+}
+
+/// A text in lines of at most so many characters, broken between words; a word that is longer is cut.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let word: String = word.chars().take(width).collect();
+        let last = lines.len() - 1;
+        let used = lines[last].chars().count();
+        if used == 0 {
+            lines[last] = word;
+        } else if used + 1 + word.chars().count() <= width {
+            lines[last] = format!("{} {word}", lines[last]);
+        } else {
+            lines.push(word);
+        }
+    }
+    lines
 }
 
 /// A word as a shell takes it.

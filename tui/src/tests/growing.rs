@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::Inspector;
 
-fn file(trace: &[u8]) -> NamedTempFile {
+pub(super) fn file(trace: &[u8]) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     std::fs::write(file.path(), trace).unwrap();
     file

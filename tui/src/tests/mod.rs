@@ -1,5 +1,7 @@
 //! The inspector without a terminal: keys are pressed, and state and pictures are looked at once all is read that was wished for.
 
+mod epochs;
+mod findings;
 mod growing;
 mod keys;
 mod map;
@@ -56,12 +58,11 @@ impl Inspector {
             self.terminal.draw(|frame| view::draw(&mut self.desk.app, frame)).unwrap();
             self.desk.wish();
             let app = &self.desk.app;
-            let sifts = app.filtering.applied.as_ref().is_some_and(|applied| !applied.is_done);
-            if app.requests.is_known()
-                && app.wishes().is_empty()
-                && !sifts
-                && app.map.counting() == 0
-            {
+            let sifts = app.filtering.applied.as_ref().is_some_and(|applied| !applied.is_done)
+                || app.findings.goes_on()
+                || app.epochs.goes_on()
+                || app.map.counting() != 0;
+            if app.requests.is_known() && app.wishes().is_empty() && !sifts {
                 return;
             }
             let heard = self.desk.hear().unwrap();

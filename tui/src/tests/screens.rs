@@ -43,6 +43,26 @@ fn on_120x40_the_detail_is_beside_the_list() {
 }
 
 #[test]
+fn findings_are_listed_at_every_size() {
+    const FINDINGS: &str = "9 j j";
+    looks_like(file!["screens/findings-40x10.txt"], (40, 10), FINDINGS);
+    looks_like(file!["screens/findings-80x24.txt"], (80, 24), FINDINGS);
+    looks_like(file!["screens/findings-120x40.txt"], (120, 40), FINDINGS);
+    looks_like(file!["screens/findings-filter-80x24.txt"], (80, 24), "9 f 'write' enter G");
+    looks_like(file!["screens/findings-detail-80x24.txt"], (80, 24), "9 : '121' enter enter");
+    looks_like(file!["screens/findings-next-80x24.txt"], (80, 24), "w w w");
+}
+
+#[test]
+fn epochs_are_listed_at_every_size() {
+    const EPOCHS: &str = ": '121' enter 6";
+    looks_like(file!["screens/epochs-40x10.txt"], (40, 10), EPOCHS);
+    looks_like(file!["screens/epochs-80x24.txt"], (80, 24), EPOCHS);
+    looks_like(file!["screens/epochs-120x40.txt"], (120, 40), EPOCHS);
+    looks_like(file!["screens/epochs-filter-80x24.txt"], (80, 24), "6 f 'len > 64k' enter G k");
+}
+
+#[test]
 fn on_200x60_there_is_room_for_all() {
     looks_like(file!["screens/list-200x60.txt"], (200, 60), FAILURE);
 }

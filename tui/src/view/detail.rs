@@ -10,6 +10,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+use super::findings;
 use crate::app::App;
 use crate::around::{Around, Found, Likeness, Neighbour};
 use crate::words;
@@ -34,6 +35,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let mut lines = vec![Line::styled(rule, Style::new().add_modifier(Modifier::BOLD))];
     lines.extend(facts(row).into_iter().map(Line::raw));
     lines.extend(app.around().map(around).into_iter().flatten().map(Line::raw));
+    lines.extend(findings::of_request(app, area.width).into_iter().map(Line::raw));
     let data = app.data().map(|data| &data[..]);
     let left = usize::from(area.height).saturating_sub(lines.len());
     let each = if area.width < DUMP_WIDTH { DUMPED_NARROW } else { DUMPED };

@@ -12,7 +12,9 @@
 //! Invariant: nothing is drawn outside the frame, however small it is.
 
 mod detail;
+mod epochs;
 mod filter;
+mod findings;
 mod help;
 mod map;
 mod requests;
@@ -64,6 +66,8 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Some(Over::Place(_) | Over::Filter(_)) | None => match app.view {
             View::Requests => draw_requests(app, frame, body),
             View::Map => map::draw(app, frame, body),
+            View::Epochs => epochs::draw(app, frame, body),
+            View::Findings => findings::draw(app, frame, body),
         },
     }
     draw_bottom(app, frame, bottom);
@@ -109,17 +113,27 @@ fn draw_title(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Span::styled(" blkreplay", bold),
         Span::raw(format!("  {}  {requests} requests", app.name)),
     ];
+    if let Some(findings) = findings::counted(app) {
+        spans.push(Span::raw(format!("  {findings}")));
+    }
     if let Some(row) = app.requests.focused() {
         spans.push(Span::raw(format!("  #{} at {}", row.id.0, words::seconds(row.time))));
     }
     let title = Line::from(spans);
-    let tabs = tabs(app.view);
+    let mut tabs = tabs(app.view);
     let [left, right] = Layout::horizontal([
         Constraint::Length(u16::try_from(title.width()).unwrap_or(u16::MAX).min(area.width)),
         Constraint::Fill(1),
     ])
     .areas(area);
     frame.render_widget(Paragraph::new(title), left);
+    if tabs.width() >= usize::from(right.width) {
+        // The one that is shown says most.
+        tabs.spans.retain(|span| span.content.starts_with('['));
+        tabs.spans
+            .iter_mut()
+            .for_each(|span| span.content = span.content.trim_end().to_owned().into());
+    }
     if tabs.width() < usize::from(right.width) {
         frame.render_widget(Paragraph::new(tabs).right_aligned(), right);
     }
@@ -162,10 +176,16 @@ fn draw_bottom(app: &App, frame: &mut Frame<'_>, area: Rect) {
     } else if let Some(message) = &app.message {
         let style = if message.is_error { Style::new().fg(Color::Red) } else { Style::new() };
         Line::styled(format!(" {}", message.text), style)
+    } else if app.findings.sought.is_some() {
+        Line::raw(" looking for a finding; esc stops")
     } else if let Some((done, all)) = app.searching {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
     } else if app.view == View::Map {
         Line::raw(map::HINT)
+    } else if app.view == View::Epochs {
+        Line::raw(" enter goes to its requests  = - by it  w W finding  f filter  ? help  q quit")
+    } else if app.view == View::Findings {
+        Line::raw(" enter goes to the request  = - by it  w W finding  f filter  ? help  q quit")
     } else {
         Line::raw(" f filter  = - by value  . , same range  e error  : go  y copy  ? help  q quit")
     };

@@ -1,0 +1,85 @@
+//! What an action means in the view that is shown. Actions in, the state of the view changed.
+
+use super::{App, Over};
+use crate::action::{Direction, Like, Move, View};
+use crate::state::cell::Cell;
+
+impl App {
+    pub(super) fn show(&mut self, view: View) {
+        self.view = view;
+        self.over = None;
+        match view {
+            View::Requests | View::Map => {}
+            View::Epochs => self.show_epochs(),
+            View::Findings => self.findings.begin(),
+        }
+    }
+
+    /// Goes elsewhere in the lines of the view.
+    pub(super) fn go_on(&mut self, way: Move) {
+        match self.view {
+            View::Requests => self.requests.move_focus(way),
+            View::Map => self.move_on_map(way),
+            View::Epochs => self.move_epoch(way),
+            View::Findings => self.move_finding(way),
+        }
+    }
+
+    /// Shows what lies behind the line that is looked at.
+    pub(super) fn open_line(&mut self) {
+        match self.view {
+            View::Requests => self.over = Some(Over::Detail),
+            View::Map => self.open_cell(),
+            View::Epochs => self.open_epoch(),
+            View::Findings => self.open_finding(),
+        }
+    }
+
+    /// Filters by the line that is looked at, where that is no request.
+    pub(super) fn filter_by_line(&mut self, like: Like) {
+        match self.view {
+            View::Requests | View::Map => {}
+            View::Epochs => self.filter_by_epoch(like),
+            View::Findings => self.filter_by_finding(like),
+        }
+    }
+
+    /// Ends what goes on for the view; whether there was something.
+    pub(super) fn stop_view(&mut self) -> bool {
+        if self.view == View::Findings && self.findings.stop() {
+            self.say("findings were not looked for any further; 9 begins anew");
+            return true;
+        }
+        if self.view == View::Epochs && self.epochs.stop() {
+            self.say("epochs were not counted any further; 6 begins anew");
+            return true;
+        }
+        let is_sought = self.findings.sought.take().is_some();
+        if is_sought {
+            self.say("it goes to no finding; w does");
+        }
+        is_sought
+    }
+}
+
+/// The column beside one.
+pub(super) fn beside(cell: Cell, direction: Direction) -> Cell {
+    let at = Cell::ALL.iter().position(|other| *other == cell).unwrap_or(0);
+    let to = match direction {
+        Direction::Next => (at + 1).min(Cell::ALL.len() - 1),
+        Direction::Previous => at.saturating_sub(1),
+    };
+    Cell::ALL[to]
+}
+
+/// The line of the help that a move leads to; the screen keeps it within the help.
+pub(super) fn scrolled(line: u16, way: Move) -> u16 {
+    match way {
+        Move::Up => line.saturating_sub(1),
+        Move::Down => line.saturating_add(1),
+        Move::PageUp | Move::HalfUp => line.saturating_sub(10),
+        Move::PageDown | Move::HalfDown => line.saturating_add(10),
+        Move::First => 0,
+        Move::Last => u16::MAX,
+    }
+}

@@ -1,0 +1,125 @@
+//! Epochs: what was asked of a device between two flushes, a line each.
+//!
+//! ```text
+//!  60 epochs  600 requests  468 writes  1.8 MiB written                    sums
+//!    epoch  requests   writes   written        began     took     flush    list
+//!  >    11        10        9    32 KiB     0.047600   4.90ms     900µs
+//! ```
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+
+use crate::app::App;
+use crate::epochs::Epoch;
+use crate::words;
+
+/// Below this width only the number, requests, bytes written and the flush are told.
+const WIDE: u16 = 72;
+
+/// Draws the list.
+pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    let rows = [Constraint::Length(1), Constraint::Length(1), Constraint::Fill(1)];
+    let [sums, heading, list] = Layout::vertical(rows).areas(area);
+    frame.render_widget(Paragraph::new(said(app, area.width)), sums);
+    let is_wide = area.width >= WIDE;
+    let names = ["epoch", "requests", "writes", "written", "began", "took", "flush"];
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let names = names.map(str::to_owned);
+    frame.render_widget(Paragraph::new(Line::styled(cells(' ', &names, is_wide), bold)), heading);
+    if app.epochs.all().is_empty() {
+        frame.render_widget(Paragraph::new(format!("   {}", nothing(app))), list);
+        return;
+    }
+    let at = app.epochs.at(app.requests.focus(), app.requests.focused());
+    let on_screen = app.epochs.on_screen(at, usize::from(list.height));
+    let width = usize::from(area.width);
+    let lines = on_screen.map(|line| {
+        let mark = if line == at { '>' } else { ' ' };
+        let (text, failed) = row(app, &app.epochs.all()[line], mark, is_wide);
+        let style = if failed { Style::new().fg(Color::Red) } else { Style::new() };
+        let style = if line == at { style.add_modifier(Modifier::REVERSED) } else { style };
+        Line::styled(format!("{text:<width$}"), style)
+    });
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
+}
+
+fn row(app: &App, epoch: &Epoch, mark: char, is_wide: bool) -> (String, bool) {
+    let flush = app.epochs.flush(epoch.key);
+    let error = flush.and_then(|flush| flush.result.err());
+    let latency = flush.map_or_else(|| "-".to_owned(), |flush| flush.latency.to_string());
+    let took = app.epochs.took(epoch).map_or_else(|| "-".to_owned(), |took| took.to_string());
+    let (device, number) = epoch.key;
+    let values = [
+        number.to_string(),
+        words::count(epoch.requests),
+        words::count(epoch.writes),
+        words::size(epoch.written),
+        words::seconds(epoch.began),
+        took,
+        latency,
+    ];
+    let mut text = cells(mark, &values, is_wide);
+    if let Some(error) = error {
+        text = format!("{text}  {error} !");
+    }
+    let devices = &app.header.devices;
+    if let Some(device) = devices.get(usize::from(device.0)).filter(|_| devices.len() > 1) {
+        text = format!("{text}  {}", device.name);
+    }
+    (text, error.is_some())
+}
+
+/// The columns that there is room for, behind a mark.
+fn cells(mark: char, texts: &[String; 7], is_wide: bool) -> String {
+    const WIDTHS: [usize; 7] = [8, 9, 8, 9, 12, 8, 8];
+    const NARROW: [bool; 7] = [true, true, false, true, false, false, true];
+    let columns = texts.iter().zip(WIDTHS).zip(NARROW).filter(|(_, narrow)| *narrow || is_wide);
+    let cells: Vec<_> = columns.map(|((text, width), _)| format!("{text:>width$}")).collect();
+    format!("{mark}{}", cells.join(" "))
+}
+
+fn said(app: &App, width: u16) -> Line<'static> {
+    let epochs = &app.epochs;
+    let all = epochs.all();
+    let sum = |of: fn(&Epoch) -> u64| all.iter().map(of).fold(0, u64::saturating_add);
+    let is_cut = app.filtering.applied.as_ref().is_some_and(|applied| applied.error.is_some());
+    let is_known = epochs.is_done && epochs.error.is_none() && epochs.of.is_some() && !is_cut;
+    let mark = if is_known && !epochs.is_full { "" } else { "~" };
+    let counted = |count: u64, noun: &str| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{mark}{} {noun}{plural}", words::count(count))
+    };
+    let requests = sum(|epoch| epoch.requests);
+    let mut parts = vec![format!(" {}", counted(all.len() as u64, "epoch"))];
+    parts.push(counted(requests, "request"));
+    if width >= WIDE {
+        parts.push(counted(sum(|epoch| epoch.writes), "write"));
+        parts.push(format!("{mark}{} written", words::size(sum(|epoch| epoch.written))));
+    }
+    if epochs.is_full {
+        parts.push("the first are listed".to_owned());
+    }
+    if epochs.goes_on() {
+        let (done, all) = (u128::from(epochs.done), u128::from(app.requests.len().max(1)));
+        // Sums may be long, and this may not be cut off.
+        parts.insert(1, format!("looked at {} %; esc stops", (done * 100 / all).min(100)));
+    }
+    parts.extend(epochs.error.clone());
+    let style = Style::new();
+    let style = if epochs.error.is_some() { style.fg(Color::Red) } else { style };
+    Line::styled(parts.join("  "), style)
+}
+
+/// Why the list is empty.
+fn nothing(app: &App) -> &'static str {
+    match &app.filtering.applied {
+        Some(applied) if !applied.is_done => "the filter goes first",
+        _ if app.epochs.error.is_some() => "nothing found before it ended",
+        _ if app.epochs.goes_on() || app.epochs.of.is_none() => "nothing found yet",
+        Some(_) => "the filter leaves out all",
+        None => "there are no requests in this trace",
+    }
+}
