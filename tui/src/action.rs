@@ -82,6 +82,10 @@ pub enum View {
     Requests,
     /// Offsets over time.
     Map,
+    /// How latencies are spread.
+    Latency,
+    /// What requests amount to.
+    Stats,
     /// What was asked of a device between two flushes.
     Epochs,
     /// What is worth a look.
@@ -90,9 +94,11 @@ pub enum View {
 
 impl View {
     /// All, with the key and the name of each, in their order.
-    pub const ALL: [(View, char, &'static str); 4] = [
+    pub const ALL: [(View, char, &'static str); 6] = [
         (View::Requests, '1', "Requests"),
         (View::Map, '2', "Map"),
+        (View::Latency, '3', "Latency"),
+        (View::Stats, '5', "Stats"),
         (View::Epochs, '6', "Epochs"),
         (View::Findings, '9', "Findings"),
     ];

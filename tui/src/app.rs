@@ -7,6 +7,7 @@ mod epochs;
 mod findings;
 mod mapping;
 mod pressing;
+mod tallying;
 mod viewing;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
 use crate::state::map::Map;
 use crate::state::requests::Requests;
+use crate::state::tallying::Tallying;
 
 /// Something that the state cannot do itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub struct App {
     pub epochs: Epochs,
     /// What is worth a look.
     pub findings: Findings,
+    /// What is counted.
+    pub tallying: Tallying,
     /// Something that lies over it.
     pub over: Option<Over>,
     /// Something to say.
@@ -118,6 +122,7 @@ impl App {
             filtering: Filtering::default(),
             epochs: Epochs::default(),
             findings: Findings::default(),
+            tallying: Tallying::default(),
             over: None,
             message: None,
             banner: None,
@@ -133,6 +138,9 @@ impl App {
 
     /// Something is wanted.
     pub fn update(&mut self, action: Action) -> Option<Effect> {
+        if self.do_in_tally(action) {
+            return None;
+        }
         match action {
             Action::Move(way) => match &mut self.over {
                 Some(Over::Help(line)) => *line = viewing::scrolled(*line, way),

@@ -18,6 +18,7 @@ use crate::expert::{self, Looked};
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
 use crate::sieve::{self, Sifted};
+use crate::tally::{self, Tallied};
 
 /// A trace that is open.
 pub type Trace = Reader<BufReader<File>>;
@@ -34,6 +35,7 @@ pub(crate) enum Heard {
     Charted(Box<Chart>),
     Looked(Looked),
     Counted(Counted),
+    Tallied(Tallied),
     /// Somebody wants us to end.
     End,
 }
@@ -61,6 +63,8 @@ pub(crate) struct Desk {
     counted: u64,
     /// The number of the count of epochs that is wanted.
     counting: Arc<AtomicU64>,
+    /// The number of the count that is wanted.
+    wanted_tally: Arc<AtomicU64>,
 }
 
 impl Desk {
@@ -86,6 +90,7 @@ impl Desk {
             looking: Arc::default(),
             counted: 0,
             counting: Arc::default(),
+            wanted_tally: Arc::default(),
         }
     }
 
@@ -114,6 +119,7 @@ impl Desk {
             Heard::Charted(chart) => self.app.map.take(*chart),
             Heard::Looked(looked) => self.app.looked(looked),
             Heard::Counted(counted) => self.app.epochs.take(counted),
+            Heard::Tallied(tallied) => self.app.tallied(tallied),
             Heard::End => return Some(Effect::Quit),
         }
         None
@@ -133,6 +139,7 @@ impl Desk {
         }
         self.look();
         self.count();
+        self.tally();
     }
 
     /// Begins to count epochs, if they are wanted, and lets others end.
@@ -177,6 +184,19 @@ impl Desk {
         expert::start(number, move || again(), tell);
     }
 
+    /// Begins to count what the filter leaves, if a view shows it and it is not counted, and lets others end.
+    fn tally(&mut self) {
+        let begins = self.app.want_tally();
+        self.wanted_tally.store(self.app.tallying.number(), Ordering::Relaxed);
+        let Some(number) = begins else { return };
+        let filter = self.app.filtering.applied.as_ref().map(|applied| applied.filter.clone());
+        let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.wanted_tally));
+        let again = Arc::clone(&self.again);
+        let is_wanted = move || wanted.load(Ordering::Relaxed) == number;
+        let tell = move |tallied| sender.send(Heard::Tallied(tallied)).is_ok();
+        tally::start(number, filter, move || again(), is_wanted, tell);
+    }
+
     /// Begins to look for what the filter means, if it is a new one, and lets others end.
     fn sift(&mut self) {
         let now = self.app.filtering.applied.as_ref();
@@ -194,6 +214,7 @@ impl Desk {
         };
         sieve::start(number, applied.filter.clone(), pages, move || again(), tell);
     }
+
     /// Begins to count what cells of the map hold, if it shows others, and lets those end who count what is not shown.
     fn chart(&mut self) {
         let order = self.app.order();

@@ -54,6 +54,13 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&["L"], "map-scale", "map: offsets linear or log", Action::Chart(Charting::Scale)),
     bind(&["tab"], "map-device", "map: the next device", Action::Chart(Charting::Device)),
+    bind(
+        &["3"],
+        "latency",
+        "how latencies are spread; h: curves or bars",
+        Action::Show(View::Latency),
+    ),
+    bind(&["5"], "stats", "what requests amount to", Action::Show(View::Stats)),
     bind(&["6"], "epochs", "epochs: what lies between flushes", Action::Show(View::Epochs)),
     bind(&["9"], "findings", "findings: what is worth a look", Action::Show(View::Findings)),
     bind(

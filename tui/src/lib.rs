@@ -27,6 +27,7 @@ pub mod loader;
 mod run;
 pub mod sieve;
 pub mod state;
+pub mod tally;
 mod terminal;
 pub mod view;
 mod words;

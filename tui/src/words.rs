@@ -23,6 +23,15 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// A part of a whole, in percent; a dash of nothing.
+#[expect(clippy::cast_precision_loss, reason = "whole numbers are printed")]
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    match whole {
+        0 => "-".to_owned(),
+        _ => format!("{:.0}", part as f64 / whole as f64 * 100.0),
+    }
+}
+
 /// A length, in the largest unit in which it is whole.
 pub(crate) fn length(bytes: u64) -> String {
     match bytes {

@@ -12,7 +12,7 @@ use crate::event::PayloadId;
 use crate::format::{ReadError, Reader, Target};
 use crate::position::{Finder, Position};
 use crate::query::{Asked, ColumnFilter, Filter, QueryError, Search, SearchError, Totals};
-use crate::rows::{Joiner, Rows};
+use crate::rows::{Joiner, Row, Rows};
 use crate::units::Nanos;
 use crate::view::pages::Page;
 
@@ -120,6 +120,39 @@ impl<R: Read + Seek> Hits<R> {
             self.decided = last + 1;
         }
         Ok(Some(&self.found))
+    }
+
+    /// Goes over the next rows instead, in their order: each is handed to `take`, with whether it is meant. Whether there may be
+    /// more. Pages are not asked, and whoever begins with this goes on with it.
+    pub fn next_rows(&mut self, mut take: impl FnMut(&Row, bool)) -> Result<bool, HitsError> {
+        self.way = match std::mem::replace(&mut self.way, Way::Ended) {
+            Way::Begin => match self.begin()? {
+                Way::Columns(_) => self.by_rows()?,
+                way => way,
+            },
+            Way::First(mut rows, mut totals) => {
+                if self.add(&mut rows, &mut totals)? {
+                    Way::First(rows, totals)
+                } else {
+                    self.filter.settle(&totals);
+                    self.done = 0;
+                    self.by_rows()?
+                }
+            }
+            Way::Columns(_) => self.by_rows()?,
+            Way::Rows(mut rows, mut next) => {
+                for _ in 0..STEP_ROWS {
+                    let Some(row) = rows.next_row()? else { return Ok(false) };
+                    let fetch = |id| fetch(self.data.as_ref(), id);
+                    take(&row, self.filter.matches(Asked::with_data(&row, &fetch)));
+                    next += 1;
+                    self.done = next;
+                }
+                Way::Rows(rows, next)
+            }
+            Way::Ended => return Ok(false),
+        };
+        Ok(true)
     }
 
     /// Requests that were looked at, of those that the pages have; in a first pass those that were added up.

@@ -9,7 +9,7 @@ impl App {
         self.view = view;
         self.over = None;
         match view {
-            View::Requests | View::Map => {}
+            View::Requests | View::Map | View::Latency | View::Stats => {}
             View::Epochs => self.show_epochs(),
             View::Findings => self.findings.begin(),
         }
@@ -20,6 +20,7 @@ impl App {
         match self.view {
             View::Requests => self.requests.move_focus(way),
             View::Map => self.move_on_map(way),
+            View::Latency | View::Stats => {}
             View::Epochs => self.move_epoch(way),
             View::Findings => self.move_finding(way),
         }
@@ -30,6 +31,7 @@ impl App {
         match self.view {
             View::Requests => self.over = Some(Over::Detail),
             View::Map => self.open_cell(),
+            View::Latency | View::Stats => {}
             View::Epochs => self.open_epoch(),
             View::Findings => self.open_finding(),
         }
@@ -38,7 +40,7 @@ impl App {
     /// Filters by the line that is looked at, where that is no request.
     pub(super) fn filter_by_line(&mut self, like: Like) {
         match self.view {
-            View::Requests | View::Map => {}
+            View::Requests | View::Map | View::Latency | View::Stats => {}
             View::Epochs => self.filter_by_epoch(like),
             View::Findings => self.filter_by_finding(like),
         }

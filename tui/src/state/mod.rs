@@ -1,10 +1,13 @@
 //! The parts of the state, each beside the view that shows it. Knows no terminal.
 
 pub mod cell;
+pub mod cursor;
 pub mod epochs;
 pub mod filter;
 pub mod findings;
 pub mod grid;
 pub mod map;
 pub mod requests;
+pub mod sums;
+pub mod tallying;
 pub mod window;

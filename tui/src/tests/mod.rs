@@ -4,9 +4,11 @@ mod epochs;
 mod findings;
 mod growing;
 mod keys;
+mod latency;
 mod map;
 mod pictures;
 mod screens;
+mod stats;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +63,8 @@ impl Inspector {
             let sifts = app.filtering.applied.as_ref().is_some_and(|applied| !applied.is_done)
                 || app.findings.goes_on()
                 || app.epochs.goes_on()
-                || app.map.counting() != 0;
+                || app.map.counting() != 0
+                || app.tallying.goes_on();
             if app.requests.is_known() && app.wishes().is_empty() && !sifts {
                 return;
             }

@@ -16,8 +16,13 @@ mod epochs;
 mod filter;
 mod findings;
 mod help;
+mod latency;
 mod map;
+mod plot;
 mod requests;
+mod stats;
+mod table;
+mod tally;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -68,6 +73,8 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
             View::Map => map::draw(app, frame, body),
             View::Epochs => epochs::draw(app, frame, body),
             View::Findings => findings::draw(app, frame, body),
+            View::Latency => latency::draw(app, frame, body),
+            View::Stats => stats::draw(app, frame, body),
         },
     }
     draw_bottom(app, frame, bottom);
@@ -180,14 +187,21 @@ fn draw_bottom(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Line::raw(" looking for a finding; esc stops")
     } else if let Some((done, all)) = app.searching {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
-    } else if app.view == View::Map {
-        Line::raw(map::HINT)
-    } else if app.view == View::Epochs {
-        Line::raw(" enter goes to its requests  = - by it  w W finding  f filter  ? help  q quit")
-    } else if app.view == View::Findings {
-        Line::raw(" enter goes to the request  = - by it  w W finding  f filter  ? help  q quit")
     } else {
-        Line::raw(" f filter  = - by value  . , same range  e error  : go  y copy  ? help  q quit")
+        Line::raw(match app.view {
+            View::Requests => {
+                " f filter  = - by value  . , same range  e error  : go  y copy  ? help  q quit"
+            }
+            View::Map => map::HINT,
+            View::Latency => latency::HINT,
+            View::Stats => stats::HINT,
+            View::Epochs => {
+                " enter goes to its requests  = - by it  w W finding  f filter  ? help  q quit"
+            }
+            View::Findings => {
+                " enter goes to the request  = - by it  w W finding  f filter  ? help  q quit"
+            }
+        })
     };
     frame.render_widget(Paragraph::new(line), area);
 }

@@ -1,0 +1,135 @@
+//! What is counted for the views of statistics and latencies, and what they look at.
+//!
+//! Invariant: what is told is of the requests that the filter leaves whose text is remembered.
+
+use crate::state::cursor::Cursor;
+use crate::state::sums::{Sum, Sums};
+use crate::tally::Tallied;
+
+/// What is counted.
+#[derive(Debug, Default)]
+pub struct Tallying {
+    /// What was told last.
+    told: Option<Tallied>,
+    /// The text of the filter whose requests are counted; `None` if nobody asked yet.
+    text: Option<String>,
+    /// Tells the count from others.
+    number: u64,
+    /// Somebody did not want to wait.
+    is_stopped: bool,
+    /// The line of the statistics that is looked at: operations, and then what there is to say besides.
+    pub line: Cursor,
+    /// The operation whose latencies are looked at.
+    pub operation: Cursor,
+    /// Latencies are shown as bars instead of curves.
+    pub is_histogram: bool,
+}
+
+impl Tallying {
+    /// The number of a count that is to begin now that views that need one are shown or not, with a filter of this text.
+    pub fn want(&mut self, is_shown: bool, text: &str) -> Option<u64> {
+        let is_same = self.text.as_deref().map_or(!is_shown, |old| old == text);
+        if is_same {
+            return None;
+        }
+        self.forget();
+        self.text = is_shown.then(|| text.to_owned());
+        is_shown.then_some(self.number)
+    }
+
+    /// The number of the count that is wanted.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Takes what was counted so far.
+    pub fn take(&mut self, tallied: Tallied) {
+        if tallied.number == self.number {
+            self.told = Some(tallied);
+        }
+    }
+
+    /// Counts no further; whether there was more to count.
+    pub fn stop(&mut self) -> bool {
+        let goes_on = self.goes_on();
+        if goes_on {
+            self.number += 1;
+            self.is_stopped = true;
+        }
+        goes_on
+    }
+
+    /// Counts anew if somebody had stopped it.
+    pub fn resume(&mut self) {
+        if self.is_stopped {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        (self.told, self.text, self.is_stopped) = (None, None, false);
+        self.number += 1;
+    }
+
+    /// Whether there is more to come.
+    pub fn goes_on(&self) -> bool {
+        self.text.is_some()
+            && !self.is_stopped
+            && self.told.as_ref().is_none_or(|told| !told.is_done)
+    }
+
+    /// Whether somebody stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Whether what is known is of all requests that are meant, as far as the trace is whole.
+    pub fn is_exact(&self) -> bool {
+        self.told.as_ref().is_some_and(|told| told.is_done && told.error.is_none())
+    }
+
+    /// What was told last.
+    pub fn told(&self) -> Option<&Tallied> {
+        self.told.as_ref()
+    }
+
+    /// What requests amount to, as far as it is known.
+    pub fn sums(&self) -> Option<&Sums> {
+        self.told.as_ref().map(|told| &told.sums)
+    }
+
+    /// The operations, as far as they are known.
+    pub fn operations(&self) -> &[Sum] {
+        self.sums().map_or(&[], |sums| &sums.operations)
+    }
+
+    /// How many lines the statistics have.
+    pub fn lines(&self) -> usize {
+        self.sums().map_or(0, |sums| sums.operations.len() + sums.lines.len())
+    }
+
+    /// The term of the line of the statistics that is looked at.
+    pub fn line_term(&self) -> Option<String> {
+        let sums = self.sums()?;
+        let at = self.line.at(self.lines());
+        match sums.operations.get(at) {
+            Some(sum) => Some(term(sum)),
+            None => sums.lines.get(at - sums.operations.len())?.term.map(str::to_owned),
+        }
+    }
+
+    /// The operation whose latencies are looked at.
+    pub fn looked_at(&self) -> Option<&Sum> {
+        let operations = self.operations();
+        operations.get(self.operation.at(operations.len()))
+    }
+
+    /// Its term.
+    pub fn operation_term(&self) -> Option<String> {
+        self.looked_at().map(term)
+    }
+}
+
+fn term(sum: &Sum) -> String {
+    format!("op == {}", sum.operation)
+}
