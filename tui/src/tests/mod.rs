@@ -6,6 +6,7 @@ mod growing;
 mod keys;
 mod latency;
 mod map;
+mod map_keys;
 mod pictures;
 mod screens;
 mod stats;
