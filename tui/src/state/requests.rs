@@ -1,7 +1,7 @@
 //! The list of requests: which one is focused, which are on the screen, and the rows that are in memory.
 //!
 //! Rows come in as pages, or one by one where a filter leaves out most, in any order. Invariants: the focused request is on the
-//! screen; no more than `PAGES` pages and `SINGLES` rows are kept.
+//! screen; no more than `PAGES` pages, or `ROWS` of their rows, and `SINGLES` rows are kept.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,8 +15,9 @@ use roaring::RoaringTreemap;
 
 use crate::action::Move;
 
-/// Pages that are kept.
+/// Pages that are kept, and more as long as they have no more than `ROWS` rows together.
 const PAGES: usize = 6;
+const ROWS: usize = 1 << 16;
 
 /// Rows that are kept beside them.
 const SINGLES: usize = 4096;
@@ -73,7 +74,11 @@ impl Requests {
     pub fn set_rows(&mut self, page: usize, rows: Vec<Row>) {
         self.kept.retain(|(kept, _)| *kept != page);
         self.kept.insert(0, (page, Arc::new(rows)));
-        self.kept.truncate(PAGES);
+        // Small pages are kept as long as they are few rows: the screen may need as many as it has lines.
+        let mut rows: usize = self.kept.iter().map(|(_, rows)| rows.len()).sum();
+        while self.kept.len() > PAGES && rows > ROWS {
+            rows -= self.kept.pop().map_or(0, |(_, rows)| rows.len());
+        }
     }
 
     /// Takes some rows, by place.

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use blkreplay_core::format::Reader;
 use blkreplay_fixtures::damage::flipped;
 use blkreplay_fixtures::story::{self, REQUESTS};
-use blkreplay_fixtures::{bytes, path};
+use blkreplay_fixtures::{bytes, native, path};
 
 use tempfile::NamedTempFile;
 
@@ -81,6 +81,18 @@ fn a_trace_that_is_gone_can_be_looked_at_on_but_not_be_filtered() {
     assert!(error.starts_with("cannot open the trace once more"), "{error}");
     inspector.press("backspace");
     assert_eq!(inspector.shown(), REQUESTS);
+}
+
+#[test]
+fn a_screen_may_show_more_chunks_than_are_kept_of_large_ones() {
+    let file = file(&native::many_chunks(300));
+    let mut inspector = Inspector::of(file.path(), 80, 60);
+    inspector.press("G");
+    assert_eq!(inspector.focused(), 299);
+    let app = &inspector.desk.app;
+    let shown = app.requests.on_screen();
+    assert!(shown.len() > 30);
+    assert!(shown.iter().all(|place| app.requests.row(*place).is_some()));
 }
 
 #[test]
