@@ -1,6 +1,7 @@
 //! What people write to compare traces: canonical text, masks, budgets. Text comes in, promises are kept.
 
-use std::io::{BufRead, Cursor};
+use std::fs::File;
+use std::io::{self, BufRead, Cursor};
 use std::ops::ControlFlow;
 
 use blkreplay_core::diff::{
@@ -43,7 +44,8 @@ pub(crate) fn text(data: &[u8]) {
         for align in aligns.filter(|align| *align == Align::Key || last_epoch < EPOCHS) {
             let mut same = Same::default();
             let rule = Rule { align, ..Rule::default() };
-            let compared = compare(&side(Which::Base), &side(Which::New), &rule, &mut same);
+            let (base, new) = (side(Which::Base), side(Which::New));
+            let compared = compare(&base, &new, &rule, &no_scratch, &mut same);
             compared.expect("it was read before");
             assert_eq!(same.0, surveyed.requests, "{align:?}");
         }
@@ -74,6 +76,11 @@ fn row(line: &canonical::Line) -> Row {
     }
 }
 
+/// Only alignment by state wants a file.
+fn no_scratch() -> io::Result<File> {
+    Err(io::Error::other("nothing is written here"))
+}
+
 /// How many requests are the same; a difference is a finding.
 #[derive(Default)]
 struct Same(u64);
@@ -86,6 +93,8 @@ impl Outcome for Same {
     fn difference(&mut self, difference: Difference) -> ControlFlow<()> {
         panic!("a text differs from itself: {difference:?}")
     }
+
+    fn epochs(&mut self, _: DeviceId, _: u64, _: u64) {}
 
     fn gave_up(&mut self, _: Place) {}
 }
@@ -106,7 +115,6 @@ pub(crate) fn text_seeds() -> Vec<Vec<u8>> {
 /// A mask is refused, or means the same when it is written again, and masks no byte outside of a request.
 pub(crate) fn mask(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    let mut last_epoch = 0;
     let Ok(mask) = text.parse::<Mask>() else { return };
     assert_eq!(mask.to_string().parse(), Ok(mask.clone()), "{mask}");
     for offset in [0, 4000, u64::MAX - 8192] {
@@ -130,7 +138,6 @@ pub(crate) fn mask_seeds() -> Vec<Vec<u8>> {
 /// A budget is refused at a place in its text, or judges.
 pub(crate) fn budget(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
-    let mut last_epoch = 0;
     match BudgetRule::parse(text) {
         Ok(budget) => {
             let runs: Vec<i128> = (0..7).map(|run| run * 1_000_003 % 5_000).collect();
