@@ -42,7 +42,9 @@ pub struct Page {
 #[derive(Debug)]
 pub struct Pages<R> {
     reader: Reader<R>,
-    pages: Vec<Page>,
+    /// It stands at the end, where it knows where all payloads lie.
+    is_at_end: bool,
+    all: Vec<Page>,
 }
 
 impl<R: Read + Seek> Pages<R> {
@@ -54,30 +56,31 @@ impl<R: Read + Seek> Pages<R> {
             pages.extend(Page::of(entry, place));
             place = place.saturating_add(if entry.holds_events { entry.issues } else { 0 });
         }
-        Ok(Pages { reader, pages })
+        Ok(Pages { reader, is_at_end: false, all: pages })
     }
 
     /// All pages, in order.
     pub fn all(&self) -> &[Page] {
-        &self.pages
+        &self.all
     }
 
     /// How many requests there are.
     pub fn requests(&self) -> u64 {
-        self.pages.last().map_or(0, |last| last.place.saturating_add(last.requests))
+        self.all.last().map_or(0, |last| last.place.saturating_add(last.requests))
     }
 
     /// Which page holds the request at this place; `None` behind the last.
     pub fn holding(&self, place: u64) -> Option<usize> {
-        let next = self.pages.partition_point(|page| page.place <= place);
+        let next = self.all.partition_point(|page| page.place <= place);
         let page = next.checked_sub(1)?;
-        (place - self.pages[page].place < self.pages[page].requests).then_some(page)
+        (place - self.all[page].place < self.all[page].requests).then_some(page)
     }
 
     /// The rows of a page. A request is given without its completion if that lies more than `PAGE_BEHIND_EVENTS` events behind
     /// the page. Fewer rows than the page promises say that the trace is damaged there.
     pub fn rows(&mut self, page: usize) -> Result<Vec<Row>, ReadError> {
-        let Page { first_event, next_event, requests, .. } = self.pages[page];
+        let Page { first_event, next_event, requests, .. } = self.all[page];
+        self.is_at_end = false;
         let start = self.reader.seek(&Target::Event(first_event))?;
         let mut joiner = Joiner::starting(&start);
         let mut rows = Vec::new();
@@ -104,9 +107,12 @@ impl<R: Read + Seek> Pages<R> {
 
     /// Data that are stored.
     pub fn data(&mut self, id: PayloadId) -> Result<Bytes, ReadError> {
-        // There the reader knows where all payloads lie.
-        self.reader.seek(&Target::End)?;
-        while self.reader.next_event()?.is_some() {}
+        if !self.is_at_end {
+            self.reader.seek(&Target::End)?;
+            // It stands at the last chunk of events now, and those of data may lie between it and the end.
+            while self.reader.next_event()?.is_some() {}
+            self.is_at_end = true;
+        }
         self.reader.payload(id)
     }
 }
