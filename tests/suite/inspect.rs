@@ -100,7 +100,14 @@ fn where_there_is_no_terminal_it_is_print() {
 #[test]
 fn without_colour_nothing_is_lost() {
     let sandbox = sandbox();
-    let mut terminal = Terminal::with(&sandbox, "inspect boot.blkr", 80, 24, &[("NO_COLOR", "1")]);
+    for (arguments, environment) in
+        [("inspect boot.blkr", &[("NO_COLOR", "1")][..]), ("--color never inspect boot.blkr", &[])]
+    {
+        nothing_is_lost(Terminal::with(&sandbox, arguments, 80, 24, environment));
+    }
+}
+
+fn nothing_is_lost(mut terminal: Terminal) {
     terminal.wait_for("600 requests");
     terminal.keys("e");
     terminal.wait_until("the request that failed", |screen| is_focused(screen, story::FAILED));

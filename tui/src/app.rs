@@ -73,6 +73,8 @@ pub struct Message {
 pub struct App {
     /// What the trace is called.
     pub name: String,
+    /// The same, as a shell takes it.
+    pub word: String,
     /// What it says of itself.
     pub header: Header,
     /// The list.
@@ -111,9 +113,10 @@ pub struct App {
 
 impl App {
     /// Looks at the trace with this header.
-    pub fn new(name: String, header: Header) -> App {
+    pub fn new(name: String, word: String, header: Header) -> App {
         App {
             name,
+            word,
             header,
             requests: Requests::default(),
             view: View::default(),
@@ -224,7 +227,9 @@ impl App {
         applied.done = sifted.done;
         applied.is_first_pass = sifted.is_first_pass;
         applied.is_done = sifted.is_done;
-        applied.error = sifted.error;
+        let is_short = sifted.is_done && sifted.done < self.requests.len();
+        let damaged = is_short.then(|| "what lies behind the damage was not looked at".to_owned());
+        applied.error = sifted.error.or(damaged);
         if !sifted.found.is_empty() {
             // A search that goes on may still hold the old places.
             Arc::make_mut(&mut applied.found).extend(sifted.found);
@@ -244,7 +249,6 @@ impl App {
         let focus = self.requests.focus();
         if let Some(row) = self.requests.focused()
             && self.around.as_ref().is_none_or(|around| around.place != focus)
-            && self.banner.is_none()
         {
             wishes.push(Wish::Around(focus, Box::new(row.clone())));
         }

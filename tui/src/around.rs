@@ -8,7 +8,7 @@ use std::ops::Range;
 use blkreplay_core::event::Payload;
 use blkreplay_core::format::ReadError;
 use blkreplay_core::rows::Row;
-use blkreplay_core::view::Pages;
+use blkreplay_core::view::{Page, Pages};
 
 /// Pages that are read each way.
 const PAGES: usize = 2;
@@ -33,6 +33,8 @@ pub enum Found {
     Nothing,
     /// None of so many requests; it may lie beyond.
     NotNear(u64),
+    /// What lies there cannot be read.
+    Unreadable,
 }
 
 /// A request on the range of another.
@@ -60,47 +62,70 @@ pub enum Likeness {
 }
 
 /// Looks around the request `of`, which is at `place`.
-pub(crate) fn around<R: Read + Seek>(
+pub(crate) fn around<R: Read + Seek>(pages: &mut Pages<R>, place: u64, of: &Row) -> Around {
+    let own = pages.holding(place).filter(|_| of.request.range.length > 0);
+    let Some(own) = own else {
+        return Around { place, before: Found::Nothing, after: Found::Nothing };
+    };
+    let before = before(pages, own, place, of).unwrap_or(Found::Unreadable);
+    let after = after(pages, own, place, of).unwrap_or(Found::Unreadable);
+    Around { place, before, after }
+}
+
+fn touches(of: &Row, row: &Row) -> bool {
+    row.device == of.device && row.request.range.overlaps(of.request.range)
+}
+
+/// The last that changed any of the range of `of`, which lies in the page `own`.
+fn before<R: Read + Seek>(
     pages: &mut Pages<R>,
+    own: usize,
     place: u64,
     of: &Row,
-) -> Result<Around, ReadError> {
-    let mut around = Around { place, before: Found::Nothing, after: Found::Nothing };
-    if of.request.range.length == 0 {
-        return Ok(around);
-    }
-    let Some(own) = pages.holding(place) else { return Ok(around) };
-    let touches =
-        |row: &Row| row.device == of.device && row.request.range.overlaps(of.request.range);
+) -> Result<Found, ReadError> {
     let first = own.saturating_sub(PAGES - 1);
-    around.before = Found::NotNear(place - pages.all()[first].place);
     for page in (first..=own).rev() {
-        let begins = pages.all()[page].place;
-        let before = (begins..).zip(pages.rows(page)?).take_while(|(at, _)| *at < place);
-        let writes = |row: &Row| row.request.operation.modifies() && touches(row);
+        let Page { place: begins, requests, .. } = pages.all()[page];
+        let rows = pages.rows(page)?;
+        // Of its own page only what lies before it is asked.
+        let is_short = (rows.len() as u64) < requests.min(place - begins);
+        let before = (begins..).zip(rows).take_while(|(at, _)| *at < place);
+        let writes = |row: &Row| row.request.operation.modifies() && touches(of, row);
         if let Some((_, row)) = before.filter(|(_, row)| writes(row)).last() {
-            around.before = found(pages, of, row)?;
-            break;
+            return found(pages, of, row);
         }
-        if page == 0 {
-            around.before = Found::Nothing;
-        }
-    }
-    let last = (own + PAGES - 1).min(pages.all().len() - 1);
-    let end = pages.all()[last].place + pages.all()[last].requests;
-    around.after = Found::NotNear(end - place - 1);
-    for page in own..=last {
-        let begins = pages.all()[page].place;
-        let mut after = (begins..).zip(pages.rows(page)?).skip_while(|(at, _)| *at <= place);
-        if let Some((_, row)) = after.find(|(_, row)| touches(row)) {
-            around.after = found(pages, of, row)?;
-            break;
-        }
-        if page == pages.all().len() - 1 {
-            around.after = Found::Nothing;
+        if is_short {
+            return Ok(Found::Unreadable);
         }
     }
-    Ok(around)
+    let looked = place - pages.all()[first].place;
+    Ok(if first == 0 { Found::Nothing } else { Found::NotNear(looked) })
+}
+
+/// The next that touches any of it.
+fn after<R: Read + Seek>(
+    pages: &mut Pages<R>,
+    own: usize,
+    place: u64,
+    of: &Row,
+) -> Result<Found, ReadError> {
+    let behind = pages.all().len();
+    let end = (own + PAGES).min(behind);
+    for page in own..end {
+        let Page { place: begins, requests, .. } = pages.all()[page];
+        let rows = pages.rows(page)?;
+        let is_short = (rows.len() as u64) < requests;
+        let mut after = (begins..).zip(rows).skip_while(|(at, _)| *at <= place);
+        if let Some((_, row)) = after.find(|(_, row)| touches(of, row)) {
+            return found(pages, of, row);
+        }
+        if is_short {
+            return Ok(Found::Unreadable);
+        }
+    }
+    let last = pages.all()[end - 1];
+    let looked = (last.place + last.requests).saturating_sub(place + 1);
+    Ok(if end == behind { Found::Nothing } else { Found::NotNear(looked) })
 }
 
 fn found<R: Read + Seek>(pages: &mut Pages<R>, of: &Row, row: Row) -> Result<Found, ReadError> {

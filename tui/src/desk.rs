@@ -69,8 +69,8 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Looks at a trace that `again` opens once more.
-    pub(crate) fn new(name: String, reader: Trace, again: Again) -> Desk {
-        let app = App::new(name, reader.header().clone());
+    pub(crate) fn new(name: String, word: String, reader: Trace, again: Again) -> Desk {
+        let app = App::new(name, word, reader.header().clone());
         let (sender, heard) = channel();
         let telling = sender.clone();
         let once_more = Arc::clone(&again);

@@ -1,7 +1,7 @@
 //! Looks for findings on a thread of its own, for as long as anybody wants them.
 //!
 //! A trace in, findings with the places of their requests out, the same as those of `check --findings` in what is whole of it.
-//! Knows no screen. Invariants: it ends within a step once it is not wanted any more; no more than `KEPT` findings of a rule are
+//! Knows no screen. Invariants: once it is not wanted any more it ends with what it tells next, within `GATHER` and a step; no more than `KEPT` findings of a rule are
 //! given out, and all are counted.
 
 use std::collections::{BTreeMap, HashMap};

@@ -28,7 +28,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["b", "pgup"], "page-up", "a screen up", Action::Move(Move::PageUp)),
     bind(&["g", "home"], "first", "to the first request", Action::Move(Move::First)),
     bind(&["G", "end"], "last", "to the last request", Action::Move(Move::Last)),
-    bind(&[":"], "go", "go to #123, 1.5s, flush:3, mark:NAME or end", Action::AskPlace),
+    bind(&[":"], "go", "go to #123, 1.5s or end", Action::AskPlace),
     bind(&["h", "left"], "column-left", "the column before", Action::Column(Direction::Previous)),
     bind(&["l", "right"], "column-right", "the next column", Action::Column(Direction::Next)),
     bind(&["f", "&"], "filter", "write a filter: op == write && lat > 5ms", Action::AskFilter),

@@ -178,11 +178,8 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
                 self.tell(Told::Data(*id, data.ok()))
             }
             Wish::Around(place, row) => {
-                let told = match around(&mut self.pages, *place, row) {
-                    Ok(around) => Told::Around(around),
-                    Err(error) => Told::Unreadable(told(&error)),
-                };
-                self.tell(told)
+                let around = around(&mut self.pages, *place, row);
+                self.tell(Told::Around(around))
             }
             Wish::Search(search) => self.search(search, todo),
         }

@@ -16,9 +16,16 @@ use crate::key::{Code, Key};
 use crate::terminal::Screen;
 use crate::view;
 
-/// Shows a trace until somebody has seen enough. `again` opens it once more.
-pub fn run(name: String, trace: Trace, again: Again) -> io::Result<()> {
-    let mut desk = Desk::new(name, trace, again);
+/// Shows the trace of this name, which a shell takes as `word`, until somebody has seen enough. `again` opens it once more.
+pub fn run(
+    name: String,
+    word: String,
+    trace: Trace,
+    again: Again,
+    is_colored: bool,
+) -> io::Result<()> {
+    crossterm::style::force_color_output(is_colored);
+    let mut desk = Desk::new(name, word, trace, again);
     listen(Signals::new([SIGTERM, SIGHUP])?, desk.sender());
     let mut screen = Screen::take()?;
     read_keys(desk.sender());

@@ -1,6 +1,6 @@
 //! Looks for what a filter means, on a thread of its own, for as long as anybody wants it.
 //!
-//! A filter in, places of requests out. Invariant: it ends within a step once it is not wanted any more.
+//! A filter in, places of requests out. Invariant: once it is not wanted any more it ends with what it tells next, within `GATHER` and a step.
 
 use std::error::Error;
 use std::io::{Read, Seek};

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::input;
 use crate::printer::Printer;
 use crate::trace;
+use crate::words::shell_word;
 
 const INSPECT_HELP: &str = "\
 Examples:
@@ -49,10 +50,12 @@ impl InspectArgs {
         // It says what is wrong with what is no trace, such as a log of QEMU.
         trace::open(&self.trace)?;
         let reader = open::trace(&self.trace).map_err(trace::explained)?;
-        let name = self.trace.display().to_string();
+        let (name, word) = (self.trace.display().to_string(), shell_word(&self.trace));
         let path = self.trace;
         let again = move || Ok(open::trace(&path)?);
-        blkreplay_tui::run(name, reader, Arc::new(again))
+        // The terminal is standard output.
+        let is_colored = printer.output().is_colored();
+        blkreplay_tui::run(name, word, reader, Arc::new(again), is_colored)
             .map_err(|error| Failure::because("cannot use this terminal", error))?;
         Ok(ExitCode::Done)
     }

@@ -6,7 +6,7 @@ use crate::words;
 
 impl App {
     pub(super) fn copy(&mut self, what: Copied) -> Option<Effect> {
-        let name = words::shell_word(&self.name);
+        let name = &self.word;
         if what == Copied::Filter {
             let text = self.filtering.text().to_owned();
             if text.is_empty() {

@@ -17,8 +17,8 @@ impl App {
         match text.parse::<Position>() {
             Ok(Position::End) => self.requests.go(u64::MAX),
             Ok(Position::Time(time)) => self.requests.go(self.requests.place_at(time)),
-            Ok(other) => self.refuse(format!("cannot go to {other} here")),
-            Err(error) => self.refuse(error.to_string()),
+            Ok(other) => self.refuse(format!("cannot go to {other}; #123, 1.5s and end work here")),
+            Err(_) => self.refuse(format!("`{text}` is no place; #123, 1.5s and end are")),
         }
     }
 

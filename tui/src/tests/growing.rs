@@ -84,6 +84,29 @@ fn a_trace_that_is_gone_can_be_looked_at_on_but_not_be_filtered() {
 }
 
 #[test]
+fn a_filter_does_not_claim_to_have_seen_what_lies_behind_damage() {
+    let file = file(&damaged());
+    let mut inspector = Inspector::of(file.path(), 120, 24);
+    inspector.press("f 'write' enter");
+    let applied = inspector.desk.app.filtering.applied.as_ref().unwrap();
+    assert_eq!(applied.error.as_deref(), Some("what lies behind the damage was not looked at"));
+    assert!(inspector.screen().contains('~'), "{}", inspector.screen());
+}
+
+#[test]
+fn what_lies_around_a_request_is_known_in_a_cut_trace_too() {
+    let whole = story::trace();
+    let file = file(&whole[..whole.len() * 2 / 3]);
+    let mut inspector = Inspector::of(file.path(), 120, 40);
+    inspector.press("e");
+    let screen = inspector.screen();
+    assert!(
+        screen.contains("before   #87 write") && screen.contains("after    #124 write"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn a_screen_may_show_more_chunks_than_are_kept_of_large_ones() {
     let file = file(&native::many_chunks(300));
     let mut inspector = Inspector::of(file.path(), 80, 60);

@@ -72,7 +72,9 @@ fn it_goes_to_a_request_a_time_and_the_end_and_says_where_it_cannot_go() {
     inspector.press(": '#600' enter");
     assert_eq!(inspector.message(), "there is no request #600");
     inspector.press(": 'nowhere' enter");
-    assert!(inspector.message().starts_with("`nowhere` is no position"), "{}", inspector.message());
+    assert_eq!(inspector.message(), "`nowhere` is no place; #123, 1.5s and end are");
+    inspector.press(": 'flush:3' enter");
+    assert_eq!(inspector.message(), "cannot go to flush:3; #123, 1.5s and end work here");
     inspector.press(": '12' esc");
     assert_eq!(inspector.focused(), 0);
     assert!(inspector.desk.app.over.is_none());
@@ -196,6 +198,13 @@ fn values_are_filtered_by_one_after_the_other_and_taken_back() {
     assert_ne!(inspector.focused(), FAILED);
     inspector.press("backspace backspace f 'read or flush' enter h h h h h h h minus");
     assert_eq!(inspector.desk.app.filtering.text(), "(read or flush) && t < 51600us");
+}
+
+#[test]
+fn what_is_left_of_a_filter_means_what_it_meant_before() {
+    let mut inspector = inspector();
+    inspector.press("f '(read or flush) && t < 100ms && id > 7' enter backspace");
+    assert_eq!(inspector.desk.app.filtering.text(), "(read or flush) && t < 100ms");
 }
 
 #[test]

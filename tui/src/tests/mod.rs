@@ -48,7 +48,7 @@ impl Inspector {
         let reader = open::trace(path).unwrap();
         let path = path.to_owned();
         let again: Again = Arc::new(move || Ok(open::trace(&path)?));
-        let desk = Desk::new("boot.blkr".to_owned(), reader, again);
+        let desk = Desk::new("boot.blkr".to_owned(), "boot.blkr".to_owned(), reader, again);
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut inspector = Inspector { desk, _file: None, terminal };
         inspector.settle();

@@ -81,6 +81,7 @@ fn around(around: &Around) -> Vec<String> {
     for (label, found, done) in sides {
         match found {
             Found::Nothing => {}
+            Found::Unreadable => lines.push(format!(" {label:<8} cannot be read")),
             Found::NotNear(count) => {
                 let count = words::count(*count);
                 lines.push(format!(" {label:<8} not {done} by the {count} requests on this side"));

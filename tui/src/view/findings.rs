@@ -228,7 +228,7 @@ fn about(
         let hint = format!("hint: {}", found.finding.rule.about);
         lines.extend(wrapped(&hint).into_iter().map(indented));
         if let Some(ids) = findings::term(&found.finding, Like::This) {
-            let name = words::shell_word(&app.name);
+            let name = &app.word;
             lines.push(indented(format!("look: blkreplay print {name} -f '{ids}'")));
         }
     }

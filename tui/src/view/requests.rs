@@ -8,59 +8,42 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::table::{self, Column};
 use crate::app::App;
 use crate::state::cell::Cell;
+use crate::words;
 
 /// Below this width operations are told by their letters.
 const NARROW: u16 = 66;
 
-/// How a column is drawn: its width, whether it is flush left, and how early it is left out.
-#[derive(Debug, Clone, Copy)]
-struct Column {
-    cell: Cell,
-    width: u16,
-    is_left: bool,
-    /// Columns with a higher one go first.
-    drops: u8,
-}
-
-const COLUMNS: [Column; 9] = [
-    column(Cell::Id, 8, false, 0),
-    column(Cell::Time, 11, false, 2),
-    column(Cell::Operation, 14, true, 0),
-    column(Cell::Offset, 14, false, 1),
-    column(Cell::Length, 7, false, 3),
-    column(Cell::Latency, 8, false, 1),
-    column(Cell::Epoch, 5, false, 4),
-    column(Cell::Flags, 8, true, 5),
-    column(Cell::Result, 9, true, 2),
-];
-
-const fn column(cell: Cell, width: u16, is_left: bool, drops: u8) -> Column {
-    Column { cell, width, is_left, drops }
+/// The columns, in the order of [`Cell::ALL`].
+fn columns(width: u16, focused: Cell) -> [Column; Cell::ALL.len()] {
+    Cell::ALL.map(|cell| {
+        let (width, is_left, drops) = match cell {
+            Cell::Id => (8, false, 0),
+            Cell::Time => (11, false, 2),
+            Cell::Operation if width < NARROW => (2, true, 0),
+            Cell::Operation => (14, true, 0),
+            Cell::Offset => (14, false, 1),
+            Cell::Length => (7, false, 3),
+            Cell::Latency => (8, false, 1),
+            Cell::Epoch => (5, false, 4),
+            Cell::Flags => (8, true, 5),
+            Cell::Result => (9, true, 2),
+        };
+        let drops = if cell == focused { 0 } else { drops };
+        Column { name: cell.name(), width, is_left, drops }
+    })
 }
 
 /// Draws the list.
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     app.requests.set_height(u64::from(area.height.saturating_sub(1)));
-    let is_narrow = area.width < NARROW;
-    let columns = fitting(area.width.saturating_sub(2), app.cell, is_narrow);
-    let bold = Style::new().add_modifier(Modifier::BOLD);
-    let mut heading = vec![Span::styled(" ", bold)];
-    for column in &columns {
-        let style =
-            if column.cell == app.cell { bold.add_modifier(Modifier::UNDERLINED) } else { bold };
-        // The line under a name is no longer than the name.
-        let text = column.text(column.cell.name());
-        let (name, rest) = (text.trim_end(), text.len() - text.trim_end().len());
-        let before = name.len() - name.trim_start().len();
-        heading.push(Span::styled(" ".repeat(before), bold));
-        heading.push(Span::styled(name.trim_start().to_owned(), style));
-        heading.push(Span::styled(" ".repeat(rest), bold));
-    }
-    let mut lines = vec![Line::from(heading)];
+    let columns = columns(area.width, app.cell);
+    let fitting = table::fitting(&columns, area.width.saturating_sub(2));
+    let mut lines = vec![heading(&columns, &fitting, app.cell)];
     for place in app.requests.on_screen() {
-        lines.push(line(app, &columns, place, area.width));
+        lines.push(line(app, (&columns, &fitting), place, area.width));
     }
     if app.requests.shown() == 0 {
         lines.push(Line::raw(nothing(app)));
@@ -68,14 +51,44 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(Paragraph::new(lines), area);
 }
 
-fn line(app: &App, columns: &[Column], place: u64, width: u16) -> Line<'static> {
+/// The names of the columns, that of the focused one underlined.
+fn heading(columns: &[Column], fitting: &[usize], focused: Cell) -> Line<'static> {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let mut spans = vec![Span::styled(" ", bold)];
+    for at in fitting {
+        let text = table::heading(columns, &[*at]);
+        let name = text.trim();
+        let style =
+            if Cell::ALL[*at] == focused { bold.add_modifier(Modifier::UNDERLINED) } else { bold };
+        // The line under a name is no longer than the name.
+        let before = text.len() - text.trim_start().len();
+        let behind = text.len() - text.trim_end().len();
+        spans.push(Span::styled(" ".repeat(before), bold));
+        spans.push(Span::styled(name.to_owned(), style));
+        spans.push(Span::styled(" ".repeat(behind), bold));
+    }
+    Line::from(spans)
+}
+
+fn line(
+    app: &App,
+    (columns, fitting): (&[Column], &[usize]),
+    place: u64,
+    width: u16,
+) -> Line<'static> {
     let is_focused = place == app.requests.focus();
     let mark = if is_focused { '>' } else { ' ' };
     let width = usize::from(width);
     let Some(row) = app.requests.row(place) else {
         return Line::raw(format!("{mark}       …"));
     };
-    let cells: String = columns.iter().map(|column| column.text(&column.cell.text(row))).collect();
+    let text = |cell: Cell| match cell {
+        Cell::Operation if width < usize::from(NARROW) => {
+            words::letter(row.request.operation).to_string()
+        }
+        cell => cell.text(row),
+    };
+    let cells = table::line(columns, fitting, &Cell::ALL.map(text));
     let failed = row.completion.as_ref().is_some_and(|end| end.result.is_err());
     let warn = if failed { "!" } else { "" };
     let mut style = if failed { Style::new().fg(Color::Red) } else { Style::new() };
@@ -91,32 +104,5 @@ fn nothing(app: &App) -> String {
         _ if app.requests.is_empty() => "  there are no requests in this trace".to_owned(),
         Some(applied) if !applied.is_done => "  nothing found yet; esc stops".to_owned(),
         _ => "  the filter leaves out all; backspace drops its last term".to_owned(),
-    }
-}
-
-fn fitting(width: u16, focused: Cell, is_narrow: bool) -> Vec<Column> {
-    let mut columns = COLUMNS.to_vec();
-    if is_narrow && let Some(column) = columns.iter_mut().find(|one| one.cell == Cell::Operation) {
-        // Its letter says it.
-        column.width = 2;
-    }
-    let drops = |column: &Column| if column.cell == focused { 0 } else { column.drops };
-    while columns.iter().map(|column| column.width + 1).sum::<u16>() > width {
-        let Some(place) = (0..columns.len()).max_by_key(|place| drops(&columns[*place])) else {
-            break;
-        };
-        if drops(&columns[place]) == 0 {
-            break;
-        }
-        columns.remove(place);
-    }
-    columns
-}
-
-impl Column {
-    fn text(self, text: &str) -> String {
-        let width = usize::from(self.width);
-        let text: String = text.chars().take(width).collect();
-        if self.is_left { format!("{text:<width$} ") } else { format!("{text:>width$} ") }
     }
 }
