@@ -4,27 +4,25 @@
 
 mod copying;
 mod epochs;
+mod filtering;
 mod findings;
 mod going;
+mod hearing;
 mod mapping;
 mod pressing;
 mod tallying;
 mod viewing;
 
-use std::sync::Arc;
-
-use blkreplay_core::event::{Payload, PayloadId};
+use blkreplay_core::event::PayloadId;
 use blkreplay_core::format::Header;
-use blkreplay_core::query::Filter;
 use blkreplay_core::request::RequestId;
 use bytes::Bytes;
 use tui_input::Input;
 
-use crate::action::{Action, Axis, Direction, Interest, Like, View};
+use crate::action::{Action, Axis, View};
 use crate::around::Around;
 use crate::key::Key;
-use crate::loader::{Search, Told, Wish};
-use crate::sieve::Sifted;
+use crate::loader::Search;
 use crate::state::cell::Cell;
 use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
@@ -184,109 +182,12 @@ impl App {
         None
     }
 
-    /// Something was read.
-    pub fn told(&mut self, told: Told) {
-        match told {
-            Told::Pages(pages) => self.requests.set_pages(pages),
-            Told::Rows(page, rows) => {
-                self.requests.set_rows(page, rows);
-                self.arrive();
-            }
-            Told::Singles(rows) => self.requests.set_singles(rows),
-            Told::Data(id, data) => self.data = Some((id, data)),
-            Told::Around(around) => self.around = Some(around),
-            Told::Searched(number, done, all) => {
-                if self.search.as_ref().is_some_and(|search| search.number == number) {
-                    self.searching = Some((done, all));
-                }
-            }
-            Told::Found(number, place) => {
-                if let Some(search) = self.search.take_if(|search| search.number == number) {
-                    self.searching = None;
-                    match place {
-                        Some(place) => self.requests.go(place),
-                        None => self.say(search.nothing()),
-                    }
-                }
-            }
-            Told::Loss(text) => self.banner = Some(text),
-            Told::Unreadable(text) => {
-                self.search = None;
-                self.searching = None;
-                self.banner = Some(text);
-            }
-        }
-    }
-
-    /// A filter found something.
-    pub fn sifted(&mut self, sifted: Sifted) {
-        let Some(applied) = &mut self.filtering.applied else { return };
-        if applied.number != sifted.number {
-            return;
-        }
-        applied.done = sifted.done;
-        applied.is_first_pass = sifted.is_first_pass;
-        applied.is_done = sifted.is_done;
-        let is_short = sifted.is_done && sifted.done < self.requests.len();
-        let damaged = is_short.then(|| "what lies behind the damage was not looked at".to_owned());
-        applied.error = sifted.error.or(damaged);
-        if !sifted.found.is_empty() {
-            // A search that goes on may still hold the old places.
-            Arc::make_mut(&mut applied.found).extend(sifted.found);
-            let found = Arc::clone(&applied.found);
-            self.requests.show(Some(found));
-        }
-    }
-
-    /// What is not in memory and should be, the most urgent first.
-    pub fn wishes(&self) -> Vec<Wish> {
-        let mut wishes: Vec<_> = self.requests.missing().into_iter().map(Wish::Rows).collect();
-        if let Some(Payload::Stored(_, id)) = self.requests.focused().map(|row| row.payload)
-            && self.data.as_ref().is_none_or(|(had, _)| *had != id)
-        {
-            wishes.push(Wish::Data(id));
-        }
-        let focus = self.requests.focus();
-        if let Some(row) = self.requests.focused()
-            && self.around.as_ref().is_none_or(|around| around.place != focus)
-        {
-            wishes.push(Wish::Around(focus, Box::new(row.clone())));
-        }
-        wishes.extend(self.search.clone().map(Wish::Search));
-        wishes
-    }
-
-    /// The data of the focused request, as far as they are known and in memory.
-    pub fn data(&self) -> Option<&Bytes> {
-        let Payload::Stored(_, id) = self.requests.focused()?.payload else { return None };
-        let (had, data) = self.data.as_ref()?;
-        data.as_ref().filter(|_| *had == id)
-    }
-
-    /// What lies around the focused request, once that is known.
-    pub fn around(&self) -> Option<&Around> {
-        self.around.as_ref().filter(|around| around.place == self.requests.focus())
-    }
-
-    fn say(&mut self, text: impl Into<String>) {
+    pub(crate) fn say(&mut self, text: impl Into<String>) {
         self.message = Some(Message { is_error: false, text: text.into() });
     }
 
-    fn refuse(&mut self, text: impl Into<String>) {
+    pub(crate) fn refuse(&mut self, text: impl Into<String>) {
         self.message = Some(Message { is_error: true, text: text.into() });
-    }
-
-    fn find(&mut self, interest: Interest, direction: Direction) {
-        let focused = self.requests.focused();
-        let range = focused.map(|row| (row.device.0, row.request.range));
-        if interest == Interest::SameRange && range.is_none_or(|(_, range)| range.length == 0) {
-            self.say("this request has no range");
-            return;
-        }
-        self.searches += 1;
-        let (number, from) = (self.searches, self.requests.focus());
-        let shown = self.filtering.applied.as_ref().map(|applied| Arc::clone(&applied.found));
-        self.search = Some(Search { number, from, direction, interest, range, shown });
     }
 
     fn open(&mut self) {
@@ -301,44 +202,6 @@ impl App {
                 }
             }
             Some(Over::Help(_) | Over::Detail) => {}
-        }
-    }
-
-    /// Puts a filter in force; an empty text takes it away.
-    fn filter(&mut self, text: &str) {
-        if text.is_empty() {
-            self.filtering.clear();
-            self.requests.show_anew(None);
-            return;
-        }
-        match Filter::of(text, &self.header) {
-            Ok(filter) => {
-                self.filtering.apply(text, filter);
-                self.requests.show_anew(Some(Arc::default()));
-            }
-            Err(error) => self.refuse(error.what),
-        }
-    }
-
-    fn filter_by(&mut self, like: Like) {
-        if self.view != View::Requests {
-            return self.filter_by_line(like);
-        }
-        let Some(row) = self.requests.focused() else { return };
-        let term = match like {
-            Like::This => self.cell.term(row),
-            Like::Others => self.cell.term_without(row),
-        };
-        match term {
-            Some(term) => self.filter(&self.filtering.with(&term)),
-            None => self.say(format!("this request has no {} to filter by", self.cell.name())),
-        }
-    }
-
-    fn drop_term(&mut self) {
-        match self.filtering.without_last() {
-            Some(text) => self.filter(&text),
-            None => self.say("there is no filter; f writes one"),
         }
     }
 
@@ -360,17 +223,5 @@ impl App {
             self.say("the filter went no further; enter it again to go on");
         }
         cancelled || self.stop_counting()
-    }
-}
-
-impl Search {
-    /// What to say if nothing was found.
-    fn nothing(&self) -> &'static str {
-        match (self.interest, self.direction) {
-            (Interest::Error, Direction::Next) => "no request behind this one failed",
-            (Interest::Error, Direction::Previous) => "no request before this one failed",
-            (Interest::SameRange, Direction::Next) => "no later request touches this range",
-            (Interest::SameRange, Direction::Previous) => "no earlier request touches this range",
-        }
     }
 }

@@ -2,8 +2,12 @@
 //!
 //! Invariants: no key does two things; every action that has a name has a key, and the help lists exactly these.
 
-use crate::action::{Action, Axis, Charting, Copied, Direction, Interest, Like, Move, View};
+use crate::action::Action;
 use crate::key::Key;
+
+mod bindings;
+
+pub use bindings::BINDINGS;
 
 /// A line of the table.
 #[derive(Debug, Clone, Copy)]
@@ -16,113 +20,6 @@ pub struct Binding {
     pub help: &'static str,
     /// What they do.
     pub action: Action,
-}
-
-/// The table, in the order of the help.
-pub const BINDINGS: &[Binding] = &[
-    bind(&["j", "down"], "down", "a line down", Action::Move(Move::Down)),
-    bind(&["k", "up"], "up", "a line up", Action::Move(Move::Up)),
-    bind(&["ctrl-d"], "half-down", "half a screen down", Action::Move(Move::HalfDown)),
-    bind(&["ctrl-u"], "half-up", "half a screen up", Action::Move(Move::HalfUp)),
-    bind(&["space", "pgdn"], "page-down", "a screen down", Action::Move(Move::PageDown)),
-    bind(&["b", "pgup"], "page-up", "a screen up", Action::Move(Move::PageUp)),
-    bind(&["g", "home"], "first", "to the first request", Action::Move(Move::First)),
-    bind(&["G", "end"], "last", "to the last request", Action::Move(Move::Last)),
-    bind(&[":"], "go", "go to #123, 1.5s or end", Action::AskPlace),
-    bind(&["h", "left"], "column-left", "the column before", Action::Column(Direction::Previous)),
-    bind(&["l", "right"], "column-right", "the next column", Action::Column(Direction::Next)),
-    bind(&["f", "&"], "filter", "write a filter: op == write && lat > 5ms", Action::AskFilter),
-    bind(
-        &["="],
-        "filter-in",
-        "show only what has the value in this column",
-        Action::FilterBy(Like::This),
-    ),
-    bind(&["minus"], "filter-out", "show only what has another", Action::FilterBy(Like::Others)),
-    bind(&["backspace"], "drop-term", "drop the last term of the filter", Action::DropTerm),
-    bind(&["1"], "requests", "the list of requests", Action::Show(View::Requests)),
-    bind(&["2"], "map", "the map: offsets over time", Action::Show(View::Map)),
-    bind(&["z"], "near-time", "map: half the time", zoom(Axis::Time, Direction::Next)),
-    bind(&["Z"], "far-time", "map: twice the time", zoom(Axis::Time, Direction::Previous)),
-    bind(&["{"], "near-offsets", "map: half the offsets", zoom(Axis::Offset, Direction::Next)),
-    bind(&["}"], "far-offsets", "map: twice the offsets", zoom(Axis::Offset, Direction::Previous)),
-    bind(
-        &["o"],
-        "map-value",
-        "map: cells say bytes, count, latency, rewrites",
-        Action::Chart(Charting::Value),
-    ),
-    bind(&["L"], "map-scale", "map: offsets linear or log", Action::Chart(Charting::Scale)),
-    bind(&["tab"], "map-device", "map: the next device", Action::Chart(Charting::Device)),
-    bind(
-        &["3"],
-        "latency",
-        "how latencies are spread; h: curves or bars",
-        Action::Show(View::Latency),
-    ),
-    bind(&["5"], "stats", "what requests amount to", Action::Show(View::Stats)),
-    bind(&["6"], "epochs", "epochs: what lies between flushes", Action::Show(View::Epochs)),
-    bind(&["9"], "findings", "findings: what is worth a look", Action::Show(View::Findings)),
-    bind(
-        &["enter"],
-        "open",
-        "the request alone, and back; in other views the request",
-        Action::Open,
-    ),
-    bind(
-        &["."],
-        "next-same-range",
-        "next request that touches the same range",
-        Action::Find(Interest::SameRange, Direction::Next),
-    ),
-    bind(
-        &[","],
-        "previous-same-range",
-        "the one before that does",
-        Action::Find(Interest::SameRange, Direction::Previous),
-    ),
-    bind(
-        &["e"],
-        "next-error",
-        "next request that failed",
-        Action::Find(Interest::Error, Direction::Next),
-    ),
-    bind(
-        &["E"],
-        "previous-error",
-        "the one before that failed",
-        Action::Find(Interest::Error, Direction::Previous),
-    ),
-    bind(&["w"], "next-finding", "next finding", Action::FindFinding(Direction::Next)),
-    bind(&["W"], "previous-finding", "the one before", Action::FindFinding(Direction::Previous)),
-    bind(&["y l"], "copy-line", "copy its line", Action::Copy(Copied::Line)),
-    bind(
-        &["y c"],
-        "copy-command",
-        "copy the command that prints it",
-        Action::Copy(Copied::Command),
-    ),
-    bind(&["y q"], "copy-qemu-io", "copy it as a command of qemu-io", Action::Copy(Copied::QemuIo)),
-    bind(&["y f"], "copy-filter", "copy the filter", Action::Copy(Copied::Filter)),
-    bind(&["?", "f1"], "help", "this help", Action::Help),
-    bind(&["esc"], "cancel", "close what is open, cancel what goes on", Action::Cancel),
-    bind(&["q"], "back", "the same; with nothing open, quit", Action::Back),
-    bind(&["Q", "ctrl-c"], "quit", "quit at once", Action::Quit),
-    bind(&["ctrl-z"], "suspend", "stop; fg goes on", Action::Suspend),
-    bind(&["ctrl-l"], "redraw", "draw everything again", Action::Redraw),
-];
-
-const fn zoom(axis: Axis, direction: Direction) -> Action {
-    Action::Chart(Charting::Zoom(axis, direction))
-}
-
-const fn bind(
-    keys: &'static [&'static str],
-    name: &'static str,
-    help: &'static str,
-    action: Action,
-) -> Binding {
-    Binding { keys, name, help, action }
 }
 
 /// What keys do that were pressed one after the other.

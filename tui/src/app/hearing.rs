@@ -1,0 +1,99 @@
+//! What was read is heard, and what should be read is wished for.
+//!
+//! What threads tell in, the state changed; wishes out. Invariant: what nobody asked for any more changes nothing.
+
+use std::sync::Arc;
+
+use blkreplay_core::event::Payload;
+use bytes::Bytes;
+
+use super::App;
+use crate::around::Around;
+use crate::loader::{Told, Wish};
+use crate::sieve::Sifted;
+
+impl App {
+    /// Something was read.
+    pub fn told(&mut self, told: Told) {
+        match told {
+            Told::Pages(pages) => self.requests.set_pages(pages),
+            Told::Rows(page, rows) => {
+                self.requests.set_rows(page, rows);
+                self.arrive();
+            }
+            Told::Singles(rows) => self.requests.set_singles(rows),
+            Told::Data(id, data) => self.data = Some((id, data)),
+            Told::Around(around) => self.around = Some(around),
+            Told::Searched(number, done, all) => {
+                if self.search.as_ref().is_some_and(|search| search.number == number) {
+                    self.searching = Some((done, all));
+                }
+            }
+            Told::Found(number, place) => {
+                if let Some(search) = self.search.take_if(|search| search.number == number) {
+                    self.searching = None;
+                    match place {
+                        Some(place) => self.requests.go(place),
+                        None => self.say(search.nothing()),
+                    }
+                }
+            }
+            Told::Loss(text) => self.banner = Some(text),
+            Told::Unreadable(text) => {
+                self.search = None;
+                self.searching = None;
+                self.banner = Some(text);
+            }
+        }
+    }
+
+    /// A filter found something.
+    pub fn sifted(&mut self, sifted: Sifted) {
+        let Some(applied) = &mut self.filtering.applied else { return };
+        if applied.number != sifted.number {
+            return;
+        }
+        applied.done = sifted.done;
+        applied.is_first_pass = sifted.is_first_pass;
+        applied.is_done = sifted.is_done;
+        let is_short = sifted.is_done && sifted.done < self.requests.len();
+        let damaged = is_short.then(|| "what lies behind the damage was not looked at".to_owned());
+        applied.error = sifted.error.or(damaged);
+        if !sifted.found.is_empty() {
+            // A search that goes on may still hold the old places.
+            Arc::make_mut(&mut applied.found).extend(sifted.found);
+            let found = Arc::clone(&applied.found);
+            self.requests.show(Some(found));
+        }
+    }
+
+    /// What is not in memory and should be, the most urgent first.
+    pub fn wishes(&self) -> Vec<Wish> {
+        let mut wishes: Vec<_> = self.requests.missing().into_iter().map(Wish::Rows).collect();
+        if let Some(Payload::Stored(_, id)) = self.requests.focused().map(|row| row.payload)
+            && self.data.as_ref().is_none_or(|(had, _)| *had != id)
+        {
+            wishes.push(Wish::Data(id));
+        }
+        let focus = self.requests.focus();
+        if let Some(row) = self.requests.focused()
+            && self.around.as_ref().is_none_or(|around| around.place != focus)
+        {
+            wishes.push(Wish::Around(focus, Box::new(row.clone())));
+        }
+        wishes.extend(self.search.clone().map(Wish::Search));
+        wishes
+    }
+
+    /// The data of the focused request, as far as they are known and in memory.
+    pub fn data(&self) -> Option<&Bytes> {
+        let Payload::Stored(_, id) = self.requests.focused()?.payload else { return None };
+        let (had, data) = self.data.as_ref()?;
+        data.as_ref().filter(|_| *had == id)
+    }
+
+    /// What lies around the focused request, once that is known.
+    pub fn around(&self) -> Option<&Around> {
+        self.around.as_ref().filter(|around| around.place == self.requests.focus())
+    }
+}

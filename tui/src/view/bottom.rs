@@ -1,0 +1,60 @@
+//! The last line: what is being written, what there is to say, how far a search is, or keys that help here.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+
+use super::{filter, latency, map, stats};
+use crate::action::View;
+use crate::app::{App, Over};
+use crate::keymap;
+
+/// What may follow the keys that were pressed.
+fn begun(app: &App) -> Line<'static> {
+    let keys: Vec<String> = app.begun.iter().map(ToString::to_string).collect();
+    let keys = keys.join(" ");
+    let next: Vec<String> =
+        keymap::following(&keys).map(|(key, name)| format!("{key} {name}")).collect();
+    Line::raw(format!(" {keys} …  {}", next.join("  ")))
+}
+
+/// Draws it.
+pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let line = if let Some(Over::Place(input)) = &app.over {
+        let before = format!(" go to: {}", input.value());
+        let cursor = u16::try_from(" go to: ".len() + input.visual_cursor()).unwrap_or(u16::MAX);
+        if cursor < area.width {
+            frame.set_cursor_position((area.x + cursor, area.y));
+        }
+        Line::raw(before)
+    } else if let Some(Over::Filter(line)) = &app.over {
+        filter::hint(line)
+    } else if !app.begun.is_empty() {
+        begun(app)
+    } else if let Some(message) = &app.message {
+        let style = if message.is_error { Style::new().fg(Color::Red) } else { Style::new() };
+        Line::styled(format!(" {}", message.text), style)
+    } else if app.findings.sought.is_some() {
+        Line::raw(" looking for a finding; esc stops")
+    } else if let Some((done, all)) = app.searching {
+        Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
+    } else {
+        Line::raw(match app.view {
+            View::Requests => {
+                " f filter  = - by value  . , same range  e error  : go  y copy  ? help  q quit"
+            }
+            View::Map => map::HINT,
+            View::Latency => latency::HINT,
+            View::Stats => stats::HINT,
+            View::Epochs => {
+                " enter goes to its requests  = - by it  w W finding  f filter  ? help  q quit"
+            }
+            View::Findings => {
+                " enter goes to the request  = - by it  w W finding  f filter  ? help  q quit"
+            }
+        })
+    };
+    frame.render_widget(Paragraph::new(line), area);
+}
