@@ -14,6 +14,10 @@ pub enum Action {
     FindFinding(Direction),
     /// Begin to write where to go.
     AskPlace,
+    /// Begin to write what to search for.
+    AskSearch,
+    /// Search on for what was written last.
+    Search(Direction),
     /// Begin to write a filter.
     AskFilter,
     /// Filter by what stands in the focused cell.

@@ -10,6 +10,7 @@ mod going;
 mod hearing;
 mod mapping;
 mod pressing;
+mod searching;
 mod tallying;
 mod viewing;
 
@@ -17,19 +18,20 @@ use blkreplay_core::event::PayloadId;
 use blkreplay_core::format::Header;
 use blkreplay_core::request::RequestId;
 use bytes::Bytes;
-use tui_input::Input;
 
 use crate::action::{Action, Axis, View};
 use crate::around::Around;
 use crate::key::Key;
-use crate::loader::Search;
 use crate::state::cell::Cell;
 use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
 use crate::state::map::Map;
+use crate::state::prompt::Prompt;
 use crate::state::requests::Requests;
 use crate::state::tallying::Tallying;
+
+use searching::Searching;
 
 /// Something that the state cannot do itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +52,9 @@ pub enum Over {
     /// The list of keys, from this line on.
     Help(u16),
     /// Where to go is being written.
-    Place(Input),
+    Place(Prompt),
+    /// What to search for is being written.
+    Search(Prompt),
     /// A filter is being written.
     Filter(Line),
     /// The focused request alone.
@@ -98,9 +102,8 @@ pub struct App {
     /// What must be known of the trace all the time, such as that it is damaged.
     pub banner: Option<String>,
     /// How far a search got, if one goes on.
-    pub searching: Option<(usize, usize)>,
-    search: Option<Search>,
-    searches: u64,
+    pub progress: Option<(usize, usize)>,
+    searching: Searching,
     /// A request whose place was not known when it was asked for.
     sought: Option<RequestId>,
     data: Option<(PayloadId, Option<Bytes>)>,
@@ -127,9 +130,8 @@ impl App {
             over: None,
             message: None,
             banner: None,
-            searching: None,
-            search: None,
-            searches: 0,
+            progress: None,
+            searching: Searching::default(),
             sought: None,
             data: None,
             around: None,
@@ -143,13 +145,19 @@ impl App {
             return None;
         }
         match action {
-            Action::Move(way) => match &mut self.over {
-                Some(Over::Help(line)) => *line = viewing::scrolled(*line, way),
-                _ => self.go_on(way),
-            },
+            Action::Move(way) => {
+                if let Some(Over::Help(line)) = &mut self.over {
+                    *line = viewing::scrolled(*line, way);
+                } else {
+                    self.leave_search();
+                    self.go_on(way);
+                }
+            }
             Action::Find(interest, direction) => self.find(interest, direction),
             Action::FindFinding(direction) => self.find_finding(direction),
-            Action::AskPlace => self.over = Some(Over::Place(Input::default())),
+            Action::AskPlace => self.over = Some(Over::Place(Prompt::default())),
+            Action::AskSearch => self.ask_search(),
+            Action::Search(direction) => self.search_on(direction),
             Action::AskFilter => {
                 self.over = Some(Over::Filter(self.filtering.line(&self.header)));
             }
@@ -193,7 +201,8 @@ impl App {
     fn open(&mut self) {
         match self.over.take() {
             None => self.open_line(),
-            Some(Over::Place(input)) => self.go(input.value().trim()),
+            Some(Over::Place(prompt)) => self.go(prompt.text().trim()),
+            Some(Over::Search(prompt)) => self.search_for(prompt.text().trim()),
             Some(Over::Filter(line)) => {
                 if line.error.is_some() {
                     self.over = Some(Over::Filter(line));
@@ -207,8 +216,7 @@ impl App {
 
     /// Cancels or closes what there is; whether there was something.
     fn cancel(&mut self) -> bool {
-        if self.search.take().is_some() {
-            self.searching = None;
+        if self.stop_search() {
             self.say("the search was cancelled");
             return true;
         }

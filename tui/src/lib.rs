@@ -25,6 +25,7 @@ pub mod key;
 pub mod keymap;
 pub mod loader;
 mod run;
+pub mod search;
 pub mod sieve;
 pub mod state;
 pub mod tally;

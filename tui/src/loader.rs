@@ -3,22 +3,21 @@
 //! Wishes come in, what was read goes out. New wishes take the place of those that are not done; a search looks between two
 //! pages whether it is still wanted. Knows no screen.
 
+mod searching;
+
 use std::error::Error;
 use std::io::{Read, Seek};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 
 use blkreplay_core::event::PayloadId;
 use blkreplay_core::format::{ReadError, Reader, Survey};
 use blkreplay_core::rows::Row;
-use blkreplay_core::units::ByteRange;
 use blkreplay_core::view::{Page, Pages};
 use bytes::Bytes;
-use roaring::RoaringTreemap;
 
-use crate::action::{Direction, Interest};
 use crate::around::{Around, around};
+use crate::search::{Ended, Search};
 use crate::state::requests::Missing;
 use crate::words;
 
@@ -31,25 +30,8 @@ pub enum Wish {
     Data(PayloadId),
     /// What lies around the request at this place.
     Around(u64, Box<Row>),
-    /// A request of interest.
+    /// A request that is searched for.
     Search(Search),
-}
-
-/// A search for a request.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Search {
-    /// Tells it from others.
-    pub number: u64,
-    /// From this place on, which does not count.
-    pub from: u64,
-    /// Which way.
-    pub direction: Direction,
-    /// What for.
-    pub interest: Interest,
-    /// The range that is to be touched, and its device, of [`Interest::SameRange`].
-    pub range: Option<(u16, ByteRange)>,
-    /// The places that are shown; `None` for all.
-    pub shown: Option<Arc<RoaringTreemap>>,
 }
 
 /// What was read.
@@ -67,8 +49,8 @@ pub enum Told {
     Around(Around),
     /// How far a search got: pages, of how many.
     Searched(u64, usize, usize),
-    /// How a search ended: at this place, or nowhere.
-    Found(u64, Option<u64>),
+    /// How a search ended.
+    Ended(Ended),
     /// The trace is not whole.
     Loss(String),
     /// Something cannot be read.
@@ -189,77 +171,6 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
     fn singles(&self, page: usize, places: &[u64], rows: Vec<Row>) -> Vec<(u64, Row)> {
         let first = self.pages.all()[page].place;
         (first..).zip(rows).filter(|(place, _)| places.contains(place)).collect()
-    }
-
-    fn search(&mut self, search: &Search, todo: &mut Vec<Wish>) -> Result<(), Gone> {
-        let all = self.pages.all().len();
-        let Some(first) = self.pages.holding(search.from) else {
-            return self.tell(Told::Found(search.number, None));
-        };
-        let order: Vec<usize> = match search.direction {
-            Direction::Next => (first..all).collect(),
-            Direction::Previous => (0..=first).rev().collect(),
-        };
-        for (done, page) in order.iter().enumerate() {
-            if let Some(newer) = self.newest()? {
-                let is_wanted = newer.iter().any(|wish| search.is(wish));
-                *todo = newer;
-                if !is_wanted {
-                    return Ok(());
-                }
-                // What came in between goes first, and the search goes on behind it.
-                todo.retain(|wish| !search.is(wish));
-                while !todo.is_empty() {
-                    let wish = todo.remove(0);
-                    self.fulfil(&wish, &mut Vec::new())?;
-                }
-            }
-            let place = self.pages.all()[*page].place;
-            match self.pages.rows(*page) {
-                Ok(rows) => {
-                    if let Some(found) = search.in_page(place, &rows) {
-                        return self.tell(Told::Found(search.number, Some(found)));
-                    }
-                }
-                Err(error) => return self.tell(Told::Unreadable(told(&error))),
-            }
-            self.tell(Told::Searched(search.number, done + 1, order.len()))?;
-        }
-        self.tell(Told::Found(search.number, None))
-    }
-}
-
-impl Search {
-    /// The place of the first that is meant, of the rows of a page that begins at `place`.
-    fn in_page(&self, place: u64, rows: &[Row]) -> Option<u64> {
-        let mut numbered = (place..).zip(rows);
-        match self.direction {
-            Direction::Next => {
-                numbered.find(|(at, row)| *at > self.from && self.is_meant(*at, row))
-            }
-            Direction::Previous => {
-                let before = numbered.take_while(|(at, _)| *at < self.from);
-                before.filter(|(at, row)| self.is_meant(*at, row)).last()
-            }
-        }
-        .map(|(at, _)| at)
-    }
-
-    /// Whether a wish is for this search.
-    fn is(&self, wish: &Wish) -> bool {
-        matches!(wish, Wish::Search(other) if other.number == self.number)
-    }
-
-    fn is_meant(&self, place: u64, row: &Row) -> bool {
-        if self.shown.as_ref().is_some_and(|shown| !shown.contains(place)) {
-            return false;
-        }
-        match self.interest {
-            Interest::Error => row.completion.as_ref().is_some_and(|end| end.result.is_err()),
-            Interest::SameRange => self.range.is_some_and(|(device, range)| {
-                row.device.0 == device && row.request.range.overlaps(range)
-            }),
-        }
     }
 }
 

@@ -25,23 +25,12 @@ impl App {
             Told::Data(id, data) => self.data = Some((id, data)),
             Told::Around(around) => self.around = Some(around),
             Told::Searched(number, done, all) => {
-                if self.search.as_ref().is_some_and(|search| search.number == number) {
-                    self.searching = Some((done, all));
-                }
+                self.searched(number, done, all);
             }
-            Told::Found(number, place) => {
-                if let Some(search) = self.search.take_if(|search| search.number == number) {
-                    self.searching = None;
-                    match place {
-                        Some(place) => self.requests.go(place),
-                        None => self.say(search.nothing()),
-                    }
-                }
-            }
+            Told::Ended(ended) => self.ended(ended),
             Told::Loss(text) => self.banner = Some(text),
             Told::Unreadable(text) => {
-                self.search = None;
-                self.searching = None;
+                self.stop_search();
                 self.banner = Some(text);
             }
         }
@@ -81,7 +70,7 @@ impl App {
         {
             wishes.push(Wish::Around(focus, Box::new(row.clone())));
         }
-        wishes.extend(self.search.clone().map(Wish::Search));
+        wishes.extend(self.searching.now.clone().map(Wish::Search));
         wishes
     }
 

@@ -12,12 +12,30 @@ impl App {
     /// A key was pressed.
     pub fn press(&mut self, key: Key) -> Option<Effect> {
         self.message = None;
+        let (focus, search) = (self.requests.focus(), self.searching.number);
+        let effect = self.take_key(key);
+        if self.requests.focus() != focus && self.searching.number == search {
+            self.leave_search();
+        }
+        effect
+    }
+
+    fn take_key(&mut self, key: Key) -> Option<Effect> {
         match &mut self.over {
-            Some(Over::Place(input)) => {
+            Some(Over::Place(prompt)) => {
                 if let Some(edit) = edit(key) {
-                    input.handle(edit);
+                    prompt.edit(edit);
                     return None;
                 }
+            }
+            Some(Over::Search(prompt)) => {
+                match (key.code, edit(key)) {
+                    (Code::Up, _) => prompt.recall(true, &self.searching.history),
+                    (Code::Down, _) => prompt.recall(false, &self.searching.history),
+                    (_, Some(edit)) => prompt.edit(edit),
+                    _ => return self.obey(key),
+                }
+                return None;
             }
             Some(Over::Filter(line)) => {
                 match key.code {

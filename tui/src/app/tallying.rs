@@ -48,7 +48,9 @@ impl App {
             Action::FilterBy(like) => {
                 self.filter_by_sum(like);
             }
-            Action::Cancel | Action::Back if self.search.is_none() && self.tallying.stop() => {
+            Action::Cancel | Action::Back
+                if self.searching.now.is_none() && self.tallying.stop() =>
+            {
                 self.filtering.stop();
                 self.say("no more is counted; show the view again to count anew");
             }

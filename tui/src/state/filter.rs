@@ -9,22 +9,17 @@ use blkreplay_core::format::Header;
 use blkreplay_core::query::{FIELDS, FUNCTIONS, Filter, QueryError};
 use blkreplay_core::request::Operation;
 use roaring::RoaringTreemap;
-use tui_input::{Input, InputRequest};
+use tui_input::InputRequest;
 
-/// Texts that are remembered.
-const HISTORY: usize = 100;
+use super::prompt::{History, Prompt};
 
 /// The filter line.
 #[derive(Debug, Default)]
 pub struct Line {
     /// What is written.
-    pub input: Input,
+    pub prompt: Prompt,
     /// Why it is no filter.
     pub error: Option<QueryError>,
-    /// Which of the history is shown, from the newest, which is 0.
-    recalled: Option<usize>,
-    /// What was written before the history was looked at.
-    draft: String,
 }
 
 /// A filter that is in force.
@@ -53,17 +48,14 @@ pub struct Applied {
 pub struct Filtering {
     /// What is in force.
     pub applied: Option<Applied>,
-    history: Vec<String>,
+    history: History,
     number: u64,
 }
 
 impl Filtering {
     /// Puts a filter in force.
     pub fn apply(&mut self, text: &str, filter: Filter) {
-        self.history.retain(|old| old != text);
-        self.history.push(text.to_owned());
-        let forgotten = self.history.len().saturating_sub(HISTORY);
-        self.history.drain(..forgotten);
+        self.history.remember(text);
         self.number += 1;
         self.applied = Some(Applied {
             number: self.number,
@@ -128,7 +120,7 @@ impl Filtering {
 
     /// The line, to write on at what is in force.
     pub fn line(&self, header: &Header) -> Line {
-        let mut line = Line { input: Input::new(self.text().to_owned()), ..Line::default() };
+        let mut line = Line { prompt: Prompt::with(self.text().to_owned()), ..Line::default() };
         line.look(header);
         line
     }
@@ -143,34 +135,18 @@ fn is_simple(text: &str) -> bool {
 impl Line {
     /// What is written.
     pub fn text(&self) -> &str {
-        self.input.value()
+        self.prompt.text()
     }
 
     /// Changes what is written.
     pub fn edit(&mut self, request: InputRequest, header: &Header) {
-        self.input.handle(request);
-        self.recalled = None;
+        self.prompt.edit(request);
         self.look(header);
     }
 
     /// Shows an older text of the history, or a newer one.
     pub fn recall(&mut self, older: bool, filtering: &Filtering, header: &Header) {
-        let history = &filtering.history;
-        let next = match (self.recalled, older) {
-            (None, true) => Some(0),
-            (Some(at), true) => Some((at + 1).min(history.len().saturating_sub(1))),
-            (None | Some(0), false) => None,
-            (Some(at), false) => Some(at - 1),
-        };
-        if self.recalled.is_none() {
-            self.draft = self.text().to_owned();
-        }
-        let text = match next {
-            Some(at) => history.iter().rev().nth(at).unwrap_or(&self.draft).clone(),
-            None => self.draft.clone(),
-        };
-        self.recalled = next.filter(|_| !history.is_empty());
-        self.input = Input::new(text);
+        self.prompt.recall(older, &filtering.history);
         self.look(header);
     }
 
@@ -198,15 +174,13 @@ impl Line {
         let agreed = others.iter().fold(first.len(), |agreed, other| {
             first.bytes().zip(other.bytes()).take(agreed).take_while(|(a, b)| a == b).count()
         });
-        for character in first[begun.len()..agreed].chars() {
-            self.input.handle(InputRequest::InsertChar(character));
-        }
+        self.prompt.write(&first[begun.len()..agreed]);
         self.look(header);
     }
 
     /// The name that ends at the cursor.
     fn begun(&self) -> String {
-        let before: Vec<char> = self.text().chars().take(self.input.cursor()).collect();
+        let before: Vec<char> = self.text().chars().take(self.prompt.input.cursor()).collect();
         let is_name = |c: &&char| c.is_alphanumeric() || **c == '_' || **c == '.';
         let mut name: Vec<char> = before.iter().rev().take_while(is_name).copied().collect();
         name.reverse();

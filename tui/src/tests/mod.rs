@@ -9,6 +9,7 @@ mod map;
 mod map_keys;
 mod pictures;
 mod screens;
+mod searching;
 mod stats;
 
 use std::path::Path;

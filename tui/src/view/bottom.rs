@@ -10,6 +10,7 @@ use super::{filter, latency, map, stats};
 use crate::action::View;
 use crate::app::{App, Over};
 use crate::keymap;
+use crate::state::prompt::Prompt;
 
 /// What may follow the keys that were pressed.
 fn begun(app: &App) -> Line<'static> {
@@ -20,15 +21,22 @@ fn begun(app: &App) -> Line<'static> {
     Line::raw(format!(" {keys} …  {}", next.join("  ")))
 }
 
+/// A line that is being written, with the cursor in it.
+fn written(label: &str, prompt: &Prompt, frame: &mut Frame<'_>, area: Rect) -> Line<'static> {
+    let cursor = label.len() + prompt.input.visual_cursor();
+    let cursor = u16::try_from(cursor).unwrap_or(u16::MAX);
+    if cursor < area.width {
+        frame.set_cursor_position((area.x + cursor, area.y));
+    }
+    Line::raw(format!("{label}{}", prompt.text()))
+}
+
 /// Draws it.
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let line = if let Some(Over::Place(input)) = &app.over {
-        let before = format!(" go to: {}", input.value());
-        let cursor = u16::try_from(" go to: ".len() + input.visual_cursor()).unwrap_or(u16::MAX);
-        if cursor < area.width {
-            frame.set_cursor_position((area.x + cursor, area.y));
-        }
-        Line::raw(before)
+    let line = if let Some(Over::Place(prompt)) = &app.over {
+        written(" : ", prompt, frame, area)
+    } else if let Some(Over::Search(prompt)) = &app.over {
+        written(" / ", prompt, frame, area)
     } else if let Some(Over::Filter(line)) = &app.over {
         filter::hint(line)
     } else if !app.begun.is_empty() {
@@ -38,7 +46,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Line::styled(format!(" {}", message.text), style)
     } else if app.findings.sought.is_some() {
         Line::raw(" looking for a finding; esc stops")
-    } else if let Some((done, all)) = app.searching {
+    } else if let Some((done, all)) = app.progress {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
     } else {
         Line::raw(match app.view {

@@ -13,6 +13,7 @@ use ratatui::widgets::Paragraph;
 use super::findings;
 use crate::app::App;
 use crate::around::{Around, Found, Likeness, Neighbour};
+use crate::search::hex as hex_of;
 use crate::words;
 
 /// Bytes on a line of the dump.
@@ -23,6 +24,9 @@ const DUMPED_NARROW: usize = 8;
 
 /// How wide a line of `DUMPED` bytes is.
 const DUMP_WIDTH: u16 = 78;
+
+/// Bytes that were found of which it shows so many.
+const SHOWN: usize = 8;
 
 /// Draws the focused request.
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
@@ -36,6 +40,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     lines.extend(facts(row).into_iter().map(Line::raw));
     lines.extend(app.around().map(around).into_iter().flatten().map(Line::raw));
     lines.extend(findings::of_request(app, area.width).into_iter().map(Line::raw));
+    lines.extend(app.found_bytes().map(|found| Line::raw(found_bytes(row, found))));
     let data = app.data().map(|data| &data[..]);
     let left = usize::from(area.height).saturating_sub(lines.len());
     let each = if area.width < DUMP_WIDTH { DUMPED_NARROW } else { DUMPED };
@@ -110,6 +115,14 @@ fn beside(neighbour: &Neighbour) -> String {
     };
     let operation = row.request.operation;
     format!("#{} {operation} {} {range}{likeness}", row.id.0, words::result(row))
+}
+
+/// Where bytes are that were searched for.
+fn found_bytes(row: &Row, (at, bytes): (u64, &[u8])) -> String {
+    let shown = hex_of(&bytes[..bytes.len().min(SHOWN)]);
+    let more = if bytes.len() > SHOWN { " …" } else { "" };
+    let offset = row.request.range.offset.saturating_add(at);
+    format!(" found    {shown}{more} at {at:#x} of the data, offset {offset}")
 }
 
 fn dump(row: &Row, data: Option<&[u8]>, lines: usize, each: usize) -> Vec<String> {

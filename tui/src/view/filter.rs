@@ -32,7 +32,7 @@ fn draw_written(line: &filter::Line, frame: &mut Frame<'_>, area: Rect) {
         Some(_) => ("no filter yet", Style::new().fg(Color::Red)),
     };
     draw_sides(line.text(), &[Span::styled(verdict, style)], frame, area);
-    let cursor = u16::try_from(LABEL.len() + line.input.visual_cursor()).unwrap_or(u16::MAX);
+    let cursor = u16::try_from(LABEL.len() + line.prompt.input.visual_cursor()).unwrap_or(u16::MAX);
     if cursor < area.width {
         frame.set_cursor_position((area.x + cursor, area.y));
     }
