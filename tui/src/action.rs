@@ -106,6 +106,25 @@ impl View {
         (View::Epochs, '6', "Epochs"),
         (View::Findings, '9', "Findings"),
     ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        View::ALL.iter().find(|(view, ..)| *view == self).map_or("", |(_, _, name)| name)
+    }
+
+    /// Its name where there is little room.
+    pub fn short(self) -> &'static str {
+        match self.name() {
+            "Requests" => "Req",
+            "Latency" => "Lat",
+            "Queue" => "Qd",
+            "Epochs" => "Ep",
+            "Checkpoints" => "Ckpt",
+            "Events" => "Ev",
+            "Findings" => "Find",
+            name => name,
+        }
+    }
 }
 
 /// Which requests a value is to leave.

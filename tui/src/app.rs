@@ -22,6 +22,7 @@ use bytes::Bytes;
 use crate::action::{Action, Axis, View};
 use crate::around::Around;
 use crate::key::Key;
+use crate::look::Look;
 use crate::state::cell::Cell;
 use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
@@ -83,6 +84,8 @@ pub struct App {
     pub requests: Requests,
     /// What is shown.
     pub view: View,
+    /// How the screen looks.
+    pub look: Look,
     /// The map.
     pub map: Map,
     /// The focused column.
@@ -121,6 +124,7 @@ impl App {
             header,
             requests: Requests::default(),
             view: View::default(),
+            look: Look::default(),
             map: Map::default(),
             cell: Cell::default(),
             filtering: Filtering::default(),

@@ -24,6 +24,7 @@ pub mod expert;
 pub mod key;
 pub mod keymap;
 pub mod loader;
+pub mod look;
 mod run;
 pub mod search;
 pub mod sieve;

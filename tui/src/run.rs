@@ -13,19 +13,15 @@ use signal_hook::iterator::Signals;
 use crate::app::Effect;
 use crate::desk::{Again, Desk, Heard, Trace};
 use crate::key::{Code, Key};
+use crate::look::{Look, Theme};
 use crate::terminal::Screen;
 use crate::view;
 
 /// Shows the trace of this name, which a shell takes as `word`, until somebody has seen enough. `again` opens it once more.
-pub fn run(
-    name: String,
-    word: String,
-    trace: Trace,
-    again: Again,
-    is_colored: bool,
-) -> io::Result<()> {
-    crossterm::style::force_color_output(is_colored);
+pub fn run(name: String, word: String, trace: Trace, again: Again, look: Look) -> io::Result<()> {
+    crossterm::style::force_color_output(look.theme != Theme::Mono);
     let mut desk = Desk::new(name, word, trace, again);
+    desk.app.look = look;
     listen(Signals::new([SIGTERM, SIGHUP])?, desk.sender());
     let mut screen = Screen::take()?;
     read_keys(desk.sender());

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use blkreplay_core::open;
+use blkreplay_tui::look::{self, Look, Theme};
+use clap::builder::PossibleValuesParser;
 
 use crate::cmd::print::PrintArgs;
 use crate::exit::ExitCode;
@@ -21,6 +23,8 @@ const INSPECT_HELP: &str = "\
 Examples:
   blkreplay inspect t.blkr          look through a trace: ? lists the keys
   blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
+  blkreplay inspect --theme cvd --glyphs ascii t.blkr
+                                    in other colours, and in signs that every terminal has
 
 Exit codes: 0 seen, 2 trouble.";
 
@@ -31,11 +35,49 @@ pub(crate) struct InspectArgs {
     /// The trace
     #[arg(value_name = "TRACE")]
     trace: PathBuf,
+
+    /// Colours
+    #[arg(
+        long,
+        value_name = "THEME",
+        default_value = "default",
+        value_parser = PossibleValuesParser::new(Theme::ALL.map(|(_, name)| name))
+    )]
+    theme: String,
+
+    /// Signs
+    #[arg(long, default_value_t, value_enum)]
+    glyphs: Glyphs,
+}
+
+/// Which signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Glyphs {
+    /// What the terminal has
+    #[default]
+    Auto,
+    /// Those of Unicode
+    Unicode,
+    /// Those that every terminal has
+    Ascii,
 }
 
 /// Whether the terminal can only write on.
 fn is_dumb() -> bool {
     env::var_os("TERM").is_some_and(|name| name == "dumb")
+}
+
+/// How the screen looks.
+fn look(theme: &str, glyphs: Glyphs, printer: &Printer) -> Look {
+    let glyphs = match glyphs {
+        Glyphs::Auto => None,
+        Glyphs::Unicode => Some(look::Glyphs::Unicode),
+        Glyphs::Ascii => Some(look::Glyphs::Ascii),
+    };
+    let terminal = look::Terminal::of(|name| env::var(name).ok());
+    let look = Look::new(Theme::named(theme).unwrap_or_default(), glyphs, &terminal);
+    // The terminal is standard output.
+    if printer.output().is_colored() { look } else { look.without_color() }
 }
 
 impl InspectArgs {
@@ -53,9 +95,8 @@ impl InspectArgs {
         let (name, word) = (self.trace.display().to_string(), shell_word(&self.trace));
         let path = self.trace;
         let again = move || Ok(open::trace(&path)?);
-        // The terminal is standard output.
-        let is_colored = printer.output().is_colored();
-        blkreplay_tui::run(name, word, reader, Arc::new(again), is_colored)
+        let look = look(&self.theme, self.glyphs, printer);
+        blkreplay_tui::run(name, word, reader, Arc::new(again), look)
             .map_err(|error| Failure::because("cannot use this terminal", error))?;
         Ok(ExitCode::Done)
     }

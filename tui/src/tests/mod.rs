@@ -5,6 +5,7 @@ mod findings;
 mod growing;
 mod keys;
 mod latency;
+mod look;
 mod map;
 mod map_keys;
 mod pictures;

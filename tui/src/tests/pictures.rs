@@ -22,6 +22,9 @@ struct Theme {
     green: &'static str,
     yellow: &'static str,
     cyan: &'static str,
+    blue: &'static str,
+    magenta: &'static str,
+    gray: &'static str,
 }
 
 const LIGHT: Theme = Theme {
@@ -31,6 +34,9 @@ const LIGHT: Theme = Theme {
     green: "#116329",
     yellow: "#9a6700",
     cyan: "#1b7c83",
+    blue: "#0969da",
+    magenta: "#8250df",
+    gray: "#6e7781",
 };
 
 const DARK: Theme = Theme {
@@ -40,6 +46,9 @@ const DARK: Theme = Theme {
     green: "#3fb950",
     yellow: "#d29922",
     cyan: "#39c5cf",
+    blue: "#58a6ff",
+    magenta: "#d2a8ff",
+    gray: "#8b949e",
 };
 
 impl Theme {
@@ -49,6 +58,9 @@ impl Theme {
             Color::Green => self.green,
             Color::Yellow => self.yellow,
             Color::Cyan => self.cyan,
+            Color::Blue => self.blue,
+            Color::Magenta => self.magenta,
+            Color::DarkGray => self.gray,
             _ => otherwise,
         }
     }

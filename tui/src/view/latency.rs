@@ -6,7 +6,7 @@
 use blkreplay_core::request::Operation;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -14,6 +14,7 @@ use super::plot::{self, Axis, Cell, Grid};
 use super::table::{self, Column, numbers};
 use super::tally::{self, span};
 use crate::app::App;
+use crate::look;
 use crate::state::sums::Sum;
 use crate::words;
 
@@ -153,7 +154,7 @@ fn grid_line(cells: &[Cell], label: &str, operations: &[Sum], at: usize) -> Line
     spans.extend(cells.iter().map(|cell| match cell {
         None => Span::raw(" "),
         Some((whose, letter)) => {
-            let style = style(operations[*whose].operation);
+            let style = Style::new().fg(look::operation(operations[*whose].operation));
             let style = if *whose == at { style.add_modifier(Modifier::BOLD) } else { style };
             Span::styled(letter.to_string(), style)
         }
@@ -163,15 +164,4 @@ fn grid_line(cells: &[Cell], label: &str, operations: &[Sum], at: usize) -> Line
 
 fn letter(operation: Operation) -> char {
     words::letter(operation).to_ascii_lowercase()
-}
-
-fn style(operation: Operation) -> Style {
-    let color = match operation {
-        Operation::Read => Color::Blue,
-        Operation::Write | Operation::WriteZeroes => Color::Yellow,
-        Operation::Flush => Color::Magenta,
-        Operation::Discard => Color::DarkGray,
-        Operation::BlockStatus | Operation::Cache => Color::Cyan,
-    };
-    Style::new().fg(color)
 }

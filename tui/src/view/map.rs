@@ -20,12 +20,13 @@ use ratatui::widgets::Paragraph;
 
 use crate::app::App;
 use crate::chart::{Chart, Sums};
+use crate::look;
 use crate::state::grid::{Grid, Scale};
 use crate::state::map::{Value, Whole};
 use crate::words;
 
 /// From nothing to the most.
-const SHADES: [char; 10] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
+const SHADES: [char; look::SHADES as usize] = [' ', '.', ':', '-', '=', '+', '*', '#', '%', '@'];
 
 /// Offsets on the left, and what stands beside cells.
 const LABEL: u16 = 9;
@@ -191,15 +192,15 @@ impl Picture<'_> {
         let label = format!("{label:>width$}{mark}│", width = usize::from(LABEL));
         let mut spans = vec![Span::raw(label)];
         for column in 0..self.grid.width() {
-            let shade = shade(self.value.of(&self.sums(column, row)), bounds);
-            let mut style = Style::new();
+            let step = shade(self.value.of(&self.sums(column, row)), bounds);
+            let mut style = Style::new().fg(look::shade(step));
             if self.focus == (Some(column), Some(row)) {
                 style = style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED);
             }
             if self.cursor == (column, row) {
                 style = style.add_modifier(Modifier::REVERSED);
             }
-            spans.push(Span::styled(shade.to_string(), style));
+            spans.push(Span::styled(SHADES[usize::from(step)].to_string(), style));
         }
         if self.focus.1 == Some(row) {
             spans.push(Span::raw("◂"));
@@ -283,16 +284,16 @@ impl Picture<'_> {
     clippy::cast_precision_loss,
     reason = "it is one of ten shades"
 )]
-fn shade(number: u64, bounds: Option<(u64, u64)>) -> char {
-    let Some((least, most)) = bounds.filter(|_| number > 0) else { return SHADES[0] };
+fn shade(number: u64, bounds: Option<(u64, u64)>) -> u8 {
+    const MOST: u8 = look::SHADES - 1;
+    let Some((least, most)) = bounds.filter(|_| number > 0) else { return 0 };
     if number >= most {
-        return SHADES[SHADES.len() - 1];
+        return MOST;
     }
     let logarithm = |number: u64| (number as f64).ln();
     let (low, high) = (logarithm(least), logarithm(most));
-    let steps = (SHADES.len() - 2) as f64;
-    let step = ((logarithm(number) - low) / (high - low) * steps) as usize;
-    SHADES[1 + step.min(SHADES.len() - 2)]
+    let step = ((logarithm(number) - low) / (high - low) * f64::from(MOST - 1)) as u8;
+    1 + step.min(MOST - 1)
 }
 
 #[cfg(test)]
@@ -304,8 +305,9 @@ mod tests {
         let bounds = Some((1, 1 << 18));
         // 9 is the edge between two.
         let powers = (0..=18).filter(|power| *power != 9);
-        let shades: String = powers.map(|power| shade(1 << power, bounds)).collect();
+        let sign = |number, bounds| SHADES[usize::from(shade(number, bounds))];
+        let shades: String = powers.map(|power| sign(1 << power, bounds)).collect();
         assert_eq!(shades, "...::--==++**##%%@");
-        assert_eq!((shade(0, bounds), shade(0, None), shade(7, Some((7, 7)))), (' ', ' ', '@'));
+        assert_eq!((sign(0, bounds), sign(0, None), sign(7, Some((7, 7)))), (' ', ' ', '@'));
     }
 }

@@ -77,6 +77,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         },
     }
     bottom::draw(app, frame, bottom);
+    app.look.paint(frame.buffer_mut());
 }
 
 /// How many lines a warning takes, as it breaks between words.

@@ -10,6 +10,7 @@ use ratatui::widgets::Paragraph;
 
 use super::table::{self, Column};
 use crate::app::App;
+use crate::look;
 use crate::state::cell::Cell;
 use crate::words;
 
@@ -49,6 +50,29 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         lines.push(Line::raw(nothing(app)));
     }
     frame.render_widget(Paragraph::new(lines), area);
+    color_operations(app, (&columns, &fitting), frame, area);
+}
+
+/// Gives operations their colours, where nothing else has one.
+fn color_operations(
+    app: &App,
+    (columns, fitting): (&[Column], &[usize]),
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let Some(at) = fitting.iter().position(|at| Cell::ALL[*at] == Cell::Operation) else { return };
+    let left = area.x + 1 + fitting[..at].iter().map(|at| columns[*at].width + 1).sum::<u16>();
+    let right = area.right().min(left + columns[fitting[at]].width);
+    for (y, place) in (area.y + 1..area.bottom()).zip(app.requests.on_screen()) {
+        let row = app.requests.row(place).filter(|_| place != app.requests.focus());
+        let Some(row) = row else { continue };
+        for x in left..right {
+            let cell = &mut frame.buffer_mut()[(x, y)];
+            if cell.fg == Color::Reset {
+                cell.set_fg(look::operation(row.request.operation));
+            }
+        }
+    }
 }
 
 /// The names of the columns, that of the focused one underlined.

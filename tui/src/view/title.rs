@@ -1,7 +1,9 @@
 //! The first line: which trace it is, where one is in it, and the views.
+//!
+//! Invariant: where there is room for the keys of all views they are all seen; what says less gives way to them.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
@@ -13,47 +15,86 @@ use crate::words;
 
 /// Draws it.
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let requests = words::count(app.requests.len());
-    let bold = Style::new().add_modifier(Modifier::BOLD);
-    let mut spans = vec![
-        Span::styled(" blkreplay", bold),
-        Span::raw(format!("  {}  {requests} requests", app.name)),
+    let width = usize::from(area.width);
+    let (left, tabs) = fitting(app, width);
+    let room = width.saturating_sub(tabs.width());
+    frame.render_widget(Paragraph::new(left), area);
+    let x = area.x + u16::try_from(room).unwrap_or(0);
+    let right = Rect { x, width: area.width.saturating_sub(x - area.x), ..area };
+    frame.render_widget(Paragraph::new(tabs), right);
+}
+
+/// How much is said of a view on its tab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tabs {
+    Names,
+    Short,
+    Keys,
+    Shown,
+}
+
+/// The most that fits, side by side.
+fn fitting(app: &App, width: usize) -> (Line<'static>, Line<'static>) {
+    let lefts = [4, 3, 2, 1].map(|parts| left(app, parts));
+    let wanted = [
+        (0, Tabs::Names),
+        (0, Tabs::Short),
+        (1, Tabs::Short),
+        (2, Tabs::Short),
+        (3, Tabs::Short),
+        (2, Tabs::Keys),
+        (3, Tabs::Keys),
+        (1, Tabs::Shown),
+        (2, Tabs::Shown),
+        (3, Tabs::Shown),
     ];
-    if let Some(findings) = findings::counted(app) {
+    let fits = wanted.into_iter().map(|(left, how)| (lefts[left].clone(), tabs(app.view, how)));
+    let fits = fits.into_iter().find(|(left, tabs)| left.width() + 1 + tabs.width() <= width);
+    fits.unwrap_or_else(|| (lefts[3].clone(), Line::default()))
+}
+
+/// So many parts of what is said of the trace, what matters least left out.
+fn left(app: &App, parts: u8) -> Line<'static> {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let mut spans = Vec::new();
+    if parts > 3 {
+        spans.push(Span::styled(" blkreplay ", bold));
+    }
+    spans.push(Span::styled(format!(" {}", app.name), bold));
+    let requests = app.requests.len();
+    if parts > 2 {
+        spans.push(Span::raw(format!("  {} requests", words::count(requests))));
+    } else if parts > 1 {
+        spans.push(Span::raw(format!("  {} req", words::count(requests))));
+    }
+    if let Some(findings) = findings::counted(app).filter(|_| parts > 2) {
         spans.push(Span::raw(format!("  {findings}")));
     }
-    if let Some(row) = app.requests.focused() {
+    if let Some(row) = app.requests.focused().filter(|_| parts > 3) {
         spans.push(Span::raw(format!("  #{} at {}", row.id.0, words::seconds(row.time))));
     }
-    let title = Line::from(spans);
-    let mut tabs = tabs(app.view);
-    let [left, right] = Layout::horizontal([
-        Constraint::Length(u16::try_from(title.width()).unwrap_or(u16::MAX).min(area.width)),
-        Constraint::Fill(1),
-    ])
-    .areas(area);
-    frame.render_widget(Paragraph::new(title), left);
-    if tabs.width() >= usize::from(right.width) {
-        // The one that is shown says most.
-        tabs.spans.retain(|span| span.content.starts_with('['));
-        tabs.spans
-            .iter_mut()
-            .for_each(|span| span.content = span.content.trim_end().to_owned().into());
+    if let Some(notice) = app.look.notice().filter(|_| parts > 1) {
+        spans.push(Span::raw(format!("  {notice}")));
     }
-    if tabs.width() < usize::from(right.width) {
-        frame.render_widget(Paragraph::new(tabs).right_aligned(), right);
-    }
+    Line::from(spans)
 }
 
 /// The views, the one that is shown in brackets.
-fn tabs(shown: View) -> Line<'static> {
+fn tabs(shown: View, how: Tabs) -> Line<'static> {
     let tab = |(view, key, name): (View, char, &str)| {
-        if view == shown {
-            let style = Style::new().add_modifier(Modifier::BOLD);
-            Span::styled(format!("[{key} {name}] "), style)
-        } else {
-            Span::raw(format!("{key} {name} "))
+        let is_shown = view == shown;
+        let text = match how {
+            Tabs::Names => format!("{key} {name}"),
+            Tabs::Short if is_shown => format!("{key} {name}"),
+            Tabs::Keys if !is_shown => key.to_string(),
+            _ => format!("{key} {}", view.short()),
+        };
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        match (how, is_shown) {
+            (Tabs::Shown, false) => None,
+            (_, false) => Some(Span::raw(format!("{text} "))),
+            (_, true) => Some(Span::styled(format!("[{text}] "), bold)),
         }
     };
-    View::ALL.into_iter().map(tab).collect()
+    View::ALL.into_iter().filter_map(tab).collect()
 }
