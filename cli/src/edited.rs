@@ -26,7 +26,7 @@ use crate::trace_file::{self, Overwrite, directory_of};
 use crate::words::shell_word;
 
 /// How the result is packed: it is read more often than it is made.
-const LAYOUT: Layout = Layout::Columns { level: 3 };
+pub(crate) const LAYOUT: Layout = Layout::Columns { level: 3 };
 
 /// Where the result goes.
 #[derive(Debug, clap::Args)]

@@ -35,6 +35,7 @@ mod qemu_log;
 mod report;
 mod rerun;
 mod session;
+mod shown;
 mod signals;
 mod slip;
 mod socket;

@@ -3,6 +3,7 @@
 use blkreplay_fixtures::{bytes, story};
 use rustix::process::Signal;
 
+use crate::base64::base64;
 use crate::support::Sandbox;
 use crate::terminal::Terminal;
 
@@ -55,21 +56,6 @@ fn a_slow_write_is_found_with_who_wrote_there_before_and_its_command_is_copied()
     assert_eq!(terminal.finish(), 0);
     let printed = sandbox.printed("boot.blkr -f id==121");
     assert!(printed.contains("7.12ms") && printed.contains("EIO"), "{printed}");
-}
-
-/// As the standard has it (RFC 4648, 4).
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let of = |place: usize| u32::from(group.get(place).copied().unwrap_or(0));
-        let bits = of(0) << 16 | of(1) << 8 | of(2);
-        for place in 0..4 {
-            let letter = LETTERS[usize::try_from(bits >> (18 - 6 * place) & 63).unwrap()];
-            text.push(if place <= group.len() { char::from(letter) } else { '=' });
-        }
-    }
-    text
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 /// Everything that can be wrong with what comes in.
 mod bad_input;
+/// How texts look on their way to the clipboard of a terminal.
+mod base64;
 /// Real clients at work on a recorded disk, and the replay of what they did.
 mod clients;
 /// What stands in which column of `print --fields` and of CSV.
@@ -26,6 +28,8 @@ mod filters;
 mod findings;
 /// `inspect`: keys typed at a terminal, and what its screen shows.
 mod inspect;
+/// `inspect`: what is taken out of it.
+mod inspect_shown;
 /// Marks, the socket they come through, and the positions that name them.
 mod marks;
 /// The native fixtures, and the commands that read a trace.

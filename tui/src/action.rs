@@ -36,6 +36,8 @@ pub enum Action {
     Back,
     /// Copy the focused request.
     Copy(Copied),
+    /// Begin to write the name of a file for what is shown.
+    AskFile,
     /// Show which key does what.
     Help,
     /// Show something else on the map.
@@ -156,6 +158,14 @@ pub enum Copied {
     QemuIo,
     /// The filter.
     Filter,
+    /// Its line of JSON.
+    Json,
+    /// Its data as hexadecimal digits.
+    Payload,
+    /// Lines of nbdsh that ask the same.
+    Nbdsh,
+    /// A line of an I/O log of fio that asks the same.
+    Iolog,
 }
 
 /// What is shown on the map.

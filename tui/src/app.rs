@@ -13,6 +13,9 @@ mod pressing;
 mod searching;
 mod tallying;
 mod viewing;
+mod writing;
+
+use std::sync::Arc;
 
 use blkreplay_core::event::PayloadId;
 use blkreplay_core::format::Header;
@@ -23,6 +26,7 @@ use crate::action::{Action, Axis, View};
 use crate::around::Around;
 use crate::key::Key;
 use crate::look::Look;
+use crate::outlet::Outlet;
 use crate::state::cell::Cell;
 use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
@@ -31,6 +35,7 @@ use crate::state::map::Map;
 use crate::state::prompt::Prompt;
 use crate::state::requests::Requests;
 use crate::state::tallying::Tallying;
+use crate::state::writing::{Naming, Writing};
 
 use searching::Searching;
 
@@ -45,6 +50,8 @@ pub enum Effect {
     Redraw,
     /// Put a text where others can paste it.
     Copy(String),
+    /// Put a text into a file, because it is too large for that.
+    Keep(String),
 }
 
 /// What lies over the view.
@@ -58,6 +65,8 @@ pub enum Over {
     Search(Prompt),
     /// A filter is being written.
     Filter(Line),
+    /// The name of a file for what is shown is being written.
+    File(Naming),
     /// The focused request alone.
     Detail,
 }
@@ -98,6 +107,10 @@ pub struct App {
     pub findings: Findings,
     /// What is counted.
     pub tallying: Tallying,
+    /// What is written to a file.
+    pub writing: Writing,
+    /// How requests look elsewhere.
+    pub(crate) outlet: Arc<dyn Outlet>,
     /// Something that lies over it.
     pub over: Option<Over>,
     /// Something to say.
@@ -116,8 +129,8 @@ pub struct App {
 }
 
 impl App {
-    /// Looks at the trace with this header.
-    pub fn new(name: String, word: String, header: Header) -> App {
+    /// Looks at the trace with this header, whose requests look elsewhere as `outlet` says.
+    pub fn new(name: String, word: String, header: Header, outlet: Arc<dyn Outlet>) -> App {
         App {
             name,
             word,
@@ -131,6 +144,8 @@ impl App {
             epochs: Epochs::default(),
             findings: Findings::default(),
             tallying: Tallying::default(),
+            writing: Writing::default(),
+            outlet,
             over: None,
             message: None,
             banner: None,
@@ -181,6 +196,7 @@ impl App {
                 }
             }
             Action::Copy(what) => return self.copy(what),
+            Action::AskFile => self.ask_file(),
             Action::Help => {
                 self.over = match self.over {
                     Some(Over::Help(_)) => None,
@@ -214,6 +230,7 @@ impl App {
                     self.filter(line.text().trim());
                 }
             }
+            Some(Over::File(naming)) => self.write(naming),
             Some(Over::Help(_) | Over::Detail) => {}
         }
     }
@@ -224,7 +241,7 @@ impl App {
             self.say("the search was cancelled");
             return true;
         }
-        if self.over.take().is_some() {
+        if self.over.take().is_some() || self.stop_writing() {
             return true;
         }
         if self.stop_view() {

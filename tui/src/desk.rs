@@ -8,6 +8,7 @@ use std::io::BufReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvError, Sender, TryIter, channel};
+use std::thread::JoinHandle;
 
 use blkreplay_core::format::Reader;
 
@@ -17,8 +18,10 @@ use crate::epochs::{self, Counted};
 use crate::expert::{self, Looked};
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
+use crate::outlet::Outlet;
 use crate::sieve::{self, Sifted};
 use crate::tally::{self, Tallied};
+use crate::writer;
 
 /// A trace that is open.
 pub type Trace = Reader<BufReader<File>>;
@@ -36,6 +39,7 @@ pub(crate) enum Heard {
     Looked(Looked),
     Counted(Counted),
     Tallied(Tallied),
+    Wrote(writer::Told),
     /// Somebody wants us to end.
     End,
 }
@@ -65,12 +69,20 @@ pub(crate) struct Desk {
     counting: Arc<AtomicU64>,
     /// The number of the count that is wanted.
     wanted_tally: Arc<AtomicU64>,
+    /// Who writes it, and the number of it.
+    writer: Option<(u64, JoinHandle<()>)>,
 }
 
 impl Desk {
     /// Looks at a trace that `again` opens once more.
-    pub(crate) fn new(name: String, word: String, reader: Trace, again: Again) -> Desk {
-        let app = App::new(name, word, reader.header().clone());
+    pub(crate) fn new(
+        name: String,
+        word: String,
+        reader: Trace,
+        again: Again,
+        outlet: Arc<dyn Outlet>,
+    ) -> Desk {
+        let app = App::new(name, word, reader.header().clone(), outlet);
         let (sender, heard) = channel();
         let telling = sender.clone();
         let once_more = Arc::clone(&again);
@@ -91,6 +103,7 @@ impl Desk {
             counted: 0,
             counting: Arc::default(),
             wanted_tally: Arc::default(),
+            writer: None,
         }
     }
 
@@ -120,6 +133,7 @@ impl Desk {
             Heard::Looked(looked) => self.app.looked(looked),
             Heard::Counted(counted) => self.app.epochs.take(counted),
             Heard::Tallied(tallied) => self.app.tallied(tallied),
+            Heard::Wrote(told) => self.app.wrote(told),
             Heard::End => return Some(Effect::Quit),
         }
         None
@@ -140,6 +154,24 @@ impl Desk {
         self.look();
         self.count();
         self.tally();
+        self.write();
+    }
+
+    /// Begins to write a file, if one is wanted.
+    fn write(&mut self) {
+        let Some(order) = self.app.writing.order() else { return };
+        let number = order.number;
+        if self.writer.as_ref().is_some_and(|(begun, _)| *begun == number) {
+            return;
+        }
+        let (sender, again) = (self.sender.clone(), Arc::clone(&self.again));
+        let tell = move |told| {
+            // If nobody hears it, nobody wants it.
+            let _ = sender.send(Heard::Wrote(told));
+        };
+        let outlet = Arc::clone(&self.app.outlet);
+        let thread = writer::start(order.clone(), outlet, move || again(), tell);
+        self.writer = Some((number, thread));
     }
 
     /// Begins to count epochs, if they are wanted, and lets others end.
@@ -228,5 +260,16 @@ impl Desk {
             let _ = sender.send(Heard::Charted(Box::new(chart)));
         };
         chart::start(order, move || again(), is_wanted, tell);
+    }
+}
+
+/// Whoever writes takes away what it began, and is waited for.
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.app.writing.stop();
+        if let Some((_, thread)) = self.writer.take() {
+            // It has told what went wrong.
+            let _ = thread.join();
+        }
     }
 }

@@ -6,6 +6,7 @@
 //!                   what was read┘    ├── wishes ──▶ loader, a thread that reads the trace
 //!                                     ├── filter ──▶ sieve, a thread that looks for what it means
 //!                                     └── order ───▶ chart, a thread that counts what cells of the map hold
+//!                                     ├── file ────▶ writer, a thread that writes what is shown
 //!                                     ├── findings ▶ expert, a thread that looks for what is worth a look
 //!                                     └── epochs ──▶ epochs, a thread that sums them up
 //! ```
@@ -21,10 +22,13 @@ mod chunks;
 mod desk;
 pub mod epochs;
 pub mod expert;
+mod kept;
 pub mod key;
 pub mod keymap;
 pub mod loader;
 pub mod look;
+pub mod outlet;
+mod reproduced;
 mod run;
 pub mod search;
 pub mod sieve;
@@ -33,8 +37,10 @@ pub mod tally;
 mod terminal;
 pub mod view;
 mod words;
+pub mod writer;
 
 pub use desk::{Again, Trace};
+pub use outlet::Outlet;
 pub use run::run;
 
 #[cfg(test)]

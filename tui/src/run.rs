@@ -3,6 +3,7 @@
 //! Invariant: nothing here reads the trace; a frame is drawn when all that has come was taken.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 
@@ -12,15 +13,25 @@ use signal_hook::iterator::Signals;
 
 use crate::app::Effect;
 use crate::desk::{Again, Desk, Heard, Trace};
+use crate::kept;
 use crate::key::{Code, Key};
 use crate::look::{Look, Theme};
+use crate::outlet::Outlet;
 use crate::terminal::Screen;
 use crate::view;
 
-/// Shows the trace of this name, which a shell takes as `word`, until somebody has seen enough. `again` opens it once more.
-pub fn run(name: String, word: String, trace: Trace, again: Again, look: Look) -> io::Result<()> {
+/// Shows the trace of this name, which a shell takes as `word`, until somebody has seen enough. `again` opens it once more;
+/// its requests are copied and written as `outlet` has them.
+pub fn run(
+    name: String,
+    word: String,
+    trace: Trace,
+    again: Again,
+    outlet: Arc<dyn Outlet>,
+    look: Look,
+) -> io::Result<()> {
     crossterm::style::force_color_output(look.theme != Theme::Mono);
-    let mut desk = Desk::new(name, word, trace, again);
+    let mut desk = Desk::new(name, word, trace, again, outlet);
     desk.app.look = look;
     listen(Signals::new([SIGTERM, SIGHUP])?, desk.sender());
     let mut screen = Screen::take()?;
@@ -44,6 +55,7 @@ fn take(desk: &mut Desk, screen: &mut Screen) -> io::Result<bool> {
             Some(Effect::Suspend) => screen.suspend()?,
             Some(Effect::Redraw) => screen.clear()?,
             Some(Effect::Copy(text)) => screen.copy(&text)?,
+            Some(Effect::Keep(text)) => desk.app.kept(kept::keep(&text)),
             None => {}
         }
     }

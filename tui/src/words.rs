@@ -124,19 +124,3 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     }
     lines
 }
-
-/// A command of qemu-io that asks the same; `None` if it has none.
-pub(crate) fn qemu_io(row: &Row) -> Option<String> {
-    let Request { operation, range, flags } = row.request;
-    let fua = if flags.contains(Flags::FUA) { "-f " } else { "" };
-    let unmap = if flags.contains(Flags::NO_HOLE) { "" } else { "-u " };
-    let (offset, length) = (range.offset, range.length);
-    Some(match operation {
-        Operation::Read => format!("read {offset} {length}"),
-        Operation::Write => format!("write {fua}{offset} {length}"),
-        Operation::WriteZeroes => format!("write {fua}-z {unmap}{offset} {length}"),
-        Operation::Discard => format!("discard {offset} {length}"),
-        Operation::Flush => "flush".to_owned(),
-        Operation::BlockStatus | Operation::Cache => return None,
-    })
-}

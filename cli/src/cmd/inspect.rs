@@ -16,6 +16,7 @@ use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::input;
 use crate::printer::Printer;
+use crate::shown::Printed;
 use crate::trace;
 use crate::words::shell_word;
 
@@ -93,10 +94,11 @@ impl InspectArgs {
         trace::open(&self.trace)?;
         let reader = open::trace(&self.trace).map_err(trace::explained)?;
         let (name, word) = (self.trace.display().to_string(), shell_word(&self.trace));
+        let outlet = Arc::new(Printed::of(&self.trace, reader.header()));
         let path = self.trace;
         let again = move || Ok(open::trace(&path)?);
         let look = look(&self.theme, self.glyphs, printer);
-        blkreplay_tui::run(name, word, reader, Arc::new(again), look)
+        blkreplay_tui::run(name, word, reader, Arc::new(again), outlet, look)
             .map_err(|error| Failure::because("cannot use this terminal", error))?;
         Ok(ExitCode::Done)
     }

@@ -1,40 +1,110 @@
 //! What of a request is copied, as text. Actions in, effects out.
+//!
+//! Invariant: what was cut, or put elsewhere than asked, is said.
+
+use blkreplay_core::event::Payload;
+use blkreplay_core::rows::Row;
 
 use super::{App, Effect};
 use crate::action::Copied;
-use crate::words;
+use crate::outlet::Form;
+use crate::{reproduced, words};
+
+/// What goes through a terminal (OSC 52): many take no more than 100,000 bytes, which these become.
+const OSC52_MAX: usize = 74_994;
+
+/// Bytes of data that are copied.
+const DATA_MAX: usize = 32 << 10;
 
 impl App {
     pub(super) fn copy(&mut self, what: Copied) -> Option<Effect> {
-        let name = &self.word;
         if what == Copied::Filter {
             let text = self.filtering.text().to_owned();
             if text.is_empty() {
                 self.say("there is no filter to copy");
                 return None;
             }
-            return Some(self.copied(text));
+            return Some(self.copied(text, None));
         }
         let row = self.requests.focused()?;
+        let mut cut = None;
         let text = match what {
-            Copied::Line => words::line(row),
-            Copied::QemuIo => {
-                let operation = row.request.operation;
-                let Some(text) = words::qemu_io(row) else {
-                    self.refuse(format!("qemu-io has no command for {operation}"));
-                    return None;
-                };
+            Copied::Line => Ok(words::line(row)),
+            Copied::QemuIo => reproduced::qemu_io(row),
+            Copied::Nbdsh => reproduced::nbdsh(row, self.data().map(|data| &data[..])),
+            Copied::Iolog => reproduced::iolog(row, &self.device_name(row)),
+            Copied::Json => self.json(row),
+            Copied::Payload => self.payload(row).map(|(text, what)| {
+                cut = what;
                 text
-            }
+            }),
             Copied::Command | Copied::Filter => {
-                format!("blkreplay print {name} -f 'id == {}'", row.id.0)
+                Ok(format!("blkreplay print {} -f 'id == {}'", self.word, row.id.0))
             }
         };
-        Some(self.copied(text))
+        match text {
+            Ok(text) => Some(self.copied(text, cut)),
+            Err(why) => {
+                self.refuse(why);
+                None
+            }
+        }
     }
 
-    fn copied(&mut self, text: String) -> Effect {
-        self.say(format!("copied {} bytes to the clipboard of the terminal (OSC 52)", text.len()));
+    /// The line that `print --json` has.
+    fn json(&self, row: &Row) -> Result<String, String> {
+        let line = self.outlet.line(Form::Json, row);
+        let line = String::from_utf8(line).map_err(|error| error.to_string())?;
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// Its data as digits, and what was cut of them.
+    fn payload(&self, row: &Row) -> Result<(String, Option<String>), String> {
+        let length = row.request.range.length;
+        let zeroes;
+        let data: &[u8] = match row.payload {
+            Payload::Absent => return Err("this request has no data".to_owned()),
+            Payload::Digest(_) => return Err("its data were not recorded".to_owned()),
+            Payload::Zeroes => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                zeroes = vec![0; length.min(DATA_MAX)];
+                &zeroes
+            }
+            Payload::Stored(..) => {
+                self.data().ok_or("its data were not read yet; press it again")?
+            }
+        };
+        let taken = &data[..data.len().min(DATA_MAX)];
+        let is_cut = taken.len() as u64 != length;
+        let cut = is_cut.then(|| {
+            let (taken, all) = (words::count(taken.len() as u64), words::count(length));
+            format!("the first {taken} of {all} bytes of data: ")
+        });
+        Ok((reproduced::hex(taken), cut))
+    }
+
+    /// What its device is called.
+    pub(crate) fn device_name(&self, row: &Row) -> String {
+        let device = self.header.devices.get(usize::from(row.device.0));
+        device.map_or_else(|| format!("device-{}", row.device.0), |device| device.name.clone())
+    }
+
+    fn copied(&mut self, text: String, cut: Option<String>) -> Effect {
+        let (bytes, cut) = (words::count(text.len() as u64), cut.unwrap_or_default());
+        if text.len() > OSC52_MAX {
+            self.say(format!("{cut}{bytes} bytes are too many for the clipboard of a terminal"));
+            return Effect::Keep(text);
+        }
+        self.say(format!("{cut}copied {bytes} bytes to the clipboard of the terminal (OSC 52)"));
         Effect::Copy(text)
+    }
+
+    /// A text was put into a file instead of the clipboard, or why it could not be.
+    pub(crate) fn kept(&mut self, kept: std::io::Result<std::path::PathBuf>) {
+        let before = self.message.take().map(|message| message.text).unwrap_or_default();
+        match kept {
+            Ok(path) => self.say(format!("{before}; they are in {}", path.display())),
+            Err(error) => self.refuse(format!("{before}, and no file could be written: {error}")),
+        }
     }
 }

@@ -49,6 +49,16 @@ impl App {
                 }
                 return None;
             }
+            Some(Over::File(naming)) => {
+                match key.code {
+                    Code::Tab => naming.complete(),
+                    _ => match edit(key) {
+                        Some(edit) => naming.edit(edit),
+                        None => return self.obey(key),
+                    },
+                }
+                return None;
+            }
             Some(Over::Help(_) | Over::Detail) | None => {}
         }
         self.obey(key)

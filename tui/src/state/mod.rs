@@ -12,3 +12,4 @@ pub mod requests;
 pub mod sums;
 pub mod tallying;
 pub mod window;
+pub mod writing;

@@ -8,10 +8,12 @@ mod latency;
 mod look;
 mod map;
 mod map_keys;
+mod outlet;
 mod pictures;
 mod screens;
 mod searching;
 mod stats;
+mod writing;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -48,9 +50,10 @@ impl Inspector {
     /// Looks at a trace.
     fn of(path: &Path, width: u16, height: u16) -> Inspector {
         let reader = open::trace(path).unwrap();
+        let outlet = Arc::new(outlet::Plain::of(path));
         let path = path.to_owned();
         let again: Again = Arc::new(move || Ok(open::trace(&path)?));
-        let desk = Desk::new("boot.blkr".to_owned(), "boot.blkr".to_owned(), reader, again);
+        let desk = Desk::new("boot.blkr".to_owned(), "boot.blkr".to_owned(), reader, again, outlet);
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut inspector = Inspector { desk, _file: None, terminal };
         inspector.settle();
@@ -67,7 +70,8 @@ impl Inspector {
                 || app.findings.goes_on()
                 || app.epochs.goes_on()
                 || app.map.counting() != 0
-                || app.tallying.goes_on();
+                || app.tallying.goes_on()
+                || app.writing.order().is_some();
             if app.requests.is_known() && app.wishes().is_empty() && !sifts {
                 return;
             }

@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::{filter, latency, map, stats};
@@ -11,6 +11,7 @@ use crate::action::View;
 use crate::app::{App, Over};
 use crate::keymap;
 use crate::state::prompt::Prompt;
+use crate::state::writing::Naming;
 
 /// What may follow the keys that were pressed.
 fn begun(app: &App) -> Line<'static> {
@@ -31,6 +32,22 @@ fn written(label: &str, prompt: &Prompt, frame: &mut Frame<'_>, area: Rect) -> L
     Line::raw(format!("{label}{}", prompt.text()))
 }
 
+/// The name of a file that is being typed, and what there is to say of it.
+fn named(naming: &Naming, frame: &mut Frame<'_>, area: Rect) -> Line<'static> {
+    const LABEL: &str = " write what is shown to: ";
+    let before = format!("{LABEL}{}", naming.input.value());
+    let cursor = u16::try_from(LABEL.len() + naming.input.visual_cursor()).unwrap_or(u16::MAX);
+    if cursor < area.width {
+        frame.set_cursor_position((area.x + cursor, area.y));
+    }
+    let (said, style) = match &naming.error {
+        Some(error) => (error.as_str(), Style::new().fg(Color::Red)),
+        None if naming.agrees => ("it is there: enter writes over it", Style::new().fg(Color::Red)),
+        None => ("tab: .jsonl .csv .txt .blkr", Style::new()),
+    };
+    Line::from(vec![Span::raw(before), Span::styled(format!("   {said}"), style)])
+}
+
 /// Draws it.
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let line = if let Some(Over::Place(prompt)) = &app.over {
@@ -39,11 +56,15 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         written(" / ", prompt, frame, area)
     } else if let Some(Over::Filter(line)) = &app.over {
         filter::hint(line)
+    } else if let Some(Over::File(naming)) = &app.over {
+        named(naming, frame, area)
     } else if !app.begun.is_empty() {
         begun(app)
     } else if let Some(message) = &app.message {
         let style = if message.is_error { Style::new().fg(Color::Red) } else { Style::new() };
         Line::styled(format!(" {}", message.text), style)
+    } else if let Some((path, percent)) = app.writing.shown(app.requests.len()) {
+        Line::raw(format!(" writing {}: {percent} %; esc stops", path.display()))
     } else if app.findings.sought.is_some() {
         Line::raw(" looking for a finding; esc stops")
     } else if let Some((done, all)) = app.progress {

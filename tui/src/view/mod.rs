@@ -67,14 +67,16 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     match &mut app.over {
         Some(Over::Help(line)) => help::draw(line, frame, body),
         Some(Over::Detail) => detail::draw(app, frame, body),
-        Some(Over::Place(_) | Over::Search(_) | Over::Filter(_)) | None => match app.view {
-            View::Requests => draw_requests(app, frame, body),
-            View::Map => map::draw(app, frame, body),
-            View::Epochs => epochs::draw(app, frame, body),
-            View::Findings => findings::draw(app, frame, body),
-            View::Latency => latency::draw(app, frame, body),
-            View::Stats => stats::draw(app, frame, body),
-        },
+        Some(Over::Place(_) | Over::Search(_) | Over::Filter(_) | Over::File(_)) | None => {
+            match app.view {
+                View::Requests => draw_requests(app, frame, body),
+                View::Map => map::draw(app, frame, body),
+                View::Epochs => epochs::draw(app, frame, body),
+                View::Findings => findings::draw(app, frame, body),
+                View::Latency => latency::draw(app, frame, body),
+                View::Stats => stats::draw(app, frame, body),
+            }
+        }
     }
     bottom::draw(app, frame, bottom);
     app.look.paint(frame.buffer_mut());
