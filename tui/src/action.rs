@@ -42,6 +42,10 @@ pub enum Action {
     Help,
     /// Show something else on the map.
     Chart(Charting),
+    /// Go to another pane, or arrange them.
+    Arrange(Arranging),
+    /// The next request or the one before, wherever keys go to.
+    Row(Direction),
     /// Quit at once.
     Quit,
     /// Stop, as Ctrl-Z does elsewhere.
@@ -108,6 +112,11 @@ impl View {
         (View::Epochs, '6', "Epochs"),
         (View::Findings, '9', "Findings"),
     ];
+
+    /// Its key.
+    pub fn key(self) -> char {
+        View::ALL.iter().find(|(view, ..)| *view == self).map_or(' ', |(_, key, _)| *key)
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -179,6 +188,17 @@ pub enum Charting {
     Scale,
     /// The next device.
     Device,
+}
+
+/// What is done with panes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arranging {
+    /// Keys go to the next, or to the one before.
+    Pane(Direction),
+    /// The one that keys go to gets all the room, or gives it back.
+    Maximise,
+    /// The next way to lay them out.
+    Layout,
 }
 
 /// An axis of the map.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: whatever is on the screen follows from this state alone.
 
+mod arranging;
 mod copying;
 mod epochs;
 mod filtering;
@@ -32,6 +33,7 @@ use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
 use crate::state::map::Map;
+use crate::state::panes::Panes;
 use crate::state::prompt::Prompt;
 use crate::state::requests::Requests;
 use crate::state::tallying::Tallying;
@@ -93,6 +95,8 @@ pub struct App {
     pub requests: Requests,
     /// What is shown.
     pub view: View,
+    /// What is beside it.
+    pub panes: Panes,
     /// How the screen looks.
     pub look: Look,
     /// The map.
@@ -137,6 +141,7 @@ impl App {
             header,
             requests: Requests::default(),
             view: View::default(),
+            panes: Panes::default(),
             look: Look::default(),
             map: Map::default(),
             cell: Cell::default(),
@@ -187,6 +192,8 @@ impl App {
             Action::Column(direction) => self.cell = viewing::beside(self.cell, direction),
             Action::Open => self.open(),
             Action::Chart(charting) => self.chart(charting),
+            Action::Arrange(arranging) => self.arrange(arranging),
+            Action::Row(direction) => self.next_row(direction),
             Action::Cancel => {
                 self.cancel();
             }

@@ -22,7 +22,7 @@ impl App {
         if self.epochs.of.is_some() {
             self.epochs.clear();
         }
-        if self.view == View::Epochs && applied.is_none_or(|applied| applied.is_done) {
+        if self.is_shown(View::Epochs) && applied.is_none_or(|applied| applied.is_done) {
             self.epochs.begin(now);
         }
     }

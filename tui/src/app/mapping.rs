@@ -21,7 +21,7 @@ impl App {
 
     /// What cells of the map are to be counted, if it is shown and they are others than before.
     pub(crate) fn order(&mut self) -> Option<Order> {
-        let whole = self.whole().filter(|_| self.view == View::Map);
+        let whole = self.whole().filter(|_| self.is_shown(View::Map));
         // As long as a filter looks, what it leaves is not known.
         let filter = self.filtering.applied.as_ref();
         let (Some(whole), true) = (whole, filter.is_none_or(|applied| applied.is_done)) else {
@@ -134,10 +134,10 @@ impl App {
 
     /// Counts no further; whether there was more to count.
     pub(super) fn stop_counting(&mut self) -> bool {
-        let stopped = self.view == View::Map && self.map.stop();
-        if stopped {
+        if self.is_shown(View::Map) && self.map.stop() {
             self.say("the map was cancelled; zoom to count again");
+            return true;
         }
-        stopped
+        self.stop_tally()
     }
 }

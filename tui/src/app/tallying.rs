@@ -14,7 +14,7 @@ impl App {
 
     /// The number of a count that is to begin, of the requests that the filter leaves.
     pub fn want_tally(&mut self) -> Option<u64> {
-        let is_shown = matches!(self.view, View::Stats | View::Latency);
+        let is_shown = self.is_shown(View::Stats) || self.is_shown(View::Latency);
         self.tallying.want(is_shown, self.filtering.text())
     }
 
@@ -48,15 +48,21 @@ impl App {
             Action::FilterBy(like) => {
                 self.filter_by_sum(like);
             }
-            Action::Cancel | Action::Back
-                if self.searching.now.is_none() && self.tallying.stop() =>
-            {
+            Action::Cancel | Action::Back if self.searching.now.is_none() && self.stop_tally() => {
                 self.filtering.stop();
-                self.say("no more is counted; show the view again to count anew");
             }
             _ => return false,
         }
         true
+    }
+
+    /// Counts no further; whether there was more to count.
+    pub(super) fn stop_tally(&mut self) -> bool {
+        let stopped = self.tallying.stop();
+        if stopped {
+            self.say("no more is counted; show the view again to count anew");
+        }
+        stopped
     }
 
     /// Filters by what is looked at; whether there was something to filter by.

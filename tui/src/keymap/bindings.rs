@@ -1,7 +1,9 @@
 //! The table of keys, in the order of the help. Written by hand; nothing else says which key does what.
 
 use super::Binding;
-use crate::action::{Action, Axis, Charting, Copied, Direction, Interest, Like, Move, View};
+use crate::action::{
+    Action, Arranging, Axis, Charting, Copied, Direction, Interest, Like, Move, View,
+};
 
 /// The table, in the order of the help.
 pub const BINDINGS: &[Binding] = &[
@@ -46,7 +48,7 @@ pub const BINDINGS: &[Binding] = &[
         Action::Chart(Charting::Value),
     ),
     bind(&["L"], "map-scale", "map: offsets linear or log", Action::Chart(Charting::Scale)),
-    bind(&["tab"], "map-device", "map: the next device", Action::Chart(Charting::Device)),
+    bind(&["D"], "map-device", "map: the next device", Action::Chart(Charting::Device)),
     bind(
         &["3"],
         "latency",
@@ -102,6 +104,22 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["y p"], "copy-payload", "copy its data as hex digits", Action::Copy(Copied::Payload)),
     bind(&["y f"], "copy-filter", "copy the filter", Action::Copy(Copied::Filter)),
     bind(&[">"], "write", "write what is shown to a file: .jsonl .csv .txt .blkr", Action::AskFile),
+    bind(&["f8"], "next-row", "the next request, in any view", Action::Row(Direction::Next)),
+    bind(&["f7"], "previous-row", "the one before, in any view", Action::Row(Direction::Previous)),
+    bind(&["tab"], "next-pane", "the next pane, or view", arrange(Direction::Next)),
+    bind(&["shift-tab"], "previous-pane", "the one before", arrange(Direction::Previous)),
+    bind(
+        &["\\"],
+        "maximise",
+        "all the room for this pane, and back",
+        Action::Arrange(Arranging::Maximise),
+    ),
+    bind(
+        &["|"],
+        "layout",
+        "layout: by room, list alone, list and request, all panes",
+        Action::Arrange(Arranging::Layout),
+    ),
     bind(&["?", "f1"], "help", "this help", Action::Help),
     bind(&["esc"], "cancel", "close what is open, cancel what goes on", Action::Cancel),
     bind(&["q"], "back", "the same; with nothing open, quit", Action::Back),
@@ -112,6 +130,10 @@ pub const BINDINGS: &[Binding] = &[
 
 const fn zoom(axis: Axis, direction: Direction) -> Action {
     Action::Chart(Charting::Zoom(axis, direction))
+}
+
+const fn arrange(direction: Direction) -> Action {
+    Action::Arrange(Arranging::Pane(direction))
 }
 
 const fn bind(

@@ -7,6 +7,7 @@ pub mod filter;
 pub mod findings;
 pub mod grid;
 pub mod map;
+pub mod panes;
 pub mod prompt;
 pub mod requests;
 pub mod sums;

@@ -262,7 +262,8 @@ fn the_book_lists_exactly_the_keys_that_do_something() {
     let rows = table.lines().filter(|line| line.starts_with("| `"));
     let expected = BINDINGS.iter().map(|binding| {
         let keys: Vec<String> = binding.keys.iter().map(|key| format!("`{key}`")).collect();
-        format!("| {} | {} |", keys.join(" "), binding.help.replace('|', "\\|"))
+        let [keys, help] = [&keys.join(" "), binding.help].map(|text| text.replace('|', "\\|"));
+        format!("| {keys} | {help} |")
     });
     assert!(rows.eq(expected), "the table of keys in book/src/inspect.md is not that of keymap.rs");
 }

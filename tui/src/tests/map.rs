@@ -149,12 +149,12 @@ fn a_window_of_many_pages_is_read_where_it_lies_and_a_device_at_a_time() {
     // What was written again is known only to who saw all that was before.
     for (keys, device, is_part) in [
         ("z z z", 1, true),
-        ("tab", 0, true),
+        ("D", 0, true),
         ("o o", 0, true),
         ("G", 0, true),
         ("o", 0, false),
         ("Z Z Z Z", 0, false),
-        ("tab", 1, false),
+        ("D", 1, false),
     ] {
         inspector.press(keys);
         let chart = chart(&inspector);
@@ -163,7 +163,7 @@ fn a_window_of_many_pages_is_read_where_it_lies_and_a_device_at_a_time() {
         assert_eq!(chart.pages.0, chart.pages.1);
         assert_eq!(chart.pages.1 < all, is_part, "{keys} {:?} of {all}", chart.pages);
     }
-    inspector.press("tab");
+    inspector.press("D");
     assert!(inspector.screen().contains("disk, 1 of 2"), "{}", inspector.screen());
 }
 
@@ -272,7 +272,7 @@ fn a_map_waits_for_the_filter_and_one_that_saw_a_part_is_approximate() {
 fn traces_without_requests_or_whole_chunks_say_what_is_missing() {
     let file = written(&story::empty());
     let mut inspector = Inspector::of(file.path(), 80, 24);
-    inspector.press("2 z Z { } o L tab enter left right g G j k");
+    inspector.press("2 z Z { } o L D enter left right g G j k");
     assert!(inspector.screen().contains("there are no requests in this trace"));
 
     let mut inspector = Inspector::new(80, 24);

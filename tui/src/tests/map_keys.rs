@@ -90,7 +90,7 @@ fn keys_zoom_pan_and_change_what_cells_say() {
         inspector.press("o");
         assert_eq!(inspector.desk.app.map.value, value);
     }
-    inspector.press("tab");
+    inspector.press("D");
     assert_eq!(inspector.message(), "the trace has one device");
     inspector.press("1 z");
     assert_eq!(inspector.message(), "that is for the map; 2 shows it");

@@ -9,6 +9,7 @@ mod look;
 mod map;
 mod map_keys;
 mod outlet;
+mod panes;
 mod pictures;
 mod screens;
 mod searching;

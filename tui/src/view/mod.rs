@@ -19,6 +19,7 @@ mod findings;
 mod help;
 mod latency;
 mod map;
+mod panes;
 mod plot;
 mod requests;
 mod stats;
@@ -27,25 +28,18 @@ mod tally;
 mod title;
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use crate::action::View;
 use crate::app::{App, Over};
-
-/// The smallest screen that has the detail beside or below the list.
-const DETAIL_WIDTH: u16 = 60;
-const DETAIL_HEIGHT: u16 = 15;
 
 /// Lines that a warning takes at most.
 const BANNER_LINES: u16 = 3;
 
-/// From this width on the detail is beside the list.
-const BESIDE_WIDTH: u16 = 120;
-
 /// Draws everything.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
+    app.panes.set_size(frame.area().width, frame.area().height);
     let banner = app.banner.as_ref().map_or(0, |text| banner_lines(text, frame.area().width));
     let rows = [
         Constraint::Length(1),
@@ -68,14 +62,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Some(Over::Help(line)) => help::draw(line, frame, body),
         Some(Over::Detail) => detail::draw(app, frame, body),
         Some(Over::Place(_) | Over::Search(_) | Over::Filter(_) | Over::File(_)) | None => {
-            match app.view {
-                View::Requests => draw_requests(app, frame, body),
-                View::Map => map::draw(app, frame, body),
-                View::Epochs => epochs::draw(app, frame, body),
-                View::Findings => findings::draw(app, frame, body),
-                View::Latency => latency::draw(app, frame, body),
-                View::Stats => stats::draw(app, frame, body),
-            }
+            panes::draw(app, frame, body);
         }
     }
     bottom::draw(app, frame, bottom);
@@ -96,21 +83,4 @@ fn banner_lines(text: &str, width: u16) -> u16 {
         }
     }
     lines.min(BANNER_LINES)
-}
-
-fn draw_requests(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
-    if body.width < DETAIL_WIDTH || body.height < DETAIL_HEIGHT {
-        return requests::draw(app, frame, body);
-    }
-    let (list, beside) = if body.width >= BESIDE_WIDTH {
-        let columns = [Constraint::Percentage(52), Constraint::Fill(1)];
-        let [list, beside] = Layout::horizontal(columns).areas(body);
-        (list, beside)
-    } else {
-        let rows = [Constraint::Fill(1), Constraint::Length(9.min(body.height / 2))];
-        let [list, below] = Layout::vertical(rows).areas(body);
-        (list, below)
-    };
-    requests::draw(app, frame, list);
-    detail::draw(app, frame, beside);
 }

@@ -1,0 +1,108 @@
+//! What lies between title and keys: one view, the list with the detail of the focused request, or all panes.
+//!
+//! ```text
+//!  list        │ ── #121 write → EIO ───     where there is room for all panes
+//!              │ …
+//!  ── [2 Map] ─│── 3 Latency ─│── 5 Stats    keys go to the one in brackets
+//! ```
+//!
+//! Invariant: each view is drawn as it is alone, only smaller.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Borders, Paragraph};
+
+use super::{detail, epochs, findings, latency, map, requests, stats};
+use crate::action::View;
+use crate::app::App;
+use crate::state::panes::{Arrangement, BELOW};
+
+/// The smallest body that has the detail beside or below the list.
+const DETAIL_WIDTH: u16 = 60;
+const DETAIL_HEIGHT: u16 = 15;
+
+/// From this width on the detail is beside the list.
+const BESIDE_WIDTH: u16 = 120;
+
+/// The part of the height that list and detail have where there are panes below them, in percent.
+const UPPER: u16 = 58;
+
+/// The part of the width that the list has, and the map below it, in percent.
+const LEFT: u16 = 52;
+
+/// Draws the view that keys go to, with what is beside it.
+pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
+    match app.panes.arrangement(app.view) {
+        Arrangement::All => draw_all(app, frame, body),
+        Arrangement::WithDetail if app.view == View::Requests => draw_requests(app, frame, body),
+        Arrangement::WithDetail | Arrangement::Alone => draw_view(app.view, app, frame, body),
+    }
+}
+
+fn draw_view(view: View, app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    match view {
+        View::Requests => requests::draw(app, frame, area),
+        View::Map => map::draw(app, frame, area),
+        View::Epochs => epochs::draw(app, frame, area),
+        View::Findings => findings::draw(app, frame, area),
+        View::Latency => latency::draw(app, frame, area),
+        View::Stats => stats::draw(app, frame, area),
+    }
+}
+
+fn draw_requests(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
+    if body.width < DETAIL_WIDTH || body.height < DETAIL_HEIGHT {
+        return requests::draw(app, frame, body);
+    }
+    let (list, beside) = if body.width >= BESIDE_WIDTH {
+        let columns = [Constraint::Percentage(LEFT), Constraint::Fill(1)];
+        let [list, beside] = Layout::horizontal(columns).areas(body);
+        (list, beside)
+    } else {
+        let rows = [Constraint::Fill(1), Constraint::Length(9.min(body.height / 2))];
+        let [list, below] = Layout::vertical(rows).areas(body);
+        (list, below)
+    };
+    requests::draw(app, frame, list);
+    detail::draw(app, frame, beside);
+}
+
+fn draw_all(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
+    let rows = [Constraint::Percentage(UPPER), Constraint::Fill(1)];
+    let [upper, lower] = Layout::vertical(rows).areas(body);
+    let columns = [Constraint::Percentage(LEFT), Constraint::Fill(1)];
+    let [list, request] = Layout::horizontal(columns).areas(upper);
+    draw_pane(View::Requests, app, frame, list);
+    let request = edged(frame, request);
+    detail::draw(app, frame, request);
+    let columns = [Constraint::Percentage(LEFT), Constraint::Fill(1), Constraint::Fill(1)];
+    let areas: [Rect; BELOW.len()] = Layout::horizontal(columns).areas(lower);
+    for (place, (view, area)) in BELOW.into_iter().zip(areas).enumerate() {
+        let area = if place > 0 { edged(frame, area) } else { area };
+        draw_pane(view, app, frame, area);
+    }
+}
+
+/// Draws a line on the left; what is left of the area.
+fn edged(frame: &mut Frame<'_>, area: Rect) -> Rect {
+    let block = Block::new().borders(Borders::LEFT);
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
+}
+
+/// Draws a view below a line that says which it is.
+fn draw_pane(view: View, app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    let [rule, inner] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let is_focused = view == app.view;
+    let name = format!("{} {}", view.key(), view.name());
+    let name = if is_focused { format!("[{name}]") } else { name };
+    let style = if is_focused { Style::new().add_modifier(Modifier::BOLD) } else { Style::new() };
+    let title = format!("── {name} ");
+    let rest = usize::from(rule.width).saturating_sub(title.chars().count());
+    let line = Line::styled(format!("{title}{}", "─".repeat(rest)), style);
+    frame.render_widget(Paragraph::new(line), rule);
+    draw_view(view, app, frame, inner);
+}
