@@ -12,12 +12,20 @@ pub enum Action {
     Find(Interest, Direction),
     /// Go to the next finding, or the one before.
     FindFinding(Direction),
-    /// Begin to write where to go.
+    /// Begin to write where to go or what to do.
     AskPlace,
     /// Begin to write what to search for.
     AskSearch,
     /// Search on for what was written last.
     Search(Direction),
+    /// Mark the focused request with the letter that follows.
+    Mark,
+    /// Go to the mark of the letter that follows.
+    GoToMark,
+    /// Go to the next mark, or the one before.
+    FindMark(Direction),
+    /// Show only what is marked, or what was shown before.
+    ShowMarked,
     /// Begin to write a filter.
     AskFilter,
     /// Filter by what stands in the focused cell.

@@ -3,6 +3,7 @@
 //! Invariant: whatever is on the screen follows from this state alone.
 
 mod arranging;
+mod commands;
 mod copying;
 mod epochs;
 mod filtering;
@@ -10,6 +11,7 @@ mod findings;
 mod going;
 mod hearing;
 mod mapping;
+mod marking;
 mod pressing;
 mod searching;
 mod tallying;
@@ -20,7 +22,6 @@ use std::sync::Arc;
 
 use blkreplay_core::event::PayloadId;
 use blkreplay_core::format::Header;
-use blkreplay_core::request::RequestId;
 use bytes::Bytes;
 
 use crate::action::{Action, Axis, View};
@@ -33,12 +34,16 @@ use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
 use crate::state::map::Map;
+use crate::state::marks::Marks;
 use crate::state::panes::Panes;
-use crate::state::prompt::Prompt;
+use crate::state::prompt::{History, Prompt};
 use crate::state::requests::Requests;
 use crate::state::tallying::Tallying;
 use crate::state::writing::{Naming, Writing};
 
+pub use commands::{COMMANDS, Command};
+use going::Going;
+pub use marking::Letter;
 use searching::Searching;
 
 /// Something that the state cannot do itself.
@@ -124,8 +129,18 @@ pub struct App {
     /// How far a search got, if one goes on.
     pub progress: Option<(usize, usize)>,
     searching: Searching,
-    /// A request whose place was not known when it was asked for.
-    sought: Option<RequestId>,
+    /// Where one is on the way to.
+    pub going: Going,
+    /// Jumps that were begun, those that go on among them.
+    jumps: u64,
+    /// What was written behind `:`.
+    asked: History,
+    /// What is marked.
+    pub marks: Marks,
+    /// A letter is waited for, to do this with it.
+    pub letter: Option<Letter>,
+    /// The filter that was in force before only what is marked was shown.
+    before_marked: Option<String>,
     data: Option<(PayloadId, Option<Bytes>)>,
     around: Option<Around>,
     /// Keys that only begin something.
@@ -156,7 +171,12 @@ impl App {
             banner: None,
             progress: None,
             searching: Searching::default(),
-            sought: None,
+            going: Going::default(),
+            jumps: 0,
+            asked: History::default(),
+            marks: Marks::default(),
+            letter: None,
+            before_marked: None,
             data: None,
             around: None,
             begun: Vec::new(),
@@ -179,9 +199,13 @@ impl App {
             }
             Action::Find(interest, direction) => self.find(interest, direction),
             Action::FindFinding(direction) => self.find_finding(direction),
-            Action::AskPlace => self.over = Some(Over::Place(Prompt::default())),
+            Action::AskPlace => self.ask_place(),
             Action::AskSearch => self.ask_search(),
             Action::Search(direction) => self.search_on(direction),
+            Action::Mark => self.ask_letter(Letter::Sets),
+            Action::GoToMark => self.ask_letter(Letter::Goes),
+            Action::FindMark(direction) => self.find_mark(direction),
+            Action::ShowMarked => self.show_marked(),
             Action::AskFilter => {
                 self.over = Some(Over::Filter(self.filtering.line(&self.header)));
             }
@@ -190,7 +214,7 @@ impl App {
             Action::Show(view) => self.show(view),
             Action::Column(way) if self.view == View::Map => self.step(Axis::Time, way, 1),
             Action::Column(direction) => self.cell = viewing::beside(self.cell, direction),
-            Action::Open => self.open(),
+            Action::Open => return self.open(),
             Action::Chart(charting) => self.chart(charting),
             Action::Arrange(arranging) => self.arrange(arranging),
             Action::Row(direction) => self.next_row(direction),
@@ -225,10 +249,10 @@ impl App {
         self.message = Some(Message { is_error: true, text: text.into() });
     }
 
-    fn open(&mut self) {
+    fn open(&mut self) -> Option<Effect> {
         match self.over.take() {
             None => self.open_line(),
-            Some(Over::Place(prompt)) => self.go(prompt.text().trim()),
+            Some(Over::Place(prompt)) => return self.run(prompt.text().trim()),
             Some(Over::Search(prompt)) => self.search_for(prompt.text().trim()),
             Some(Over::Filter(line)) => {
                 if line.error.is_some() {
@@ -240,12 +264,17 @@ impl App {
             Some(Over::File(naming)) => self.write(naming),
             Some(Over::Help(_) | Over::Detail) => {}
         }
+        None
     }
 
     /// Cancels or closes what there is; whether there was something.
     fn cancel(&mut self) -> bool {
         if self.stop_search() {
             self.say("the search was cancelled");
+            return true;
+        }
+        if self.stop_going() {
+            self.say("it goes nowhere");
             return true;
         }
         if self.over.take().is_some() || self.stop_writing() {

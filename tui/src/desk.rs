@@ -19,6 +19,7 @@ use crate::expert::{self, Looked};
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
 use crate::outlet::Outlet;
+use crate::places::{self, Found};
 use crate::sieve::{self, Sifted};
 use crate::tally::{self, Tallied};
 use crate::writer;
@@ -40,6 +41,8 @@ pub(crate) enum Heard {
     Counted(Counted),
     Tallied(Tallied),
     Wrote(writer::Told),
+    Scouted(Sifted),
+    Found(Found),
     /// Somebody wants us to end.
     End,
 }
@@ -67,6 +70,14 @@ pub(crate) struct Desk {
     counted: u64,
     /// The number of the count of epochs that is wanted.
     counting: Arc<AtomicU64>,
+    /// The last place that was looked for, and the number of the one that is wanted.
+    scouted: u64,
+    scouting: Arc<AtomicU64>,
+    /// The same of a position.
+    resolved: u64,
+    resolving: Arc<AtomicU64>,
+    /// Marks of the trace were asked for.
+    has_names: bool,
     /// The number of the count that is wanted.
     wanted_tally: Arc<AtomicU64>,
     /// Who writes it, and the number of it.
@@ -102,6 +113,11 @@ impl Desk {
             looking: Arc::default(),
             counted: 0,
             counting: Arc::default(),
+            scouted: 0,
+            scouting: Arc::default(),
+            resolved: 0,
+            resolving: Arc::default(),
+            has_names: false,
             wanted_tally: Arc::default(),
             writer: None,
         }
@@ -134,6 +150,8 @@ impl Desk {
             Heard::Counted(counted) => self.app.epochs.take(counted),
             Heard::Tallied(tallied) => self.app.tallied(tallied),
             Heard::Wrote(told) => self.app.wrote(told),
+            Heard::Scouted(sifted) => self.app.scouted(sifted),
+            Heard::Found(found) => self.app.placed(found),
             Heard::End => return Some(Effect::Quit),
         }
         None
@@ -150,7 +168,9 @@ impl Desk {
         if self.app.requests.is_known() {
             self.sift();
             self.chart();
+            self.scout();
         }
+        self.resolve();
         self.look();
         self.count();
         self.tally();
@@ -172,6 +192,48 @@ impl Desk {
         let outlet = Arc::clone(&self.app.outlet);
         let thread = writer::start(order.clone(), outlet, move || again(), tell);
         self.writer = Some((number, thread));
+    }
+
+    /// Begins to look for a place to go to, if there is a new one, and lets others end.
+    fn scout(&mut self) {
+        let scout = &self.app.going.scout;
+        let number = scout.number;
+        self.scouting.store(number, Ordering::Relaxed);
+        let Some(filter) = scout.wanted().filter(|_| number > self.scouted) else { return };
+        self.scouted = number;
+        let (sender, scouting) = (self.sender.clone(), Arc::clone(&self.scouting));
+        let (again, pages) = (Arc::clone(&self.again), self.app.requests.pages().to_vec());
+        let tell = move |sifted| {
+            scouting.load(Ordering::Relaxed) == number
+                && sender.send(Heard::Scouted(sifted)).is_ok()
+        };
+        sieve::start(number, filter.clone(), pages, move || again(), tell);
+    }
+
+    /// Begins to look for a position, if there is a new one, and for marks of the trace.
+    fn resolve(&mut self) {
+        let going = &self.app.going;
+        let number = if going.position.is_some() { going.number } else { 0 };
+        self.resolving.store(number, Ordering::Relaxed);
+        if let Some(position) = going.position.clone().filter(|_| number > self.resolved) {
+            self.resolved = number;
+            let (sender, resolving) = (self.sender.clone(), Arc::clone(&self.resolving));
+            let again = Arc::clone(&self.again);
+            let is_wanted = move || resolving.load(Ordering::Relaxed) == number;
+            let tell = move |found| {
+                // If nobody hears it, nobody wants it.
+                let _ = sender.send(Heard::Found(found));
+            };
+            places::start(number, position, move || again(), is_wanted, tell);
+        }
+        if self.app.going.wants_names && !self.has_names {
+            self.has_names = true;
+            let (sender, again) = (self.sender.clone(), Arc::clone(&self.again));
+            let tell = move |found| {
+                let _ = sender.send(Heard::Found(found));
+            };
+            places::list(move || again(), tell);
+        }
     }
 
     /// Begins to count epochs, if they are wanted, and lets others end.

@@ -28,6 +28,7 @@ pub mod keymap;
 pub mod loader;
 pub mod look;
 pub mod outlet;
+pub mod places;
 mod reproduced;
 mod run;
 pub mod search;

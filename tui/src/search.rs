@@ -97,14 +97,14 @@ impl Sought {
         Ok(Sought::Bytes(digits.chunks(2).filter_map(byte).collect()))
     }
 
-    /// What it is, in words.
+    /// What is said of a request that is meant: it …
     pub fn said(&self) -> String {
         match self {
-            Sought::Failed => "an error".to_owned(),
-            Sought::SameRange(..) => "the same range".to_owned(),
+            Sought::Failed => "failed".to_owned(),
+            Sought::SameRange(..) => "touches this range".to_owned(),
             Sought::Meant(_, said) => said.clone(),
-            Sought::Text(text) => format!("`{text}`"),
-            Sought::Bytes(bytes) => format!("`{}`", hex(bytes)),
+            Sought::Text(text) => format!("has `{text}`"),
+            Sought::Bytes(bytes) => format!("has `{}` in its data", hex(bytes)),
         }
     }
 
@@ -170,28 +170,26 @@ impl Search {
 
     /// What to say if nothing was found.
     pub fn nothing(&self) -> String {
-        let said = match (&self.sought, self.direction) {
-            (Sought::Failed, Direction::Next) => "no request behind this one failed",
-            (Sought::Failed, Direction::Previous) => "no request before this one failed",
-            (Sought::SameRange(..), Direction::Next) => "no later request touches this range",
-            (Sought::SameRange(..), Direction::Previous) => "no earlier request touches this range",
-            (sought, _) => {
-                let shown = if self.shown.is_some() { " that is shown" } else { "" };
-                let has = if sought.needs_data() { "in its data" } else { "" };
-                let text = format!("no request{shown} has {} {has}", sought.said());
-                return text.trim_end().to_owned();
-            }
+        let shown = if self.shown.is_some() { " that is shown" } else { "" };
+        let which = match (&self.sought, self.direction) {
+            (Sought::SameRange(..), Direction::Next) => "no later request",
+            (Sought::SameRange(..), Direction::Previous) => "no earlier request",
+            _ if self.wraps => "no request",
+            (_, Direction::Next) => "no request behind this one",
+            (_, Direction::Previous) => "no request before this one",
         };
-        said.to_owned()
+        format!("{which}{shown} {}", self.sought.said())
     }
 }
 
 /// Whether a text has another in it. Case says nothing unless what is sought has a capital letter.
 pub(crate) fn is_in_text(sought: &str, text: &str) -> bool {
+    // Few keyboards have the sign of a millionth.
+    let (sought, text) = (sought.replace('µ', "u"), text.replace('µ', "u"));
     if sought.chars().any(char::is_uppercase) {
-        text.contains(sought)
+        text.contains(&sought)
     } else {
-        text.to_lowercase().contains(sought)
+        text.to_lowercase().contains(&sought)
     }
 }
 
@@ -225,5 +223,6 @@ mod tests {
     fn case_counts_only_where_what_is_sought_has_a_capital_letter() {
         assert!(is_in_text("eio", "write EIO") && is_in_text("EIO", "write EIO"));
         assert!(!is_in_text("Eio", "write EIO"));
+        assert!(is_in_text("90us", "90µs") && is_in_text("90µs", "90µs"));
     }
 }

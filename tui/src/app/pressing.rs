@@ -12,21 +12,29 @@ impl App {
     /// A key was pressed.
     pub fn press(&mut self, key: Key) -> Option<Effect> {
         self.message = None;
-        let (focus, search) = (self.requests.focus(), self.searching.number);
+        let (focus, jumps) = (self.requests.focus(), self.jumps);
         let effect = self.take_key(key);
-        if self.requests.focus() != focus && self.searching.number == search {
+        if self.requests.focus() != focus && self.jumps == jumps {
             self.leave_search();
         }
         effect
     }
 
     fn take_key(&mut self, key: Key) -> Option<Effect> {
+        if let Some(letter) = self.letter.take() {
+            self.take_letter(letter, key);
+            return None;
+        }
         match &mut self.over {
             Some(Over::Place(prompt)) => {
-                if let Some(edit) = edit(key) {
-                    prompt.edit(edit);
-                    return None;
+                match (key.code, edit(key)) {
+                    (Code::Tab, _) => self.complete_place(),
+                    (Code::Up, _) => prompt.recall(true, &self.asked),
+                    (Code::Down, _) => prompt.recall(false, &self.asked),
+                    (_, Some(edit)) => prompt.edit(edit),
+                    _ => return self.obey(key),
                 }
+                return None;
             }
             Some(Over::Search(prompt)) => {
                 match (key.code, edit(key)) {

@@ -4,10 +4,13 @@
 
 use std::sync::Arc;
 
+use blkreplay_core::request::RequestId;
+
 use super::{App, Over};
 use crate::action::{Direction, Interest};
 use crate::search::{Ended, Hit, Search, Sought};
 use crate::state::prompt::{History, Prompt};
+use crate::state::target::Target;
 use crate::words;
 
 /// What is searched for, and what was.
@@ -15,8 +18,6 @@ use crate::words;
 pub(super) struct Searching {
     /// The search that goes on.
     pub(super) now: Option<Search>,
-    /// Numbers that were given out.
-    pub(super) number: u64,
     /// What was written last.
     last: Option<Sought>,
     /// What was written before.
@@ -34,8 +35,8 @@ impl App {
     /// Searches for what was written; of nothing, for what was written before.
     pub(super) fn search_for(&mut self, text: &str) {
         self.searching.history.remember(text);
-        if text.starts_with('#') && text[1..].parse::<u64>().is_ok() {
-            return self.go(text);
+        if let Some(id) = text.strip_prefix('#').and_then(|id| id.parse().ok()) {
+            return self.go_to(Target::Request(RequestId(id)));
         }
         if !text.is_empty() {
             match Sought::of(text) {
@@ -70,8 +71,9 @@ impl App {
     }
 
     pub(super) fn begin_search(&mut self, sought: Sought, direction: Direction, wraps: bool) {
-        self.searching.number += 1;
-        let (number, from) = (self.searching.number, self.requests.focus());
+        self.jumps += 1;
+        self.stop_going();
+        let (number, from) = (self.jumps, self.requests.focus());
         let shown = self.filtering.applied.as_ref().map(|applied| Arc::clone(&applied.found));
         self.searching.now = Some(Search { number, from, direction, sought, shown, wraps });
     }
@@ -82,8 +84,9 @@ impl App {
         self.searching.now.take().is_some()
     }
 
-    /// Ends a search that was begun before somebody moved.
+    /// Ends what leads elsewhere and was begun before somebody moved.
     pub(super) fn leave_search(&mut self) {
+        self.stop_going();
         if self.stop_search() {
             self.say("the search was cancelled, for the focus was moved");
         }
@@ -120,17 +123,12 @@ impl App {
         if let (Some(at), Sought::Bytes(bytes)) = (hit.at, &search.sought) {
             self.searching.found = Some((hit.place, at, bytes.clone()));
         }
-        let said = search.sought.said();
         match (hit.has_wrapped, search.direction) {
             (true, _) if hit.place == search.from => {
-                self.say(format!("no other request has {said}"));
+                self.say(format!("no other request {}", search.sought.said()));
             }
-            (true, Direction::Next) => {
-                self.say(format!("{said}: went over the end, on from the beginning"));
-            }
-            (true, Direction::Previous) => {
-                self.say(format!("{said}: went over the beginning, on from the end"));
-            }
+            (true, Direction::Next) => self.say("went over the end, on from the beginning"),
+            (true, Direction::Previous) => self.say("went over the beginning, on from the end"),
             (false, _) => {}
         }
     }

@@ -15,7 +15,12 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["b", "pgup"], "page-up", "a screen up", Action::Move(Move::PageUp)),
     bind(&["g", "home"], "first", "to the first request", Action::Move(Move::First)),
     bind(&["G", "end"], "last", "to the last request", Action::Move(Move::Last)),
-    bind(&[":"], "go", "go to #123, 1.5s or end", Action::AskPlace),
+    bind(&[":"], "go", "go to 123, 1.5s, flush, end; or run a command", Action::AskPlace),
+    bind(&["m"], "mark-set", "mark this request: m and a letter", Action::Mark),
+    bind(&["'"], "mark-go", "go to a mark: ' and its letter", Action::GoToMark),
+    bind(&["u"], "mark-next", "next mark", Action::FindMark(Direction::Next)),
+    bind(&["U"], "mark-previous", "the one before", Action::FindMark(Direction::Previous)),
+    bind(&["M"], "marked", "show only what is marked, and back", Action::ShowMarked),
     bind(
         &["/", "ctrl-f"],
         "search",

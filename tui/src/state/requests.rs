@@ -254,13 +254,20 @@ impl Requests {
         Some(place + (id.0 - ids?.0.0).min(requests - 1))
     }
 
-    /// The place of the first request that arrived at this time or later, as far as pages say it.
-    pub fn place_at(&self, time: Nanos) -> u64 {
+    /// The place of the first request that arrived at this time or later, as far as pages say it, and whether it is exactly that.
+    pub fn place_at(&self, time: Nanos) -> (u64, bool) {
         let page = self.pages().partition_point(|page| page.time_last < time);
-        let Some(found) = self.pages().get(page) else { return u64::MAX };
+        let Some(found) = self.pages().get(page) else { return (u64::MAX, true) };
         let kept = self.kept.iter().find(|(kept, _)| *kept == page);
         let before = kept.map_or(0, |(_, rows)| rows.partition_point(|row| row.time < time));
-        found.place + before as u64
+        // The last events of a page may be no arrivals.
+        let is_exact = kept.is_some_and(|(_, rows)| before < rows.len());
+        (found.place.saturating_add(before as u64), is_exact)
+    }
+
+    /// The highest id of the last page.
+    pub fn highest(&self) -> u64 {
+        self.pages().last().and_then(|page| page.ids).map_or(0, |(_, last)| last.0)
     }
 
     fn holding(&self, place: u64) -> Option<usize> {

@@ -2,12 +2,14 @@
 
 mod epochs;
 mod findings;
+mod going;
 mod growing;
 mod keys;
 mod latency;
 mod look;
 mod map;
 mod map_keys;
+mod marks;
 mod outlet;
 mod panes;
 mod pictures;
@@ -72,6 +74,7 @@ impl Inspector {
                 || app.epochs.goes_on()
                 || app.map.counting() != 0
                 || app.tallying.goes_on()
+                || app.on_the_way().is_some()
                 || app.writing.order().is_some();
             if app.requests.is_known() && app.wishes().is_empty() && !sifts {
                 return;

@@ -8,10 +8,25 @@ use ratatui::widgets::Paragraph;
 
 use super::{filter, latency, map, stats};
 use crate::action::View;
-use crate::app::{App, Over};
+use crate::app::{App, Letter, Over};
 use crate::keymap;
 use crate::state::prompt::Prompt;
 use crate::state::writing::Naming;
+
+/// Completions that are shown.
+const OFFERED: usize = 12;
+
+/// That a letter must follow, and which are there.
+fn awaited(app: &App, letter: Letter) -> Line<'static> {
+    let marks = app.marks.all().map(|(letter, point)| format!("{letter} #{}", point.id.0));
+    let marks: Vec<String> = marks.collect();
+    let marks = if marks.is_empty() { "none yet".to_owned() } else { marks.join("  ") };
+    let what = match letter {
+        Letter::Sets => "m …  a letter marks this request",
+        Letter::Goes => "' …  the letter of the mark to go to",
+    };
+    Line::raw(format!(" {what}; marks: {marks}"))
+}
 
 /// What may follow the keys that were pressed.
 fn begun(app: &App) -> Line<'static> {
@@ -51,13 +66,21 @@ fn named(naming: &Naming, frame: &mut Frame<'_>, area: Rect) -> Line<'static> {
 /// Draws it.
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let line = if let Some(Over::Place(prompt)) = &app.over {
-        written(" : ", prompt, frame, area)
+        let mut line = written(" : ", prompt, frame, area);
+        let completions = app.completions(prompt.text());
+        if completions.iter().any(|other| other != prompt.text()) {
+            let all: Vec<&str> = completions.iter().take(OFFERED).map(String::as_str).collect();
+            line.push_span(Span::raw(format!("   tab: {}", all.join(" "))));
+        }
+        line
     } else if let Some(Over::Search(prompt)) = &app.over {
         written(" / ", prompt, frame, area)
     } else if let Some(Over::Filter(line)) = &app.over {
         filter::hint(line)
     } else if let Some(Over::File(naming)) = &app.over {
         named(naming, frame, area)
+    } else if let Some(letter) = app.letter {
+        awaited(app, letter)
     } else if !app.begun.is_empty() {
         begun(app)
     } else if let Some(message) = &app.message {
@@ -67,6 +90,8 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Line::raw(format!(" writing {}: {percent} %; esc stops", path.display()))
     } else if app.findings.sought.is_some() {
         Line::raw(" looking for a finding; esc stops")
+    } else if let Some(text) = app.on_the_way() {
+        Line::raw(format!(" {text}; esc stops"))
     } else if let Some((done, all)) = app.progress {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
     } else {

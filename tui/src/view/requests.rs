@@ -17,11 +17,14 @@ use crate::words;
 /// Below this width operations are told by their letters.
 const NARROW: u16 = 66;
 
+/// Columns of signs before the first: the focus, and what is marked.
+const SIGNS: u16 = 2;
+
 /// The columns, in the order of [`Cell::ALL`].
-fn columns(width: u16, focused: Cell) -> [Column; Cell::ALL.len()] {
+fn columns(width: u16, focused: Cell, ids: u16) -> [Column; Cell::ALL.len()] {
     Cell::ALL.map(|cell| {
         let (width, is_left, drops) = match cell {
-            Cell::Id => (8, false, 0),
+            Cell::Id => (ids, false, 0),
             Cell::Time => (11, false, 2),
             Cell::Operation if width < NARROW => (2, true, 0),
             Cell::Operation => (14, true, 0),
@@ -40,8 +43,10 @@ fn columns(width: u16, focused: Cell) -> [Column; Cell::ALL.len()] {
 /// Draws the list.
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     app.requests.set_height(u64::from(area.height.saturating_sub(1)));
-    let columns = columns(area.width, app.cell);
-    let fitting = table::fitting(&columns, area.width.saturating_sub(2));
+    let digits = app.requests.highest().to_string().len();
+    let ids = u16::try_from(digits).unwrap_or(u16::MAX).max(7);
+    let columns = columns(area.width, app.cell, ids);
+    let fitting = table::fitting(&columns, area.width.saturating_sub(SIGNS + 1));
     let mut lines = vec![heading(&columns, &fitting, app.cell)];
     for place in app.requests.on_screen() {
         lines.push(line(app, (&columns, &fitting), place, area.width));
@@ -61,7 +66,7 @@ fn color_operations(
     area: Rect,
 ) {
     let Some(at) = fitting.iter().position(|at| Cell::ALL[*at] == Cell::Operation) else { return };
-    let left = area.x + 1 + fitting[..at].iter().map(|at| columns[*at].width + 1).sum::<u16>();
+    let left = area.x + SIGNS + fitting[..at].iter().map(|at| columns[*at].width + 1).sum::<u16>();
     let right = area.right().min(left + columns[fitting[at]].width);
     for (y, place) in (area.y + 1..area.bottom()).zip(app.requests.on_screen()) {
         let row = app.requests.row(place).filter(|_| place != app.requests.focus());
@@ -78,7 +83,7 @@ fn color_operations(
 /// The names of the columns, that of the focused one underlined.
 fn heading(columns: &[Column], fitting: &[usize], focused: Cell) -> Line<'static> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let mut spans = vec![Span::styled(" ", bold)];
+    let mut spans = vec![Span::styled("  ", bold)];
     for at in fitting {
         let text = table::heading(columns, &[*at]);
         let name = text.trim();
@@ -101,10 +106,11 @@ fn line(
     width: u16,
 ) -> Line<'static> {
     let is_focused = place == app.requests.focus();
-    let mark = if is_focused { '>' } else { ' ' };
+    let focus = if is_focused { '>' } else { ' ' };
+    let mark = app.marks.at(place).unwrap_or(' ');
     let width = usize::from(width);
     let Some(row) = app.requests.row(place) else {
-        return Line::raw(format!("{mark}       …"));
+        return Line::raw(format!("{focus}{mark}      …"));
     };
     let text = |cell: Cell| match cell {
         Cell::Operation if width < usize::from(NARROW) => {
@@ -119,7 +125,7 @@ fn line(
     if is_focused {
         style = style.add_modifier(Modifier::REVERSED);
     }
-    Line::styled(format!("{:<width$}", format!("{mark}{cells}{warn}")), style)
+    Line::styled(format!("{:<width$}", format!("{focus}{mark}{cells}{warn}")), style)
 }
 
 /// Why the list is empty.
