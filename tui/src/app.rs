@@ -27,12 +27,14 @@ use bytes::Bytes;
 use crate::action::{Action, Axis, View};
 use crate::around::Around;
 use crate::key::Key;
+use crate::keymap::Keymap;
 use crate::look::Look;
 use crate::outlet::Outlet;
 use crate::state::cell::Cell;
 use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
+use crate::state::help::Help;
 use crate::state::map::Map;
 use crate::state::marks::Marks;
 use crate::state::panes::Panes;
@@ -64,8 +66,8 @@ pub enum Effect {
 /// What lies over the view.
 #[derive(Debug)]
 pub enum Over {
-    /// The list of keys, from this line on.
-    Help(u16),
+    /// The list of commands with their keys.
+    Help(Help),
     /// Where to go is being written.
     Place(Prompt),
     /// What to search for is being written.
@@ -102,6 +104,8 @@ pub struct App {
     pub view: View,
     /// What is beside it.
     pub panes: Panes,
+    /// Which key does what.
+    pub keymap: Keymap,
     /// How the screen looks.
     pub look: Look,
     /// The map.
@@ -157,6 +161,7 @@ impl App {
             requests: Requests::default(),
             view: View::default(),
             panes: Panes::default(),
+            keymap: Keymap::default(),
             look: Look::default(),
             map: Map::default(),
             cell: Cell::default(),
@@ -190,8 +195,8 @@ impl App {
         }
         match action {
             Action::Move(way) => {
-                if let Some(Over::Help(line)) = &mut self.over {
-                    *line = viewing::scrolled(*line, way);
+                if let Some(Over::Help(help)) = &mut self.over {
+                    help.go(way, &self.keymap);
                 } else {
                     self.leave_search();
                     self.go_on(way);
@@ -231,7 +236,7 @@ impl App {
             Action::Help => {
                 self.over = match self.over {
                     Some(Over::Help(_)) => None,
-                    _ => Some(Over::Help(0)),
+                    _ => Some(Over::Help(Help::new(self.view))),
                 };
             }
             Action::Quit => return Some(Effect::Quit),
@@ -262,7 +267,10 @@ impl App {
                 }
             }
             Some(Over::File(naming)) => self.write(naming),
-            Some(Over::Help(_) | Over::Detail) => {}
+            Some(Over::Help(help)) => {
+                return help.picked(&self.keymap).and_then(|action| self.update(action));
+            }
+            Some(Over::Detail) => {}
         }
         None
     }

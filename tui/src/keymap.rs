@@ -1,13 +1,16 @@
-//! Which key does what: the one table that keys and help are made from.
+//! Which key does what: made from one table, as somebody rebinds it; keys, help and hints are made of it.
 //!
-//! Invariants: no key does two things; every action that has a name has a key, and the help lists exactly these.
+//! Keys that somebody wants in, a map of keys out, or all that is wrong with them. Invariants: no key does two things, and none that does
+//! something begins another; there is a key that ends the inspector.
 
 use crate::action::Action;
 use crate::key::Key;
 
 mod bindings;
+mod rebinding;
 
 pub use bindings::BINDINGS;
+pub use rebinding::{Preset, Rebinding, WrongBinding};
 
 /// A line of the table.
 #[derive(Debug, Clone, Copy)]
@@ -33,23 +36,72 @@ pub enum Meaning {
     Nothing,
 }
 
-/// What `key` does after those that were pressed `before`, which only begin something.
-pub fn meaning(before: &[Key], key: Key) -> Meaning {
-    let pressed: Vec<String> = before.iter().chain([&key]).map(Key::to_string).collect();
-    let pressed = pressed.join(" ");
-    let does = |binding: &&Binding| binding.keys.contains(&pressed.as_str());
-    if let Some(binding) = BINDINGS.iter().find(does) {
-        return Meaning::Action(binding.action);
-    }
-    if following(&pressed).next().is_some() { Meaning::Begun } else { Meaning::Nothing }
+/// A command with its keys.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// The keys, the usual one first; none, if somebody took them away.
+    pub keys: Vec<String>,
+    /// What they do.
+    pub binding: &'static Binding,
 }
 
-/// What may follow keys that only begin something: the rest of the keys, and the name of what they do.
-pub fn following(begun: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let rest = move |key: &'static str| key.strip_prefix(begun)?.strip_prefix(' ');
-    BINDINGS.iter().flat_map(move |binding| {
-        binding.keys.iter().filter_map(move |key| Some((rest(key)?, binding.name)))
-    })
+/// Which key does what.
+#[derive(Debug, Clone)]
+pub struct Keymap {
+    lines: Vec<Bound>,
+}
+
+impl Default for Keymap {
+    fn default() -> Keymap {
+        let bound = |binding: &'static Binding| Bound {
+            keys: binding.keys.iter().map(|key| (*key).to_owned()).collect(),
+            binding,
+        };
+        Keymap { lines: BINDINGS.iter().map(bound).collect() }
+    }
+}
+
+impl Keymap {
+    /// All commands with their keys, in the order of the table.
+    pub fn lines(&self) -> &[Bound] {
+        &self.lines
+    }
+
+    /// What `key` does after those that were pressed `before`, which only begin something.
+    pub fn meaning(&self, before: &[Key], key: Key) -> Meaning {
+        let pressed: Vec<String> = before.iter().chain([&key]).map(Key::to_string).collect();
+        let pressed = pressed.join(" ");
+        if let Some(bound) = self.lines.iter().find(|bound| bound.keys.contains(&pressed)) {
+            return Meaning::Action(bound.binding.action);
+        }
+        if self.following(&pressed).next().is_some() { Meaning::Begun } else { Meaning::Nothing }
+    }
+
+    /// What may follow keys that only begin something: the rest of the keys, and the name of what they do.
+    pub fn following(&self, begun: &str) -> impl Iterator<Item = (&str, &'static str)> {
+        let rest = move |key: &'_ str| {
+            let rest = key.strip_prefix(begun)?.strip_prefix(' ')?;
+            Some(key.len() - rest.len())
+        };
+        self.lines.iter().flat_map(move |bound| {
+            let behind = move |key: &'_ String| rest(key);
+            bound
+                .keys
+                .iter()
+                .filter_map(move |key| Some((&key[behind(key)?..], bound.binding.name)))
+        })
+    }
+
+    /// The usual key of the command of this name.
+    pub fn key_of(&self, name: &str) -> Option<&str> {
+        let bound = self.lines.iter().find(|bound| bound.binding.name == name)?;
+        bound.keys.first().map(String::as_str)
+    }
+}
+
+/// The command of this name.
+pub fn named(name: &str) -> Option<&'static Binding> {
+    BINDINGS.iter().find(|binding| binding.name == name)
 }
 
 #[cfg(test)]
@@ -60,6 +112,7 @@ mod tests {
 
     #[test]
     fn every_key_of_the_table_is_a_key_and_does_one_thing() {
+        let keymap = Keymap::default();
         let mut keys = HashSet::new();
         let mut names = HashSet::new();
         for binding in BINDINGS {
@@ -70,15 +123,15 @@ mod tests {
                 let names: Vec<String> = parts.iter().map(Key::to_string).collect();
                 assert_eq!(names.join(" "), *key);
                 let (last, before) = parts.split_last().unwrap();
-                assert_eq!(meaning(before, *last), Meaning::Action(binding.action));
+                assert_eq!(keymap.meaning(before, *last), Meaning::Action(binding.action));
                 for begun in 0..before.len() {
-                    assert_eq!(meaning(&before[..begun], before[begun]), Meaning::Begun);
+                    assert_eq!(keymap.meaning(&before[..begun], before[begun]), Meaning::Begun);
                 }
             }
         }
-        assert_eq!(meaning(&[], Key::char('\u{1}')), Meaning::Nothing);
+        assert_eq!(keymap.meaning(&[], Key::char('\u{1}')), Meaning::Nothing);
         let y = Key::char('y');
-        assert_eq!(meaning(&[y], y), Meaning::Nothing);
-        assert_eq!(following("y").next(), Some(("l", "copy-line")));
+        assert_eq!(keymap.meaning(&[y], y), Meaning::Nothing);
+        assert_eq!(keymap.following("y").next(), Some(("l", "copy-line")));
     }
 }

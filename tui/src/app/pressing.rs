@@ -5,8 +5,9 @@
 use tui_input::InputRequest;
 
 use super::{App, Effect, Over};
+use crate::action::{Action, Move};
 use crate::key::{Code, Key};
-use crate::keymap::{self, Meaning};
+use crate::keymap::Meaning;
 
 impl App {
     /// A key was pressed.
@@ -24,6 +25,13 @@ impl App {
         if let Some(letter) = self.letter.take() {
             self.take_letter(letter, key);
             return None;
+        }
+        let is_written = !matches!(self.over, None | Some(Over::Detail));
+        match key.code {
+            // Whatever they are bound to, they end what is being written.
+            Code::Enter if is_written => return self.update(Action::Open),
+            Code::Esc if is_written => return self.update(Action::Cancel),
+            _ => {}
         }
         match &mut self.over {
             Some(Over::Place(prompt)) => {
@@ -67,14 +75,26 @@ impl App {
                 }
                 return None;
             }
-            Some(Over::Help(_) | Over::Detail) | None => {}
+            Some(Over::Help(help)) => {
+                if let Some(way) = moved(key) {
+                    help.go(way, &self.keymap);
+                    return None;
+                }
+                let closes = key == Key::char('?') && help.input.value().is_empty();
+                match edit(key) {
+                    Some(edit) if !closes => help.edit(edit),
+                    _ => return self.obey(key),
+                }
+                return None;
+            }
+            Some(Over::Detail) | None => {}
         }
         self.obey(key)
     }
 
     /// Does what a key is bound to.
     fn obey(&mut self, key: Key) -> Option<Effect> {
-        match keymap::meaning(&self.begun, key) {
+        match self.keymap.meaning(&self.begun, key) {
             Meaning::Action(action) => {
                 self.begun.clear();
                 self.update(action)
@@ -103,6 +123,17 @@ fn edit(key: Key) -> Option<InputRequest> {
         (Code::End, _) | (Code::Char('e'), true) => InputRequest::GoToEnd,
         (Code::Char('w'), true) => InputRequest::DeletePrevWord,
         (Code::Char('u'), true) => InputRequest::DeleteLine,
+        _ => return None,
+    })
+}
+
+/// Where a key leads in a list below a line that is being written; `None` for others.
+fn moved(key: Key) -> Option<Move> {
+    Some(match key.code {
+        Code::Up => Move::Up,
+        Code::Down => Move::Down,
+        Code::PageUp => Move::PageUp,
+        Code::PageDown => Move::PageDown,
         _ => return None,
     })
 }

@@ -73,15 +73,3 @@ pub(super) fn beside(cell: Cell, direction: Direction) -> Cell {
     };
     Cell::ALL[to]
 }
-
-/// The line of the help that a move leads to; the screen keeps it within the help.
-pub(super) fn scrolled(line: u16, way: Move) -> u16 {
-    match way {
-        Move::Up => line.saturating_sub(1),
-        Move::Down => line.saturating_add(1),
-        Move::PageUp | Move::HalfUp => line.saturating_sub(10),
-        Move::PageDown | Move::HalfDown => line.saturating_add(10),
-        Move::First => 0,
-        Move::Last => u16::MAX,
-    }
-}

@@ -6,6 +6,7 @@ pub mod epochs;
 pub mod filter;
 pub mod findings;
 pub mod grid;
+pub mod help;
 pub mod map;
 pub mod marks;
 pub mod panes;

@@ -159,7 +159,7 @@ fn commands_are_run_by_name_by_what_begins_it_and_by_its_letters() {
     assert_eq!(inspector.desk.app.view, View::Stats);
     inspector.press(": 'help' enter");
     assert!(matches!(inspector.desk.app.over, Some(Over::Help(_))));
-    assert_eq!(inspector.press(": 'q' enter"), Some(Effect::Quit));
+    assert_eq!(inspector.press("esc : 'q' enter"), Some(Effect::Quit));
 }
 
 #[test]

@@ -7,7 +7,6 @@ use blkreplay_fixtures::story::{BEFORE, FAILED, REQUESTS, RETRY};
 use super::Inspector;
 use crate::app::{Effect, Over};
 use crate::around::{Found, Likeness};
-use crate::key::Key;
 use crate::keymap::BINDINGS;
 use crate::state::cell::Cell;
 
@@ -233,22 +232,6 @@ fn q_closes_what_is_open_and_then_quits_and_esc_never_quits() {
     assert_eq!(inspector.press("? ctrl-c"), Some(Effect::Quit));
     assert_eq!(inspector.press("ctrl-z"), Some(Effect::Suspend));
     assert_eq!(inspector.press("ctrl-l"), Some(Effect::Redraw));
-}
-
-#[test]
-fn the_help_lists_exactly_the_keys_that_do_something() {
-    let mut inspector = Inspector::new(100, u16::try_from(BINDINGS.len()).unwrap() + 2);
-    inspector.press("?");
-    let screen = inspector.screen();
-    let lines: Vec<&str> = screen.lines().collect();
-    let listed = &lines[1..lines.len() - 1];
-    assert_eq!(listed.len(), BINDINGS.len());
-    for (line, binding) in listed.iter().zip(BINDINGS) {
-        let keys = binding.keys.join("  ");
-        assert_eq!(line.trim(), format!("{keys:<14} {}", binding.help).trim());
-    }
-    let first: Key = BINDINGS[0].keys[0].parse().unwrap();
-    assert_eq!(first, Key::char('j'));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod epochs;
 mod findings;
 mod going;
 mod growing;
+mod help;
 mod keys;
 mod latency;
 mod look;

@@ -6,10 +6,8 @@ use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{filter, latency, map, stats};
-use crate::action::View;
+use super::{filter, hint};
 use crate::app::{App, Letter, Over};
-use crate::keymap;
 use crate::state::prompt::Prompt;
 use crate::state::writing::Naming;
 
@@ -33,7 +31,7 @@ fn begun(app: &App) -> Line<'static> {
     let keys: Vec<String> = app.begun.iter().map(ToString::to_string).collect();
     let keys = keys.join(" ");
     let next: Vec<String> =
-        keymap::following(&keys).map(|(key, name)| format!("{key} {name}")).collect();
+        app.keymap.following(&keys).map(|(key, name)| format!("{key} {name}")).collect();
     Line::raw(format!(" {keys} …  {}", next.join("  ")))
 }
 
@@ -95,20 +93,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     } else if let Some((done, all)) = app.progress {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
     } else {
-        Line::raw(match app.view {
-            View::Requests => {
-                " f filter  = - by value  . , same range  e error  : go  y copy  ? help  q quit"
-            }
-            View::Map => map::HINT,
-            View::Latency => latency::HINT,
-            View::Stats => stats::HINT,
-            View::Epochs => {
-                " enter goes to its requests  = - by it  w W finding  f filter  ? help  q quit"
-            }
-            View::Findings => {
-                " enter goes to the request  = - by it  w W finding  f filter  ? help  q quit"
-            }
-        })
+        Line::raw(hint::line(app.view, &app.keymap, usize::from(area.width)))
     };
     frame.render_widget(Paragraph::new(line), area);
 }

@@ -1,22 +1,66 @@
-//! The list of keys, made from the table that keys are looked up in.
+//! The list of commands with their keys, and what is searched for in it.
+//!
+//! ```text
+//!  search: copy                                     6 of 71    type; enter does it, esc closes
+//!  > y l       copy-line         copy its line
+//! ```
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::keymap::BINDINGS;
+use crate::keymap::{Bound, Keymap};
+use crate::state::help::Help;
+use crate::words;
 
-/// Draws the keys from a line on, which is kept within them.
-pub(super) fn draw(from: &mut u16, frame: &mut Frame<'_>, area: Rect) {
-    let lines: Vec<_> = lines().into_iter().map(Line::raw).collect();
-    let most = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_sub(area.height);
-    *from = (*from).min(most);
-    frame.render_widget(Paragraph::new(lines).scroll((*from, 0)), area);
+/// From this width on commands are told by their names, too.
+const WIDE: u16 = 90;
+
+const LABEL: &str = " search: ";
+
+/// Draws the list.
+pub(super) fn draw(help: &mut Help, keymap: &Keymap, frame: &mut Frame<'_>, area: Rect) {
+    let [top, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let bound = help.lines(keymap);
+    draw_search(help, bound.len(), keymap.lines().len(), frame, top);
+    if bound.is_empty() {
+        let text = format!("  no key does anything like `{}`", help.input.value());
+        return frame.render_widget(Paragraph::new(text), list);
+    }
+    let (shown, at) = help.on_screen(bound.len(), usize::from(list.height));
+    let width = usize::from(area.width);
+    let lines = shown.map(|place| {
+        let mark = if place == at { '>' } else { ' ' };
+        let text = format!("{mark}{}", line(bound[place], area.width >= WIDE));
+        let text = words::cut(&text, width);
+        let style = if place == at { Modifier::REVERSED } else { Modifier::empty() };
+        Line::styled(format!("{text:<width$}"), Style::new().add_modifier(style))
+    });
+    frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
 }
 
-/// A line a binding.
-fn lines() -> Vec<String> {
-    let line = |keys: String, help: &str| format!(" {keys:<14} {help}");
-    BINDINGS.iter().map(|binding| line(binding.keys.join("  "), binding.help)).collect()
+fn draw_search(help: &Help, found: usize, all: usize, frame: &mut Frame<'_>, area: Rect) {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let said = format!("{found} of {all}  enter does it  esc closes ");
+    let written =
+        Line::from(vec![Span::styled(LABEL, bold), Span::raw(help.input.value().to_owned())]);
+    let room = usize::from(area.width).saturating_sub(written.width() + 1);
+    frame.render_widget(Paragraph::new(written), area);
+    if said.len() <= room {
+        frame.render_widget(Paragraph::new(said).right_aligned(), area);
+    }
+    let cursor = LABEL.len() + help.input.visual_cursor();
+    let cursor = u16::try_from(cursor).unwrap_or(u16::MAX);
+    if cursor < area.width {
+        frame.set_cursor_position((area.x + cursor, area.y));
+    }
+}
+
+/// The keys of a command, its name where there is room, and what it does.
+pub(crate) fn line(bound: &Bound, is_wide: bool) -> String {
+    let keys = if bound.keys.is_empty() { "-".to_owned() } else { bound.keys.join("  ") };
+    let (name, help) = (bound.binding.name, bound.binding.help);
+    if is_wide { format!(" {keys:<14} {name:<20} {help}") } else { format!(" {keys:<14} {help}") }
 }

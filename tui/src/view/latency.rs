@@ -18,10 +18,6 @@ use crate::look;
 use crate::state::sums::Sum;
 use crate::words;
 
-/// What keys do here.
-pub(super) const HINT: &str =
-    " h curves or bars  j k operation  enter its requests  = - by it  ? help";
-
 /// How wide what stands before the grid is.
 const MARGIN: usize = 6;
 

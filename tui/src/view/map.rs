@@ -35,10 +35,6 @@ const MARGIN: u16 = LABEL + 3;
 /// Lines that are not cells.
 const AROUND: u16 = 4;
 
-/// The keys that matter here.
-pub(super) const HINT: &str =
-    " arrows  enter filters  z Z time  { } offsets  o value  L log  f filter  ? help";
-
 /// What there is to draw.
 struct Picture<'a> {
     grid: &'a Grid,

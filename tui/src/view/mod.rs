@@ -17,6 +17,7 @@ mod epochs;
 mod filter;
 mod findings;
 mod help;
+mod hint;
 mod latency;
 mod map;
 mod panes;
@@ -27,6 +28,8 @@ mod table;
 mod tally;
 mod title;
 
+#[cfg(test)]
+pub(crate) use help::line as help_line;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Color, Modifier, Style};
@@ -59,7 +62,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         filter::draw(app, frame, filtered);
     }
     match &mut app.over {
-        Some(Over::Help(line)) => help::draw(line, frame, body),
+        Some(Over::Help(help)) => help::draw(help, &app.keymap, frame, body),
         Some(Over::Detail) => detail::draw(app, frame, body),
         Some(Over::Place(_) | Over::Search(_) | Over::Filter(_) | Over::File(_)) | None => {
             panes::draw(app, frame, body);

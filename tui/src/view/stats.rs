@@ -13,9 +13,6 @@ use crate::app::App;
 use crate::state::sums::{Said, Sum};
 use crate::words;
 
-/// What keys do here.
-pub(super) const HINT: &str = " j k line  enter its requests  = - by it  f filter  1 list  ? help";
-
 /// How wide what a line is about is.
 const LABEL: usize = 11;
 

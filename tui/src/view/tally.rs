@@ -77,9 +77,6 @@ pub(super) fn line(text: &str, is_focused: bool, style: Style, width: u16) -> Li
     let width = usize::from(width);
     let mark = if is_focused { '>' } else { ' ' };
     let style = if is_focused { style.add_modifier(Modifier::REVERSED) } else { style };
-    let mut text = format!("{mark} {text}").trim_end().to_owned();
-    if text.chars().count() > width {
-        text = text.chars().take(width.saturating_sub(1)).chain(['…']).collect();
-    }
+    let text = words::cut(format!("{mark} {text}").trim_end(), width);
     Line::styled(format!("{text:<width$}"), style)
 }

@@ -1,0 +1,127 @@
+//! Which commands help in a view, for the last line. A view and a map of keys in, a line of whole hints out.
+//!
+//! Invariant: what is said to be a key is one; what has none is left out, and so is what does not fit.
+
+use crate::action::View;
+use crate::keymap::Keymap;
+
+/// Commands, by their names, and what their keys do here; without a command, only words.
+type Hint = (&'static [&'static str], &'static str);
+
+/// Everywhere, at the end.
+const LAST: [Hint; 2] = [(&["help"], "help"), (&["back"], "quit")];
+
+const BY_IT: &[&str] = &["filter-in", "filter-out"];
+
+/// Those of a view, what matters most first.
+fn of(view: View) -> &'static [Hint] {
+    match view {
+        View::Requests => &[
+            (&["filter"], "filter"),
+            (BY_IT, "by value"),
+            (&["next-same-range", "previous-same-range"], "same range"),
+            (&["next-error"], "error"),
+            (&["go"], "go"),
+            (&["copy-line"], "copy"),
+        ],
+        View::Map => &[
+            (&[], "arrows"),
+            (&["open"], "filters"),
+            (&["near-time", "far-time"], "time"),
+            (&["near-offsets", "far-offsets"], "offsets"),
+            (&["map-value"], "value"),
+            (&["map-scale"], "log"),
+            (&["filter"], "filter"),
+        ],
+        View::Latency => &[
+            (&["column-left"], "curves or bars"),
+            (&["down", "up"], "operation"),
+            (&["open"], "its requests"),
+            (BY_IT, "by it"),
+        ],
+        View::Stats => &[
+            (&["down", "up"], "line"),
+            (&["open"], "its requests"),
+            (BY_IT, "by it"),
+            (&["filter"], "filter"),
+            (&["requests"], "list"),
+        ],
+        View::Epochs => &[
+            (&["open"], "goes to its requests"),
+            (BY_IT, "by it"),
+            (&["next-finding", "previous-finding"], "finding"),
+            (&["filter"], "filter"),
+        ],
+        View::Findings => &[
+            (&["open"], "goes to the request"),
+            (BY_IT, "by it"),
+            (&["next-finding", "previous-finding"], "finding"),
+            (&["filter"], "filter"),
+        ],
+    }
+}
+
+/// As much as fits into a line, the last ones first of all.
+pub(super) fn line(view: View, keymap: &Keymap, width: usize) -> String {
+    let last: Vec<String> = LAST.iter().filter_map(|hint| said(hint, keymap)).collect();
+    let wide = |text: &str| text.chars().count() + 2;
+    let mut room = width.saturating_sub(last.iter().map(|text| wide(text)).sum());
+    let mut hints = Vec::new();
+    for text in of(view).iter().filter_map(|hint| said(hint, keymap)) {
+        let Some(left) = room.checked_sub(wide(&text)) else { break };
+        room = left;
+        hints.push(text);
+    }
+    hints.extend(last);
+    format!(" {}", hints.join("  "))
+}
+
+/// A hint as it is read; `None` if its commands have no keys.
+fn said((names, does): &Hint, keymap: &Keymap) -> Option<String> {
+    if names.is_empty() {
+        return Some((*does).to_owned());
+    }
+    let keys = names.iter().filter_map(|name| keymap.key_of(name));
+    // Of keys that are pressed one after the other, the first leads to the others.
+    let keys: Vec<&str> = keys.map(|key| key.split(' ').next().unwrap_or(key)).map(sign).collect();
+    (!keys.is_empty()).then(|| format!("{} {does}", keys.join(" ")))
+}
+
+fn sign(key: &str) -> &str {
+    if key == "minus" { "-" } else { key }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keymap::{Preset, Rebinding, named};
+
+    #[test]
+    fn every_hint_names_commands_that_there_are_and_what_has_no_key_is_left_out() {
+        for (view, _, name) in View::ALL {
+            for (names, does) in of(view).iter().chain(&LAST) {
+                assert!(names.iter().all(|name| named(name).is_some()), "{name}: {does}");
+            }
+        }
+        let keys = |name: &str, keys: &[&str]| Rebinding {
+            name: name.to_owned(),
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        };
+        let bound = [keys("filter", &["F9"]), keys("next-error", &[]), keys("go", &["alt-g"])];
+        let wrong = Keymap::of(Preset::Default, &bound).unwrap_err();
+        assert_eq!(wrong[0].what, "`F9` is no key");
+        let bound = [keys("filter", &["f9"]), keys("next-error", &[]), keys("go", &["alt-g"])];
+        let keymap = Keymap::of(Preset::Default, &bound).unwrap();
+        let said = line(View::Requests, &keymap, 80);
+        assert!(said.starts_with(" f9 filter  = - by value"), "{said}");
+        assert!(!said.contains("error") && said.contains("alt-g go"), "{said}");
+    }
+
+    #[test]
+    fn however_narrow_it_is_help_and_the_way_out_stay_and_nothing_is_cut() {
+        for width in 16..100 {
+            let said = line(View::Requests, &Keymap::default(), width);
+            assert!(said.ends_with("? help  q quit") && said.len() <= width + 1, "{said}");
+        }
+    }
+}
