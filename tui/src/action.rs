@@ -54,6 +54,8 @@ pub enum Action {
     Arrange(Arranging),
     /// The next request or the one before, wherever keys go to.
     Row(Direction),
+    /// Show later or earlier times.
+    Pan(Direction),
     /// Quit at once.
     Quit,
     /// Stop, as Ctrl-Z does elsewhere.
@@ -102,6 +104,8 @@ pub enum View {
     Map,
     /// How latencies are spread.
     Latency,
+    /// How many were in flight when.
+    Queue,
     /// What requests amount to.
     Stats,
     /// What was asked of a device between two flushes.
@@ -112,10 +116,11 @@ pub enum View {
 
 impl View {
     /// All, with the key and the name of each, in their order.
-    pub const ALL: [(View, char, &'static str); 6] = [
+    pub const ALL: [(View, char, &'static str); 7] = [
         (View::Requests, '1', "Requests"),
         (View::Map, '2', "Map"),
         (View::Latency, '3', "Latency"),
+        (View::Queue, '4', "Queue"),
         (View::Stats, '5', "Stats"),
         (View::Epochs, '6', "Epochs"),
         (View::Findings, '9', "Findings"),

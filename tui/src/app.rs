@@ -13,6 +13,7 @@ mod hearing;
 mod mapping;
 mod marking;
 mod pressing;
+mod queueing;
 mod searching;
 mod tallying;
 mod viewing;
@@ -37,8 +38,10 @@ use crate::state::findings::Findings;
 use crate::state::help::Help;
 use crate::state::map::Map;
 use crate::state::marks::Marks;
+use crate::state::outline::Outline;
 use crate::state::panes::Panes;
 use crate::state::prompt::{History, Prompt};
+use crate::state::queue::Queue;
 use crate::state::requests::Requests;
 use crate::state::tallying::Tallying;
 use crate::state::writing::{Naming, Writing};
@@ -124,6 +127,10 @@ pub struct App {
     pub writing: Writing,
     /// How requests look elsewhere.
     pub(crate) outlet: Arc<dyn Outlet>,
+    /// What summaries say.
+    pub outline: Outline,
+    /// What was in flight when.
+    pub queue: Queue,
     /// Something that lies over it.
     pub over: Option<Over>,
     /// Something to say.
@@ -171,6 +178,8 @@ impl App {
             tallying: Tallying::default(),
             writing: Writing::default(),
             outlet,
+            outline: Outline::default(),
+            queue: Queue::default(),
             over: None,
             message: None,
             banner: None,
@@ -218,11 +227,13 @@ impl App {
             Action::DropTerm => self.drop_term(),
             Action::Show(view) => self.show(view),
             Action::Column(way) if self.view == View::Map => self.step(Axis::Time, way, 1),
+            Action::Column(way) if self.view == View::Queue => self.step_in_queue(way),
             Action::Column(direction) => self.cell = viewing::beside(self.cell, direction),
             Action::Open => return self.open(),
             Action::Chart(charting) => self.chart(charting),
             Action::Arrange(arranging) => self.arrange(arranging),
             Action::Row(direction) => self.next_row(direction),
+            Action::Pan(direction) => self.pan_time(direction),
             Action::Cancel => {
                 self.cancel();
             }

@@ -3,6 +3,7 @@
 use std::io::{Read, Seek};
 
 use blkreplay_core::format::{ReadError, Reader};
+use blkreplay_core::units::Nanos;
 
 /// A chunk of events.
 #[derive(Debug, Clone, Copy)]
@@ -13,14 +14,20 @@ pub(crate) struct Chunk {
     pub(crate) first: u64,
     /// Requests issued before it.
     pub(crate) place: u64,
+    /// When its last event was.
+    pub(crate) last: Nanos,
+    /// Its place among the chunks of events and payloads.
+    pub(crate) entry: usize,
 }
 
 /// The chunks of events of a trace, in order.
 pub(crate) fn of<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Vec<Chunk>, ReadError> {
     let mut place: u64 = 0;
     let mut chunks = Vec::new();
-    for entry in reader.chunk_entries()?.iter().filter(|entry| entry.holds_events) {
-        chunks.push(Chunk { offset: entry.offset, first: entry.first, place });
+    let entries = reader.chunk_entries()?.iter().enumerate();
+    for (at, entry) in entries.filter(|(_, entry)| entry.holds_events) {
+        let (offset, first, last) = (entry.offset, entry.first, entry.time_last);
+        chunks.push(Chunk { offset, first, place, last, entry: at });
         place = place.saturating_add(entry.issues);
     }
     Ok(chunks)

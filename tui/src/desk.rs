@@ -16,9 +16,11 @@ use crate::app::{App, Effect};
 use crate::chart::{self, Chart};
 use crate::epochs::{self, Counted};
 use crate::expert::{self, Looked};
+use crate::flight::{self, Flight};
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
 use crate::outlet::Outlet;
+use crate::outline::{self, Outlined};
 use crate::places::{self, Found};
 use crate::sieve::{self, Sifted};
 use crate::tally::{self, Tallied};
@@ -43,6 +45,8 @@ pub(crate) enum Heard {
     Wrote(writer::Told),
     Scouted(Sifted),
     Found(Found),
+    Outlined(Box<Outlined>),
+    Flown(Box<Flight>),
     /// Somebody wants us to end.
     End,
 }
@@ -82,6 +86,8 @@ pub(crate) struct Desk {
     wanted_tally: Arc<AtomicU64>,
     /// Who writes it, and the number of it.
     writer: Option<(u64, JoinHandle<()>)>,
+    /// The number of the count of what was in flight that is wanted.
+    wanted_flight: Arc<AtomicU64>,
 }
 
 impl Desk {
@@ -99,6 +105,9 @@ impl Desk {
         let once_more = Arc::clone(&again);
         let tell = move |told| telling.send(Heard::Told(told)).is_ok();
         let wishes = loader::start(reader, move || once_more(), tell);
+        let (telling, once_more) = (sender.clone(), Arc::clone(&again));
+        let tell = move |outlined| telling.send(Heard::Outlined(Box::new(outlined))).is_ok();
+        outline::start(move || once_more(), tell);
         Desk {
             app,
             sender,
@@ -120,6 +129,7 @@ impl Desk {
             has_names: false,
             wanted_tally: Arc::default(),
             writer: None,
+            wanted_flight: Arc::default(),
         }
     }
 
@@ -152,6 +162,8 @@ impl Desk {
             Heard::Wrote(told) => self.app.wrote(told),
             Heard::Scouted(sifted) => self.app.scouted(sifted),
             Heard::Found(found) => self.app.placed(found),
+            Heard::Outlined(outlined) => self.app.outline.take(*outlined),
+            Heard::Flown(flight) => self.app.queue.take(*flight),
             Heard::End => return Some(Effect::Quit),
         }
         None
@@ -169,6 +181,7 @@ impl Desk {
             self.sift();
             self.chart();
             self.scout();
+            self.fly();
         }
         self.resolve();
         self.look();
@@ -307,6 +320,21 @@ impl Desk {
             wanted.load(Ordering::Relaxed) == number && sender.send(Heard::Sifted(sifted)).is_ok()
         };
         sieve::start(number, applied.filter.clone(), pages, move || again(), tell);
+    }
+
+    /// Begins to count what was in flight when, if others times are shown, and lets those end who count what is not shown.
+    fn fly(&mut self) {
+        let order = self.app.order_flight();
+        self.wanted_flight.store(self.app.queue.counting(), Ordering::Relaxed);
+        let Some(order) = order else { return };
+        let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.wanted_flight));
+        let (number, again) = (order.number, Arc::clone(&self.again));
+        let is_wanted = move || wanted.load(Ordering::Relaxed) == number;
+        let tell = move |flight| {
+            // If nobody hears it, nobody wants it.
+            let _ = sender.send(Heard::Flown(Box::new(flight)));
+        };
+        flight::start(order, move || again(), is_wanted, tell);
     }
 
     /// Begins to count what cells of the map hold, if it shows others, and lets those end who count what is not shown.

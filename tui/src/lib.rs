@@ -9,6 +9,7 @@
 //!                                     ├── file ────▶ writer, a thread that writes what is shown
 //!                                     ├── findings ▶ expert, a thread that looks for what is worth a look
 //!                                     └── epochs ──▶ epochs, a thread that sums them up
+//!                                     └── window ──▶ flight, a thread that counts what was in flight when
 //! ```
 //!
 //! `app`, `state`, `keymap`, the threads, and `desk`, which holds them together, know no terminal; `view` draws what the state says and changes nothing but what follows from
@@ -22,12 +23,14 @@ mod chunks;
 mod desk;
 pub mod epochs;
 pub mod expert;
+pub mod flight;
 mod kept;
 pub mod key;
 pub mod keymap;
 pub mod loader;
 pub mod look;
 pub mod outlet;
+pub mod outline;
 pub mod places;
 mod reproduced;
 mod run;

@@ -43,8 +43,13 @@ impl App {
     }
 
     pub(super) fn chart(&mut self, charting: Charting) {
-        if self.view != View::Map {
-            return self.say("that is for the map; 2 shows it");
+        match (self.view, charting) {
+            (View::Map, _) => {}
+            (View::Requests | View::Queue, Charting::Zoom(Axis::Time, direction)) => {
+                return self.zoom_time(direction);
+            }
+            (View::Queue, Charting::Device) => return self.next_queue(),
+            _ => return self.say("that is for the map; 2 shows it"),
         }
         let Some(whole) = self.whole() else { return };
         match charting {

@@ -10,6 +10,7 @@ impl App {
         self.over = None;
         match view {
             View::Requests | View::Map | View::Latency | View::Stats => {}
+            View::Queue => self.queue.resume(),
             View::Epochs => self.show_epochs(),
             View::Findings => self.findings.begin(),
         }
@@ -18,7 +19,7 @@ impl App {
     /// Goes elsewhere in the lines of the view.
     pub(super) fn go_on(&mut self, way: Move) {
         match self.view {
-            View::Requests => self.requests.move_focus(way),
+            View::Requests | View::Queue => self.requests.move_focus(way),
             View::Map => self.move_on_map(way),
             View::Latency | View::Stats => {}
             View::Epochs => self.move_epoch(way),
@@ -31,6 +32,7 @@ impl App {
         match self.view {
             View::Requests => self.over = Some(Over::Detail),
             View::Map => self.open_cell(),
+            View::Queue => self.open_column(),
             View::Latency | View::Stats => {}
             View::Epochs => self.open_epoch(),
             View::Findings => self.open_finding(),
@@ -41,6 +43,7 @@ impl App {
     pub(super) fn filter_by_line(&mut self, like: Like) {
         match self.view {
             View::Requests | View::Map | View::Latency | View::Stats => {}
+            View::Queue => self.filter_by_column(like),
             View::Epochs => self.filter_by_epoch(like),
             View::Findings => self.filter_by_finding(like),
         }
@@ -54,6 +57,10 @@ impl App {
         }
         if self.view == View::Epochs && self.epochs.stop() {
             self.say("epochs were not counted any further; 6 begins anew");
+            return true;
+        }
+        if self.view == View::Queue && self.queue.stop() {
+            self.say("the queue was counted no further; 4 begins anew");
             return true;
         }
         let is_sought = self.findings.sought.take().is_some();

@@ -335,7 +335,7 @@ impl Map {
 }
 
 /// A window of the same span that holds `at`, within all there is.
-fn holding(window: &Range<u64>, at: u64, all: &Range<u64>) -> Range<u64> {
+pub(super) fn holding(window: &Range<u64>, at: u64, all: &Range<u64>) -> Range<u64> {
     let span = (window.end - window.start).min(all.end - all.start);
     let is_inside = window.contains(&at);
     let start = if is_inside { window.start } else { at.saturating_sub(span / 2) };
@@ -344,7 +344,7 @@ fn holding(window: &Range<u64>, at: u64, all: &Range<u64>) -> Range<u64> {
 }
 
 /// A window of half the span, or of twice, in which `at` is as far from the beginning as before. `None` if that is all.
-fn zoomed(
+pub(super) fn zoomed(
     now: &Range<u64>,
     all: &Range<u64>,
     at: u64,

@@ -92,7 +92,8 @@ fn keys_zoom_pan_and_change_what_cells_say() {
     }
     inspector.press("D");
     assert_eq!(inspector.message(), "the trace has one device");
-    inspector.press("1 z");
+    inspector.press("1 L");
     assert_eq!(inspector.message(), "that is for the map; 2 shows it");
+    inspector.press("z");
     assert_eq!(window(&inspector), whole);
 }

@@ -14,9 +14,11 @@ mod marks;
 mod outlet;
 mod panes;
 mod pictures;
+mod queue;
 mod screens;
 mod searching;
 mod stats;
+mod timeline;
 mod writing;
 
 use std::path::Path;
@@ -76,7 +78,9 @@ impl Inspector {
                 || app.map.counting() != 0
                 || app.tallying.goes_on()
                 || app.on_the_way().is_some()
-                || app.writing.order().is_some();
+                || app.writing.order().is_some()
+                || app.queue.counting() != 0
+                || !app.outline.is_done();
             if app.requests.is_known() && app.wishes().is_empty() && !sifts {
                 return;
             }

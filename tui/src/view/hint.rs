@@ -39,6 +39,13 @@ fn of(view: View) -> &'static [Hint] {
             (&["open"], "its requests"),
             (BY_IT, "by it"),
         ],
+        View::Queue => &[
+            (&["column-left", "column-right"], "column"),
+            (&["open"], "its deepest"),
+            (BY_IT, "by it"),
+            (&["near-time", "far-time"], "time"),
+            (&["map-device"], "device"),
+        ],
         View::Stats => &[
             (&["down", "up"], "line"),
             (&["open"], "its requests"),

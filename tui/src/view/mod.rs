@@ -11,6 +11,7 @@
 //!
 //! Invariant: nothing is drawn outside the frame, however small it is.
 
+mod bars;
 mod bottom;
 mod detail;
 mod epochs;
@@ -22,10 +23,12 @@ mod latency;
 mod map;
 mod panes;
 mod plot;
+mod queue;
 mod requests;
 mod stats;
 mod table;
 mod tally;
+mod timeline;
 mod title;
 
 #[cfg(test)]
@@ -47,17 +50,20 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     let rows = [
         Constraint::Length(1),
         Constraint::Length(banner),
+        Constraint::Length(timeline::height(app, frame.area())),
         Constraint::Length(u16::from(filter::is_there(app))),
         Constraint::Min(1),
         Constraint::Length(1),
     ];
-    let [title, warning, filtered, body, bottom] = Layout::vertical(rows).areas(frame.area());
+    let [title, warning, times, filtered, body, bottom] =
+        Layout::vertical(rows).areas(frame.area());
     title::draw(app, frame, title);
     if let Some(text) = &app.banner {
         let style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
         let banner = Paragraph::new(format!("! {text}")).wrap(Wrap { trim: true });
         frame.render_widget(banner.style(style), warning);
     }
+    timeline::draw(app, frame, times);
     if filter::is_there(app) {
         filter::draw(app, frame, filtered);
     }

@@ -40,6 +40,7 @@ fn fitting(app: &App, width: usize) -> (Line<'static>, Line<'static>) {
         (0, Tabs::Names),
         (0, Tabs::Short),
         (1, Tabs::Short),
+        (1, Tabs::Keys),
         (2, Tabs::Short),
         (3, Tabs::Short),
         (2, Tabs::Keys),
