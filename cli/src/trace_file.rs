@@ -110,6 +110,8 @@ impl TraceFile {
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| cannot_create(path, error))?;
+        // Whoever looks at it can tell that it is still written; where files cannot be locked, they cannot.
+        let _ = file.try_lock();
         Ok(TraceFile::on(file, SyncWhen::None))
     }
 

@@ -27,6 +27,7 @@ mod filters;
 /// What `check --findings` finds in real recordings, and what it takes for a failure.
 mod findings;
 /// `inspect`: keys typed at a terminal, and what its screen shows.
+mod growth;
 mod inspect;
 /// `inspect`: what is taken out of it.
 mod inspect_shown;

@@ -60,8 +60,12 @@ pub enum Action {
     Quit,
     /// Stop, as Ctrl-Z does elsewhere.
     Suspend,
-    /// Draw everything again.
+    /// Draw everything again, or open a file anew that is not what it was.
     Redraw,
+    /// Show what is recorded as it comes, or not.
+    Follow,
+    /// Show the next of several traces.
+    Other,
 }
 
 /// Where to go.

@@ -10,6 +10,7 @@ mod filtering;
 mod findings;
 mod going;
 mod hearing;
+mod living;
 mod mapping;
 mod marking;
 mod pressing;
@@ -36,6 +37,7 @@ use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
 use crate::state::help::Help;
+use crate::state::live::Live;
 use crate::state::map::Map;
 use crate::state::marks::Marks;
 use crate::state::outline::Outline;
@@ -60,6 +62,10 @@ pub enum Effect {
     Suspend,
     /// Forget what is on the screen.
     Redraw,
+    /// Show the next trace.
+    Other,
+    /// Open the file anew, which is not what it was.
+    Reopen,
     /// Put a text where others can paste it.
     Copy(String),
     /// Put a text into a file, because it is too large for that.
@@ -99,6 +105,8 @@ pub struct App {
     pub name: String,
     /// The same, as a shell takes it.
     pub word: String,
+    /// Which of several traces it is, of how many, and what the next is called.
+    pub beside: Option<(usize, usize, String)>,
     /// What it says of itself.
     pub header: Header,
     /// The list.
@@ -131,6 +139,8 @@ pub struct App {
     pub outline: Outline,
     /// What was in flight when.
     pub queue: Queue,
+    /// How the trace grows.
+    pub live: Live,
     /// Something that lies over it.
     pub over: Option<Over>,
     /// Something to say.
@@ -164,6 +174,7 @@ impl App {
         App {
             name,
             word,
+            beside: None,
             header,
             requests: Requests::default(),
             view: View::default(),
@@ -180,6 +191,7 @@ impl App {
             outlet,
             outline: Outline::default(),
             queue: Queue::default(),
+            live: Live::default(),
             over: None,
             message: None,
             banner: None,
@@ -252,7 +264,11 @@ impl App {
             }
             Action::Quit => return Some(Effect::Quit),
             Action::Suspend => return Some(Effect::Suspend),
+            Action::Redraw if self.live.is_changed => return Some(Effect::Reopen),
             Action::Redraw => return Some(Effect::Redraw),
+            Action::Follow => self.follow(),
+            Action::Other if self.beside.is_some() => return Some(Effect::Other),
+            Action::Other => self.say("no other trace is open: blkreplay inspect A B opens two"),
         }
         None
     }

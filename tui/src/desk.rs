@@ -3,14 +3,11 @@
 //! Keys in, effects out; what was read is heard beside them. Invariant: nothing here waits for the trace.
 
 use std::error::Error;
-use std::fs::File;
-use std::io::BufReader;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvError, Sender, TryIter, channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-
-use blkreplay_core::format::Reader;
+use std::time::Duration;
 
 use crate::app::{App, Effect};
 use crate::chart::{self, Chart};
@@ -19,18 +16,13 @@ use crate::expert::{self, Looked};
 use crate::flight::{self, Flight};
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
-use crate::outlet::Outlet;
+use crate::opened::{self, Again, Opened};
 use crate::outline::{self, Outlined};
 use crate::places::{self, Found};
-use crate::sieve::{self, Sifted};
+use crate::sieve::{self, Pass, Sifted};
 use crate::tally::{self, Tallied};
+use crate::watch::Watch;
 use crate::writer;
-
-/// A trace that is open.
-pub type Trace = Reader<BufReader<File>>;
-
-/// Opens the trace once more.
-pub type Again = Arc<dyn Fn() -> Result<Trace, Box<dyn Error + Send + Sync>> + Send + Sync>;
 
 /// What is heard.
 pub(crate) enum Heard {
@@ -54,14 +46,15 @@ pub(crate) enum Heard {
 /// The state, and who reads for it.
 pub(crate) struct Desk {
     pub(crate) app: App,
+    opened: Opened,
+    /// Whether it is to be said how the trace grows.
+    followed: Arc<AtomicBool>,
     sender: Sender<Heard>,
     heard: Receiver<Heard>,
     wishes: Sender<Vec<Wish>>,
     /// The last that were made.
     wished: Vec<Wish>,
     again: Again,
-    /// The last filter that was begun with.
-    sifted: u64,
     /// The number of the filter that is wanted.
     wanted: Arc<AtomicU64>,
     /// The number of the order of the map that is wanted.
@@ -91,31 +84,32 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// Looks at a trace that `again` opens once more.
-    pub(crate) fn new(
-        name: String,
-        word: String,
-        reader: Trace,
-        again: Again,
-        outlet: Arc<dyn Outlet>,
-    ) -> Desk {
-        let app = App::new(name, word, reader.header().clone(), outlet);
+    /// Looks at a trace.
+    pub(crate) fn new(opened: Opened) -> Result<Desk, Box<dyn Error + Send + Sync>> {
+        let reader = (opened.open)()?;
+        let watch = Watch::of(&opened.path);
+        let again = opened::same(&opened.open, reader.uuid());
+        let outlet = (opened.outlet)(reader.header());
+        let (name, word) = (opened.name.clone(), opened.word.clone());
+        let mut app = App::new(name, word, reader.header().clone(), outlet);
+        app.live.follows = opened.follows;
         let (sender, heard) = channel();
         let telling = sender.clone();
         let once_more = Arc::clone(&again);
         let tell = move |told| telling.send(Heard::Told(told)).is_ok();
-        let wishes = loader::start(reader, move || once_more(), tell);
-        let (telling, once_more) = (sender.clone(), Arc::clone(&again));
-        let tell = move |outlined| telling.send(Heard::Outlined(Box::new(outlined))).is_ok();
-        outline::start(move || once_more(), tell);
-        Desk {
+        let followed = Arc::new(AtomicBool::new(opened.follows));
+        let following = Arc::clone(&followed);
+        let wishes = loader::start(reader, move || once_more(), watch, following, tell);
+        read_outline(&sender, &again);
+        Ok(Desk {
             app,
+            opened,
+            followed,
             sender,
             heard,
             wishes,
             wished: Vec::new(),
             again,
-            sifted: 0,
             wanted: Arc::default(),
             charting: Arc::default(),
             looked: 0,
@@ -130,22 +124,25 @@ impl Desk {
             wanted_tally: Arc::default(),
             writer: None,
             wanted_flight: Arc::default(),
-        }
+        })
     }
 
-    /// Where to say what is to be heard.
-    pub(crate) fn sender(&self) -> Sender<Heard> {
-        self.sender.clone()
+    /// Where all is heard that is not heard here any more.
+    pub(crate) fn ear(&mut self) -> Receiver<Heard> {
+        std::mem::replace(&mut self.heard, channel().1)
+    }
+
+    /// Looks at the file of now, in the same way.
+    pub(crate) fn anew(&self) -> Result<Desk, Box<dyn Error + Send + Sync>> {
+        let mut desk = Desk::new(self.opened.clone())?;
+        desk.app.go_on_as(&self.app);
+        Ok(desk)
     }
 
     /// Waits for the next that is heard.
-    pub(crate) fn hear(&self) -> Result<Heard, RecvError> {
+    #[cfg(test)]
+    pub(crate) fn hear(&self) -> Result<Heard, std::sync::mpsc::RecvError> {
         self.heard.recv()
-    }
-
-    /// What is heard already.
-    pub(crate) fn heard(&self) -> TryIter<'_, Heard> {
-        self.heard.try_iter()
     }
 
     /// Takes what was heard.
@@ -153,7 +150,13 @@ impl Desk {
         match heard {
             Heard::Key(key) => return self.app.press(key),
             Heard::Resized => {}
-            Heard::Told(told) => self.app.told(told),
+            Heard::Told(told) => {
+                if matches!(told, Told::Grown(_)) {
+                    // What was read before it grew may be wanted again.
+                    self.wished.clear();
+                }
+                self.app.told(told);
+            }
             Heard::Sifted(sifted) => self.app.sifted(sifted),
             Heard::Charted(chart) => self.app.map.take(*chart),
             Heard::Looked(looked) => self.app.looked(looked),
@@ -171,6 +174,10 @@ impl Desk {
 
     /// Says what the state wishes to be read now.
     pub(crate) fn wish(&mut self) {
+        self.followed.store(self.app.live.is_looked_at(), Ordering::Relaxed);
+        if self.app.outline.begin_again(self.app.live.growth()) {
+            read_outline(&self.sender, &self.again);
+        }
         let now = self.app.wishes();
         if now != self.wished {
             // A loader that is gone has said why.
@@ -220,7 +227,8 @@ impl Desk {
             scouting.load(Ordering::Relaxed) == number
                 && sender.send(Heard::Scouted(sifted)).is_ok()
         };
-        sieve::start(number, filter.clone(), pages, move || again(), tell);
+        let pass = Pass { number, filter: filter.clone(), from: None, pause: Duration::ZERO };
+        sieve::start(pass, pages, move || again(), tell);
     }
 
     /// Begins to look for a position, if there is a new one, and for marks of the trace.
@@ -259,7 +267,7 @@ impl Desk {
             return;
         }
         self.counted = number;
-        if epochs.is_done {
+        if !epochs.is_counting() {
             return;
         }
         let (sender, counting) = (self.sender.clone(), Arc::clone(&self.counting));
@@ -273,6 +281,7 @@ impl Desk {
 
     /// Begins to look for findings, if they are wanted, and lets others end.
     fn look(&mut self) {
+        self.app.want_findings();
         let findings = &self.app.findings;
         let number = findings.number;
         self.looking.store(number, Ordering::Relaxed);
@@ -280,7 +289,7 @@ impl Desk {
             return;
         }
         self.looked = number;
-        if findings.is_done {
+        if !findings.is_counting() {
             return;
         }
         let (sender, looking) = (self.sender.clone(), Arc::clone(&self.looking));
@@ -308,18 +317,14 @@ impl Desk {
     fn sift(&mut self) {
         let now = self.app.filtering.applied.as_ref();
         self.wanted.store(now.map_or(0, |applied| applied.number), Ordering::Relaxed);
-        let Some(applied) = now.filter(|applied| applied.number > self.sifted) else { return };
-        self.sifted = applied.number;
-        if applied.is_done {
-            return;
-        }
+        let Some(pass) = self.app.next_pass() else { return };
         let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.wanted));
-        let (number, again) = (applied.number, Arc::clone(&self.again));
+        let (number, again) = (pass.number, Arc::clone(&self.again));
         let pages = self.app.requests.pages().to_vec();
         let tell = move |sifted| {
             wanted.load(Ordering::Relaxed) == number && sender.send(Heard::Sifted(sifted)).is_ok()
         };
-        sieve::start(number, applied.filter.clone(), pages, move || again(), tell);
+        sieve::start(pass, pages, move || again(), tell);
     }
 
     /// Begins to count what was in flight when, if others times are shown, and lets those end who count what is not shown.
@@ -362,4 +367,11 @@ impl Drop for Desk {
             let _ = thread.join();
         }
     }
+}
+
+/// Reads what summaries say.
+fn read_outline(sender: &Sender<Heard>, again: &Again) {
+    let (telling, once_more) = (sender.clone(), Arc::clone(again));
+    let tell = move |outlined| telling.send(Heard::Outlined(Box::new(outlined))).is_ok();
+    outline::start(move || once_more(), tell);
 }

@@ -21,6 +21,7 @@ pub mod around;
 pub mod chart;
 mod chunks;
 mod desk;
+mod desks;
 pub mod epochs;
 pub mod expert;
 pub mod flight;
@@ -29,6 +30,7 @@ pub mod key;
 pub mod keymap;
 pub mod loader;
 pub mod look;
+mod opened;
 pub mod outlet;
 pub mod outline;
 pub mod places;
@@ -40,10 +42,11 @@ pub mod state;
 pub mod tally;
 mod terminal;
 pub mod view;
+mod watch;
 mod words;
 pub mod writer;
 
-pub use desk::{Again, Trace};
+pub use opened::{Again, Opened, Outlets, Trace};
 pub use outlet::Outlet;
 pub use run::run;
 

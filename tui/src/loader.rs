@@ -3,23 +3,30 @@
 //! Wishes come in, what was read goes out. New wishes take the place of those that are not done; a search looks between two
 //! pages whether it is still wanted. Knows no screen.
 
+mod growing;
 mod searching;
 
 use std::error::Error;
 use std::io::{Read, Seek};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
+use std::time::Instant;
 
 use blkreplay_core::event::PayloadId;
-use blkreplay_core::format::{ReadError, Reader, Survey};
+use blkreplay_core::format::{ReadError, Reader};
 use blkreplay_core::rows::Row;
 use blkreplay_core::view::{Page, Pages};
 use bytes::Bytes;
 
 use crate::around::{Around, around};
 use crate::search::{Ended, Search};
+use crate::state::live::Recording;
 use crate::state::requests::Missing;
-use crate::words;
+use crate::watch::Watch;
+
+pub use growing::Grown;
 
 /// Something that the screen would like to have. The more urgent come first.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +60,12 @@ pub enum Told {
     Ended(Ended),
     /// The trace is not whole.
     Loss(String),
+    /// The trace grew, or somebody looked whether it did.
+    Grown(Grown),
+    /// What is known of the recording, and why.
+    Recording(Recording, Option<String>),
+    /// The file is not what it was.
+    Changed(String),
     /// Something cannot be read.
     Unreadable(String),
 }
@@ -60,23 +73,26 @@ pub enum Told {
 /// The thread's end of a channel is gone: nobody looks any more.
 struct Gone;
 
-/// Begins to read; `again` opens the trace once more. What was read is handed to `tell`, which says whether anybody still looks.
-pub fn start<R: Read + Seek + Send + 'static>(
+/// Begins to read; `again` opens the trace once more, and `watch` says what becomes of its file, which is asked whether it grew for as
+/// long as it is `followed`. What was read is handed to `tell`, which says whether anybody still looks.
+pub(crate) fn start<R: Read + Seek + Send + 'static>(
     reader: Reader<R>,
-    again: impl FnOnce() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + 'static,
+    again: impl Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + 'static,
+    watch: Watch,
+    followed: Arc<AtomicBool>,
     tell: impl Fn(Told) -> bool + Send + 'static,
 ) -> Sender<Vec<Wish>> {
     let (sender, wishes) = channel();
     thread::spawn(move || {
         let mut loader = match Pages::new(reader) {
-            Ok(pages) => Loader { pages, wishes, tell },
+            Ok(pages) => Loader::new(pages, Box::new(again), watch, followed, wishes, tell),
             Err(error) => {
                 tell(Told::Unreadable(told(&error)));
                 return;
             }
         };
         let pages = loader.pages.all().to_vec();
-        if (loader.tell)(Told::Pages(pages)) && loader.survey(again).is_ok() {
+        if (loader.tell)(Told::Pages(pages)) && loader.survey().is_ok() {
             // It ends when nobody looks any more.
             let Err(Gone) = loader.run();
         }
@@ -84,42 +100,51 @@ pub fn start<R: Read + Seek + Send + 'static>(
     sender
 }
 
+/// Opens a trace once more.
+type Once<R> = Box<dyn Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>>>;
+
 struct Loader<R, T> {
     pages: Pages<R>,
+    /// Opens the trace once more.
+    again: Once<R>,
+    watch: Watch,
+    /// Whether somebody wants to know how the trace grows.
+    followed: Arc<AtomicBool>,
+    /// When somebody last looked at the file.
+    looked: Instant,
+    /// Pages that were told.
+    told: usize,
+    /// Pages there were when it was last asked whether the recording ended.
+    surveyed: Option<usize>,
     wishes: Receiver<Vec<Wish>>,
     tell: T,
 }
 
 impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
+    fn new(
+        pages: Pages<R>,
+        again: Once<R>,
+        watch: Watch,
+        followed: Arc<AtomicBool>,
+        wishes: Receiver<Vec<Wish>>,
+        tell: T,
+    ) -> Loader<R, T> {
+        let (looked, told) = (Instant::now(), pages.all().len());
+        Loader { pages, again, watch, followed, looked, told, surveyed: None, wishes, tell }
+    }
+
     fn run(&mut self) -> Result<std::convert::Infallible, Gone> {
         let mut todo = Vec::new();
         loop {
+            self.look_at_file()?;
             if todo.is_empty() {
-                todo = self.wishes.recv().map_err(|_| Gone)?;
+                todo = self.wait()?;
             }
             todo = self.newest()?.unwrap_or(todo);
             if !todo.is_empty() {
                 let wish = todo.remove(0);
                 self.fulfil(&wish, &mut todo)?;
             }
-        }
-    }
-
-    /// Looks whether the trace is whole.
-    fn survey(
-        &self,
-        again: impl FnOnce() -> Result<Reader<R>, Box<dyn Error + Send + Sync>>,
-    ) -> Result<(), Gone> {
-        let surveyed = again().map_err(|error| error.to_string());
-        let surveyed = surveyed.and_then(|reader| reader.survey().map_err(|error| told(&error)));
-        match surveyed {
-            Ok(Survey { loss: Some(loss), .. }) => self.tell(Told::Loss(loss.to_string())),
-            Ok(Survey { facts, .. }) if facts.lost > 0 => {
-                let events = words::count(facts.lost);
-                self.tell(Told::Loss(format!("the recorder dropped {events} events")))
-            }
-            Ok(_) => Ok(()),
-            Err(error) => self.tell(Told::Loss(error)),
         }
     }
 

@@ -3,7 +3,6 @@
 //! Invariant: nothing here reads the trace; a frame is drawn when all that has come was taken.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 
@@ -12,65 +11,59 @@ use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::app::Effect;
-use crate::desk::{Again, Desk, Heard, Trace};
+use crate::desk::Heard;
+use crate::desks::{Desks, Tagged};
 use crate::kept;
 use crate::key::{Code, Key};
 use crate::look::{Look, Theme};
-use crate::outlet::Outlet;
+use crate::opened::Opened;
 use crate::terminal::Screen;
 use crate::view;
 
-/// Shows the trace of this name, which a shell takes as `word`, until somebody has seen enough. `again` opens it once more;
-/// its requests are copied and written as `outlet` has them.
-pub fn run(
-    name: String,
-    word: String,
-    trace: Trace,
-    again: Again,
-    outlet: Arc<dyn Outlet>,
-    look: Look,
-) -> io::Result<()> {
+/// Shows traces, the first of them first, until somebody has seen enough.
+pub fn run(traces: Vec<Opened>, look: &Look) -> io::Result<()> {
     crossterm::style::force_color_output(look.theme != Theme::Mono);
-    let mut desk = Desk::new(name, word, trace, again, outlet);
-    desk.app.look = look;
-    listen(Signals::new([SIGTERM, SIGHUP])?, desk.sender());
+    let mut desks = Desks::new(traces, look).map_err(io::Error::other)?;
+    listen(Signals::new([SIGTERM, SIGHUP])?, desks.sender());
     let mut screen = Screen::take()?;
-    read_keys(desk.sender());
+    read_keys(desks.sender());
     loop {
-        screen.draw(|frame| view::draw(&mut desk.app, frame))?;
-        desk.wish();
-        if take(&mut desk, &mut screen)? {
+        screen.draw(|frame| view::draw(&mut desks.shown().app, frame))?;
+        desks.wish();
+        if take(&mut desks, &mut screen)? {
             return Ok(());
         }
     }
 }
 
 /// Takes all that has come; whether it is time to end.
-fn take(desk: &mut Desk, screen: &mut Screen) -> io::Result<bool> {
-    let Ok(first) = desk.hear() else { return Ok(true) };
-    let others: Vec<Heard> = desk.heard().collect();
+fn take(desks: &mut Desks, screen: &mut Screen) -> io::Result<bool> {
+    let Ok(first) = desks.hear() else { return Ok(true) };
+    let others: Vec<Tagged> = desks.heard().collect();
     for one in std::iter::once(first).chain(others) {
-        match desk.take(one) {
+        match desks.take(one) {
             Some(Effect::Quit) => return Ok(true),
             Some(Effect::Suspend) => screen.suspend()?,
             Some(Effect::Redraw) => screen.clear()?,
             Some(Effect::Copy(text)) => screen.copy(&text)?,
-            Some(Effect::Keep(text)) => desk.app.kept(kept::keep(&text)),
+            Some(Effect::Keep(text)) => desks.shown().app.kept(kept::keep(&text)),
+            Some(Effect::Other) => desks.other(),
+            Some(Effect::Reopen) => desks.reopen(),
             None => {}
         }
     }
     Ok(false)
 }
 
-fn listen(mut signals: Signals, sender: Sender<Heard>) {
+fn listen(mut signals: Signals, sender: Sender<Tagged>) {
     thread::spawn(move || {
         if signals.forever().next().is_some() {
-            let _ = sender.send(Heard::End);
+            let _ = sender.send((None, Heard::End));
         }
     });
 }
 
-fn read_keys(sender: Sender<Heard>) {
+fn read_keys(sender: Sender<Tagged>) {
     thread::spawn(move || {
         loop {
             let heard = match event::read() {
@@ -82,7 +75,7 @@ fn read_keys(sender: Sender<Heard>) {
                 Err(_) => Some(Heard::End),
             };
             let ends = matches!(heard, Some(Heard::End));
-            if heard.is_some_and(|heard| sender.send(heard).is_err()) || ends {
+            if heard.is_some_and(|heard| sender.send((None, heard)).is_err()) || ends {
                 return;
             }
         }

@@ -21,6 +21,8 @@ pub struct Sifted {
     pub number: u64,
     /// Places that were not told before.
     pub found: Vec<u64>,
+    /// Places from here to `done` were looked at again: of them only those count that are found now. `None` if none was.
+    pub again: Option<u64>,
     /// Requests that were looked at.
     pub done: u64,
     /// They are added up first.
@@ -29,18 +31,44 @@ pub struct Sifted {
     pub is_done: bool,
     /// Why there is no more.
     pub error: Option<String>,
+    /// How long it took so far.
+    pub took: Duration,
+}
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// The number of the filter.
+    pub number: u64,
+    /// The filter.
+    pub filter: Filter,
+    /// The trace grew, and of requests before this place it is known whether they are meant; `None` if nothing is.
+    pub from: Option<u64>,
+    /// How long to wait first.
+    pub pause: Duration,
+}
+
+impl Pass {
+    /// Whether what a filter says of a request depends on others, so that what is new may change what was found.
+    pub fn needs_all(filter: &Filter) -> bool {
+        Hits::<std::io::Empty>::needs_all(filter)
+    }
 }
 
 /// Begins. `tell` says whether anybody still wants to know.
 pub fn start<R: Read + Seek + Send + 'static>(
-    number: u64,
-    filter: Filter,
+    pass: Pass,
     pages: Vec<Page>,
     open: impl Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + 'static,
     tell: impl Fn(Sifted) -> bool + Send + 'static,
 ) {
     thread::spawn(move || {
-        let mut hits = Hits::new(filter, pages, open);
+        let Pass { number, filter, from, pause } = pass;
+        thread::sleep(pause);
+        let began = Instant::now();
+        let hits = Hits::new(filter, pages, open);
+        let mut hits = if let Some(from) = from { hits.from(from) } else { hits };
+        let mut decided = hits.done();
         let mut found = Vec::new();
         let mut told_at: Option<Instant> = None;
         loop {
@@ -61,7 +89,11 @@ pub fn start<R: Read + Seek + Send + 'static>(
             let (done, is_first_pass) = (hits.done(), hits.is_first_pass());
             let (is_done, error) = (error.is_some(), error.flatten());
             let found = std::mem::take(&mut found);
-            let wanted = tell(Sifted { number, found, done, is_first_pass, is_done, error });
+            let again = from.filter(|_| !is_first_pass).map(|_| decided.min(done));
+            let took = began.elapsed();
+            let wanted =
+                tell(Sifted { number, found, again, done, is_first_pass, is_done, error, took });
+            decided = if is_first_pass { 0 } else { done };
             if !wanted || is_done {
                 return;
             }

@@ -23,6 +23,11 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// That the recorder dropped so many events.
+pub(crate) fn dropped(events: u64) -> String {
+    format!("the recorder dropped {} events", count(events))
+}
+
 /// A part of a whole, in percent; a dash of nothing.
 #[expect(clippy::cast_precision_loss, reason = "whole numbers are printed")]
 pub(crate) fn percent(part: u64, whole: u64) -> String {

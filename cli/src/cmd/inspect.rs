@@ -4,7 +4,7 @@
 
 use std::env;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blkreplay_core::open;
@@ -23,6 +23,8 @@ use crate::words::shell_word;
 const INSPECT_HELP: &str = "\
 Examples:
   blkreplay inspect t.blkr          look through a trace: ? lists the keys
+  blkreplay inspect -F t.blkr       follow a trace that is being recorded
+  blkreplay inspect a.blkr b.blkr   look through two, X goes from one to the other
   blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
   blkreplay inspect --theme cvd --glyphs ascii t.blkr
                                     in other colours, and in signs that every terminal has
@@ -33,9 +35,13 @@ Exit codes: 0 seen, 2 trouble.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = INSPECT_HELP)]
 pub(crate) struct InspectArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
-    trace: PathBuf,
+    /// The trace; of several, X shows the next
+    #[arg(value_name = "TRACE", required = true)]
+    traces: Vec<PathBuf>,
+
+    /// Follow a trace that is being recorded, until the recording ends
+    #[arg(short = 'F', long)]
+    follow: bool,
 
     /// Colours
     #[arg(
@@ -84,22 +90,47 @@ fn look(theme: &str, glyphs: Glyphs, printer: &Printer) -> Look {
 impl InspectArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         if !io::stdout().is_terminal() || is_dumb() {
-            return PrintArgs::all_of(self.trace).run(printer);
+            return self.print(printer);
         }
-        if input::is_stdin(&self.trace) {
-            let what = "the inspector goes to and fro in a trace, and standard input only goes on";
-            return Err(Failure::new(what).hint("blkreplay print -  prints it"));
-        }
-        // It says what is wrong with what is no trace, such as a log of QEMU.
-        trace::open(&self.trace)?;
-        let reader = open::trace(&self.trace).map_err(trace::explained)?;
-        let (name, word) = (self.trace.display().to_string(), shell_word(&self.trace));
-        let outlet = Arc::new(Printed::of(&self.trace, reader.header()));
-        let path = self.trace;
-        let again = move || Ok(open::trace(&path)?);
+        let traces: Result<Vec<Opened>, Failure> =
+            self.traces.iter().map(|path| opened(path, self.follow)).collect();
         let look = look(&self.theme, self.glyphs, printer);
-        blkreplay_tui::run(name, word, reader, Arc::new(again), outlet, look)
+        blkreplay_tui::run(traces?, &look)
             .map_err(|error| Failure::because("cannot use this terminal", error))?;
         Ok(ExitCode::Done)
     }
+
+    /// Prints the one trace there is.
+    fn print(mut self, printer: &Printer) -> Result<ExitCode, Failure> {
+        match (self.traces.pop(), self.traces.is_empty()) {
+            (Some(trace), true) => PrintArgs::all_of(trace, self.follow).run(printer),
+            _ => {
+                Err(Failure::new("without a terminal, one trace is printed, and there are several")
+                    .hint("blkreplay print TRACE  prints one"))
+            }
+        }
+    }
+}
+
+/// How to look at the trace at `path`. It is opened first: what is wrong with it is said before the screen is taken.
+fn opened(path: &Path, follows: bool) -> Result<Opened, Failure> {
+    if input::is_stdin(path) {
+        let what = "the inspector goes to and fro in a trace, and standard input only goes on";
+        return Err(Failure::new(what).hint("blkreplay print -  prints it"));
+    }
+    if follows {
+        // It waits for the header.
+        trace::follow(path)?;
+    }
+    // It says what is wrong with what is no trace, such as a log of QEMU.
+    trace::open(path)?;
+    let (at, printed) = (path.to_owned(), path.to_owned());
+    Ok(Opened {
+        name: path.display().to_string(),
+        word: shell_word(path),
+        path: path.to_owned(),
+        open: Arc::new(move || Ok(open::trace(&at)?)),
+        outlet: Arc::new(move |header| Arc::new(Printed::of(&printed, header))),
+        follows,
+    })
 }

@@ -120,8 +120,8 @@ enum Format {
 }
 
 impl PrintArgs {
-    /// All requests of a trace, as text.
-    pub(crate) fn all_of(trace: PathBuf) -> PrintArgs {
+    /// All requests of a trace, as text, or those that come as well.
+    pub(crate) fn all_of(trace: PathBuf, follow: bool) -> PrintArgs {
         PrintArgs {
             trace,
             filter: None,
@@ -134,7 +134,7 @@ impl PrintArgs {
             layout: LayoutArg::default(),
             tail: None,
             at: None,
-            follow: false,
+            follow,
         }
     }
 

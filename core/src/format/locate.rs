@@ -8,6 +8,7 @@ use std::io::{Read, Seek};
 use super::chunks::{Chunk, Chunks, Step};
 use super::facts::Facts;
 use super::frame::{CHUNK_HEADER_BYTES, CHUNK_MAGIC, ChunkType, u64_at};
+use super::growth::Directory;
 use super::index::{ChunkEntry, Index, TRAILER_BYTES, trailer};
 use super::reader::ReadError;
 use crate::limits::{CHUNK_BODY_BYTES_MAX, INDEXED_CHUNKS_MAX, SUMMARY_BYTES_MAX};
@@ -97,25 +98,33 @@ impl<R: Read + Seek> Chunks<R> {
     }
 
     /// All chunks of events and payloads, up to the first that is not whole. Where the next chunk lies is not changed.
-    pub(super) fn directory(&mut self, beginning: u64) -> Result<Vec<ChunkEntry>, ReadError> {
+    pub(super) fn directory(&mut self, beginning: u64) -> Result<Directory, ReadError> {
         let (offset, sequence) = (self.next_offset(), self.next_sequence());
-        let entries = self.collect(beginning);
+        let directory = self.collect(beginning);
         self.resume(offset, sequence);
-        entries
+        directory
     }
 
-    fn collect(&mut self, beginning: u64) -> Result<Vec<ChunkEntry>, ReadError> {
+    fn collect(&mut self, beginning: u64) -> Result<Directory, ReadError> {
         if let Some((entries, last)) = self.indexed(beginning)? {
-            self.resume(last.chunk.end(), last.chunk.header.sequence + 1);
-            return self.walk_on(last.totals, entries);
+            let mut directory = Directory {
+                entries,
+                facts: last.totals,
+                next: last.chunk.end(),
+                sequence: last.chunk.header.sequence + 1,
+                is_closed: true,
+            };
+            self.walk_on(&mut directory)?;
+            return Ok(directory);
         }
         self.walk_all(beginning)
     }
 
     /// The same without any index.
-    pub(super) fn walk_all(&mut self, beginning: u64) -> Result<Vec<ChunkEntry>, ReadError> {
-        self.resume(beginning, 0);
-        self.walk_on(Facts::default(), Vec::new())
+    pub(super) fn walk_all(&mut self, beginning: u64) -> Result<Directory, ReadError> {
+        let mut directory = Directory { next: beginning, ..Directory::default() };
+        self.walk_on(&mut directory)?;
+        Ok(directory)
     }
 
     /// What the indexes say, and the last of them; `None` if they do not fit together.
@@ -144,19 +153,14 @@ impl<R: Read + Seek> Chunks<R> {
         Ok(fits.then_some((entries, last)))
     }
 
-    fn walk_on(
-        &mut self,
-        mut facts: Facts,
-        mut entries: Vec<ChunkEntry>,
-    ) -> Result<Vec<ChunkEntry>, ReadError> {
+    /// Takes what lies behind what is known, up to the first chunk that is not whole. Where the next chunk lies is changed.
+    pub(super) fn walk_on(&mut self, directory: &mut Directory) -> Result<(), ReadError> {
+        self.resume(directory.next, directory.sequence);
         while let Some(Step::Chunk(chunk)) = known(self.step())? {
-            match facts.add(&chunk.header, &chunk.summary) {
-                Ok(more) => facts = more,
-                Err(_) => break,
-            }
-            entries.extend(ChunkEntry::of(chunk.offset, &chunk.header, &chunk.summary));
+            let Ok(facts) = directory.facts.add(&chunk.header, &chunk.summary) else { break };
+            directory.add(&chunk, &facts);
         }
-        Ok(entries)
+        Ok(())
     }
 }
 

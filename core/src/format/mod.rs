@@ -22,6 +22,7 @@ mod encode;
 mod facts;
 mod frame;
 mod gather;
+mod growth;
 mod guest;
 mod header;
 mod index;
@@ -61,6 +62,7 @@ pub use edits::{AnonymizedHeader, Edits, MergedHeader, SlicedHeader};
 pub use facts::Facts;
 pub use frame::FrameError;
 pub use gather::Layout;
+pub use growth::Growth;
 pub use header::{
     DeviceHeader, ExportHeader, Fingerprint, FingerprintMethod, Header, HeaderWorth, LimitsHeader,
     PayloadPolicy, RecoveredHeader, ReplayHeader,

@@ -12,8 +12,9 @@ use super::chunks::{Chunk, Chunks, Step};
 use super::decode::Decoded;
 use super::facts::Facts;
 use super::frame::ChunkType;
+use super::growth::Directory;
 use super::header::Header;
-use super::index::{ChunkEntry, End};
+use super::index::End;
 use super::loss::{Damage, Loss, LossKind};
 use super::origin::Origin;
 use super::preamble::{Preamble, PreambleError};
@@ -132,7 +133,7 @@ pub struct Reader<R> {
     /// Where the first chunk lies.
     pub(super) beginning: u64,
     /// All chunks of events and payloads, once somebody wanted to know.
-    pub(super) directory: Option<Vec<ChunkEntry>>,
+    pub(super) directory: Option<Directory>,
     pub(super) shelf: Shelf,
 }
 

@@ -45,11 +45,11 @@ pub struct Start {
 impl<R: Read + Seek> Reader<R> {
     /// All chunks of events and payloads up to the first that is not whole, from the indexes where there are any.
     pub fn chunk_entries(&mut self) -> Result<&[ChunkEntry], ReadError> {
-        let entries = match self.directory.take() {
-            Some(entries) => entries,
+        let directory = match self.directory.take() {
+            Some(directory) => directory,
             None => self.chunks.directory(self.beginning)?,
         };
-        Ok(self.directory.insert(entries))
+        Ok(&self.directory.insert(directory).entries)
     }
 
     /// The summary of a chunk of the list. Its body is not read.
@@ -72,8 +72,8 @@ impl<R: Read + Seek> Reader<R> {
         match self.go(target) {
             Err(ReadError::ChunkLost { .. }) => {
                 // The index does not say what is there: the file is walked instead.
-                let entries = self.chunks.walk_all(self.beginning)?;
-                self.directory = Some(entries);
+                let directory = self.chunks.walk_all(self.beginning)?;
+                self.directory = Some(directory);
                 match self.go(target) {
                     Err(ReadError::ChunkLost { .. }) => self.rewind(),
                     went => went,
@@ -161,8 +161,8 @@ impl<R: Read + Seek> Reader<R> {
     fn stand_at(&mut self, entry: &ChunkEntry) -> Result<(), ReadError> {
         self.summary(entry)?;
         self.chunks.resume(entry.offset, entry.sequence);
-        let entries = self.directory.as_deref().unwrap_or_default();
-        let before = entries.iter().take_while(|other| other.offset < entry.offset);
+        let entries = self.directory.iter().flat_map(|directory| &directory.entries);
+        let before = entries.take_while(|other| other.offset < entry.offset);
         let payloads = before.filter(|other| !other.holds_events);
         let mut facts = Facts { chunks: entry.sequence, ..Facts::default() };
         self.shelf.clear();

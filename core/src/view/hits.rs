@@ -49,6 +49,8 @@ pub struct Hits<R: Read + Seek> {
     decided: u64,
     /// Requests that were looked at.
     done: u64,
+    /// Rows of events before this one are those of places that nobody asked for.
+    from_event: u64,
 }
 
 /// How it goes on.
@@ -72,7 +74,28 @@ impl<R: Read + Seek> Hits<R> {
         open: impl Fn() -> Result<Reader<R>, Box<dyn Error + Send + Sync>> + Send + 'static,
     ) -> Hits<R> {
         let (way, found) = (Way::Begin, Vec::new());
-        Hits { open: Box::new(open), pages, filter, data: None, way, found, decided: 0, done: 0 }
+        let (open, data) = (Box::new(open), None);
+        Hits { open, pages, filter, data, way, found, decided: 0, done: 0, from_event: 0 }
+    }
+
+    /// Looks only at the request at this place and at those behind it, where that is enough; at all, where what a filter says of a
+    /// request depends on those before. To be called before anything is looked for. What is given out may begin a little before.
+    #[must_use]
+    pub fn from(mut self, place: u64) -> Hits<R> {
+        let next = self.pages.partition_point(|page| page.place <= place);
+        if !Hits::<R>::needs_all(&self.filter)
+            && let Some(page) = next.checked_sub(1).map(|page| self.pages[page])
+        {
+            (self.decided, self.done, self.from_event) =
+                (page.place, page.place, page.first_event());
+        }
+        self
+    }
+
+    /// Whether what a filter says of a request depends on others before it, or on all.
+    pub fn needs_all(filter: &Filter) -> bool {
+        let needs = filter.needs();
+        needs.first_pass || needs.marks || needs.context || needs.written
     }
 
     /// The places of the next that are meant, which may be none; `None` at the end of what is whole.
@@ -198,6 +221,7 @@ impl<R: Read + Seek> Hits<R> {
     /// Ids say which place a request has where no page lacks one.
     fn by_columns(&self) -> Result<Way<R>, HitsError> {
         match ColumnFilter::of(&self.filter) {
+            _ if self.from_event > 0 => self.by_rows(),
             Some(columns) if self.pages.iter().all(Page::is_dense) => {
                 Ok(Way::Columns(Box::new(Search::new(self.reader()?, columns))))
             }
@@ -206,7 +230,12 @@ impl<R: Read + Seek> Hits<R> {
     }
 
     fn by_rows(&self) -> Result<Way<R>, HitsError> {
-        Ok(Way::Rows(self.rows()?, 0))
+        if self.from_event == 0 {
+            return Ok(Way::Rows(self.rows()?, 0));
+        }
+        let mut reader = self.reader()?;
+        let start = reader.seek(&Target::Event(self.from_event))?;
+        Ok(Way::Rows(Rows::joined_by(Joiner::starting(&start), reader), self.decided))
     }
 
     /// Adds some rows up; whether there are more.
@@ -224,6 +253,9 @@ impl<R: Read + Seek> Hits<R> {
     fn ask(&mut self, rows: &mut Rows<Reader<R>>, next: &mut u64) -> Result<bool, HitsError> {
         for _ in 0..STEP_ROWS {
             let Some(row) = rows.next_row()? else { return Ok(false) };
+            if row.event < self.from_event {
+                continue;
+            }
             let fetch = |id| fetch(self.data.as_ref(), id);
             // What lies before was given out by columns, until something odd came.
             if *next >= self.decided && self.filter.matches(Asked::with_data(&row, &fetch)) {

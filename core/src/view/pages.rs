@@ -13,7 +13,7 @@ use std::io::{Read, Seek};
 use bytes::Bytes;
 
 use crate::event::PayloadId;
-use crate::format::{ChunkEntry, Loss, ReadError, Reader, Target};
+use crate::format::{ChunkEntry, Growth, Loss, ReadError, Reader, Target};
 use crate::limits::PAGE_BEHIND_EVENTS;
 use crate::request::RequestId;
 use crate::rows::{Joiner, Row};
@@ -59,6 +59,43 @@ impl<R: Read + Seek> Pages<R> {
         Ok(Pages { reader, is_at_end: false, all: pages })
     }
 
+    /// Looks for pages behind those that are known, of a trace that grows; what is new lies at the end of [`Pages::all`].
+    pub fn grow(&mut self) -> Result<Growth, ReadError> {
+        let growth = self.reader.grow()?;
+        let entries = self.reader.chunk_entries()?;
+        let mut place = self.all.last().map_or(0, Page::next_place);
+        for entry in &entries[entries.len() - growth.chunks..] {
+            self.all.extend(Page::of(entry, place));
+            place = place.saturating_add(if entry.holds_events { entry.issues } else { 0 });
+        }
+        if growth.chunks > 0 {
+            self.is_at_end = false;
+        }
+        Ok(growth)
+    }
+
+    /// The place of the first request that waits for its end where the trace ends for now, or of the next one that comes: what is
+    /// known of those before will not change. The first place of all if the trace does not say it.
+    pub fn settled(&mut self) -> Result<u64, ReadError> {
+        let last =
+            self.reader.chunk_entries()?.iter().rev().find(|entry| entry.holds_events).copied();
+        let Some(last) = last else { return Ok(0) };
+        let Some(state) = self.reader.summary(&last)?.state else { return Ok(0) };
+        let first = state.listed().map(<[RequestId]>::first);
+        match first.filter(|_| self.all.iter().all(Page::is_dense)) {
+            None => Ok(0),
+            Some(None) => Ok(self.requests()),
+            Some(Some(id)) => Ok(self.place_of(*id).unwrap_or(0)),
+        }
+    }
+
+    /// The place of the request with this id, in pages that lack none.
+    fn place_of(&self, id: RequestId) -> Option<u64> {
+        let page = self.all.partition_point(|page| page.ids.is_some_and(|(_, last)| last < id));
+        let page = self.all.get(page)?;
+        Some(page.place.saturating_add(id.0.checked_sub(page.ids?.0.0)?))
+    }
+
     /// All pages, in order.
     pub fn all(&self) -> &[Page] {
         &self.all
@@ -66,7 +103,7 @@ impl<R: Read + Seek> Pages<R> {
 
     /// How many requests there are.
     pub fn requests(&self) -> u64 {
-        self.all.last().map_or(0, |last| last.place.saturating_add(last.requests))
+        self.all.last().map_or(0, Page::next_place)
     }
 
     /// Which page holds the request at this place; `None` behind the last.
@@ -122,6 +159,16 @@ impl Page {
     pub fn is_dense(&self) -> bool {
         let span = self.ids.and_then(|(first, last)| last.0.checked_sub(first.0));
         span == Some(self.requests - 1)
+    }
+
+    /// The place behind its last request.
+    fn next_place(&self) -> u64 {
+        self.place.saturating_add(self.requests)
+    }
+
+    /// Index of its first event.
+    pub(super) fn first_event(&self) -> u64 {
+        self.first_event
     }
 
     fn of(entry: &ChunkEntry, place: u64) -> Option<Page> {

@@ -16,14 +16,19 @@ impl App {
     pub fn want_epochs(&mut self) {
         let applied = self.filtering.applied.as_ref();
         let now = applied.map_or(0, |applied| applied.number);
+        let growth = self.live.growth();
         if self.epochs.of == Some(now) {
+            let is_stale = self.epochs.growth != growth && self.epochs.error.is_none();
+            if is_stale && self.is_shown(View::Epochs) && !self.epochs.is_counting() {
+                self.epochs.begin_again(growth);
+            }
             return;
         }
         if self.epochs.of.is_some() {
             self.epochs.clear();
         }
         if self.is_shown(View::Epochs) && applied.is_none_or(|applied| applied.is_done) {
-            self.epochs.begin(now);
+            self.epochs.begin(now, growth);
         }
     }
 

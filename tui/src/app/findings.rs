@@ -17,9 +17,19 @@ impl App {
         }
     }
 
+    /// Looks for findings anew if the trace grew and they are looked at.
+    pub fn want_findings(&mut self) {
+        let findings = &mut self.findings;
+        let is_stale = findings.number > 0 && findings.growth != self.live.growth();
+        let is_wanted = self.view == View::Findings || findings.sought.is_some();
+        if is_stale && is_wanted && findings.error.is_none() && !findings.is_counting() {
+            findings.begin_again(self.live.growth());
+        }
+    }
+
     /// Goes to the next finding, or the one before, once it is known.
     pub(super) fn find_finding(&mut self, direction: Direction) {
-        self.findings.begin();
+        self.findings.begin(self.live.growth());
         self.findings.sought = Some(direction);
         self.seek_finding();
     }

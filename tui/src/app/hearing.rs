@@ -16,7 +16,10 @@ impl App {
     /// Something was read.
     pub fn told(&mut self, told: Told) {
         match told {
-            Told::Pages(pages) => self.requests.set_pages(pages),
+            Told::Pages(pages) => {
+                self.requests.set_pages(pages);
+                self.live.keep(self.requests.time());
+            }
             Told::Rows(page, rows) => {
                 self.requests.set_rows(page, rows);
                 self.arrive();
@@ -28,10 +31,16 @@ impl App {
                 self.searched(number, done, all);
             }
             Told::Ended(ended) => self.ended(ended),
+            Told::Grown(grown) => self.grown(grown),
+            Told::Recording(recording, why) => self.recorded(recording, why),
+            Told::Changed(text) => self.changed(text),
+            Told::Loss(text) if self.live.is_changed => drop(text),
             Told::Loss(text) => self.banner = Some(text),
             Told::Unreadable(text) => {
                 self.stop_search();
-                self.banner = Some(text);
+                if !self.live.is_changed {
+                    self.banner = Some(text);
+                }
             }
         }
     }
@@ -42,17 +51,28 @@ impl App {
         if applied.number != sifted.number {
             return;
         }
-        applied.done = sifted.done;
-        applied.is_first_pass = sifted.is_first_pass;
-        applied.is_done = sifted.is_done;
-        let is_short = sifted.is_done && sifted.done < self.requests.len();
+        applied.take(&sifted);
+        let is_short = sifted.is_done && sifted.done < applied.of.0;
         let damaged = is_short.then(|| "what lies behind the damage was not looked at".to_owned());
         applied.error = sifted.error.or(damaged);
-        if !sifted.found.is_empty() {
+        if !sifted.found.is_empty() || sifted.again.is_some() {
+            let goes_along = self.live.follows && self.requests.is_at_last();
+            // What came while it was looked for is not in the list yet, and is looked for again once it is.
+            let all = self.requests.len();
             // A search that goes on may still hold the old places.
-            Arc::make_mut(&mut applied.found).extend(sifted.found);
+            let found = Arc::make_mut(&mut applied.found);
+            if let Some(again) = sifted.again {
+                found.remove_range(again..sifted.done);
+            }
+            found.extend(sifted.found.into_iter().filter(|place| *place < all));
+            if sifted.again.is_some() {
+                self.live.note();
+            }
             let found = Arc::clone(&applied.found);
             self.requests.show(Some(found));
+            if goes_along {
+                self.requests.go_to(u64::MAX);
+            }
         }
     }
 

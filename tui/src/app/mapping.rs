@@ -16,7 +16,7 @@ impl App {
     /// What there is to see on the map; `None` before it is known.
     pub(crate) fn whole(&self) -> Option<Whole> {
         let device = self.header.devices.get(usize::from(self.map.device));
-        Some(self.map.whole(&self.requests.time()?, device.map_or(0, |device| device.size)))
+        Some(self.map.whole(self.live.time()?, device.map_or(0, |device| device.size)))
     }
 
     /// What cells of the map are to be counted, if it is shown and they are others than before.
@@ -28,7 +28,7 @@ impl App {
             self.map.leave();
             return None;
         };
-        let number = self.filtering.number();
+        let number = self.counted();
         self.map.order(&whole, number, filter.map(|applied| Arc::clone(&applied.found)))
     }
 
@@ -94,7 +94,7 @@ impl App {
     }
 
     fn focus_cell(&mut self, whole: &Whole) {
-        if let Some(place) = self.map.place(whole, self.filtering.number()) {
+        if let Some(place) = self.map.place(whole, self.counted()) {
             self.requests.go(place);
         }
     }
@@ -106,7 +106,7 @@ impl App {
         let (column, row) = self.map.cursor(&grid);
         let chart = self
             .map
-            .known(&grid, self.filtering.number())
+            .known(&grid, self.counted())
             .filter(|chart| chart.is_done && chart.error.is_none());
         if chart.is_some_and(|chart| chart.sums(column, row).requests == 0) {
             return self.say("there is no request in this cell");

@@ -20,7 +20,7 @@ const CHEAP_REQUESTS: u64 = 1 << 19;
 impl App {
     /// All time of the trace, in nanoseconds; `None` before it is known, or without requests.
     pub(crate) fn all_time(&self) -> Option<Range<u64>> {
-        let time = self.requests.time()?;
+        let time = self.live.time()?;
         Some(time.start.0..time.end.0.saturating_add(1))
     }
 
@@ -34,7 +34,7 @@ impl App {
 
     /// What was counted of the window that is shown, as far as it goes.
     pub(crate) fn flight(&self) -> Option<&Flight> {
-        self.queue.known(&self.all_time()?, self.filtering.number())
+        self.queue.known(&self.all_time()?, self.counted())
     }
 
     /// What is to be counted of the window that is shown: all of it if the queue is looked at, and for the timeline what is cheap.
@@ -52,7 +52,7 @@ impl App {
             return None;
         }
         let shown = filter.map(|applied| Arc::clone(&applied.found));
-        let (number, window) = self.queue.order(&whole, self.filtering.number())?;
+        let (number, window) = self.queue.order(&whole, self.counted())?;
         Some(Order { number, window, shown, requests, may_seek })
     }
 

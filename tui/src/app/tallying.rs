@@ -15,7 +15,7 @@ impl App {
     /// The number of a count that is to begin, of the requests that the filter leaves.
     pub fn want_tally(&mut self) -> Option<u64> {
         let is_shown = self.is_shown(View::Stats) || self.is_shown(View::Latency);
-        self.tallying.want(is_shown, self.filtering.text())
+        self.tallying.want(is_shown, self.filtering.text(), self.live.growth())
     }
 
     /// Does what an action means in these views; whether it means anything else there than elsewhere.

@@ -12,7 +12,7 @@ impl App {
             View::Requests | View::Map | View::Latency | View::Stats => {}
             View::Queue => self.queue.resume(),
             View::Epochs => self.show_epochs(),
-            View::Findings => self.findings.begin(),
+            View::Findings => self.findings.begin(self.live.growth()),
         }
     }
 

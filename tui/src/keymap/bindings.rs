@@ -133,12 +133,14 @@ pub const BINDINGS: &[Binding] = &[
         "layout: by room, list alone, list and request, all panes",
         Action::Arrange(Arranging::Layout),
     ),
+    bind(&["F"], "follow", "follow what is being recorded, or not", Action::Follow),
+    bind(&["X"], "other-trace", "the next trace, of several", Action::Other),
     bind(&["?", "f1"], "help", "this help", Action::Help),
     bind(&["esc"], "cancel", "close what is open, cancel what goes on", Action::Cancel),
     bind(&["q"], "back", "the same; with nothing open, quit", Action::Back),
     bind(&["Q", "ctrl-c"], "quit", "quit at once", Action::Quit),
     bind(&["ctrl-z"], "suspend", "stop; fg goes on", Action::Suspend),
-    bind(&["ctrl-l"], "redraw", "draw everything again", Action::Redraw),
+    bind(&["ctrl-l"], "redraw", "draw everything again; open a changed file anew", Action::Redraw),
 ];
 
 const fn zoom(axis: Axis, direction: Direction) -> Action {

@@ -22,6 +22,8 @@ pub struct Epochs {
     pub number: u64,
     /// The number of the filter whose requests count, 0 without one; `None` before the first count.
     pub of: Option<u64>,
+    /// What the trace had grown to when it was counted.
+    pub growth: u64,
     /// All was looked at.
     pub is_done: bool,
     /// Why it went no further.
@@ -30,6 +32,8 @@ pub struct Epochs {
     pub done: u64,
     /// There are more than can be kept.
     pub is_full: bool,
+    /// A count of more, for the trace grew: what was counted before stands until that is done.
+    again: Option<Box<Epochs>>,
     list: Vec<Epoch>,
     known: HashMap<Key, usize>,
     flushes: HashMap<Key, Flush>,
@@ -37,10 +41,22 @@ pub struct Epochs {
 }
 
 impl Epochs {
-    /// Begins to count requests of the filter of this number, 0 for all.
-    pub fn begin(&mut self, of: u64) {
+    /// Begins to count requests of the filter of this number, 0 for all, of a trace that has grown to this.
+    pub fn begin(&mut self, of: u64, growth: u64) {
         let (number, window) = (self.number + 1, self.window);
-        *self = Epochs { number, of: Some(of), window, ..Epochs::default() };
+        *self = Epochs { number, of: Some(of), growth, window, ..Epochs::default() };
+    }
+
+    /// Begins to count them anew.
+    pub fn begin_again(&mut self, growth: u64) {
+        self.number += 1;
+        let (number, of, window) = (self.number, self.of, self.window);
+        self.again = Some(Box::new(Epochs { number, of, growth, window, ..Epochs::default() }));
+    }
+
+    /// Whether something is counted, if only anew.
+    pub fn is_counting(&self) -> bool {
+        self.goes_on() || self.again.is_some()
     }
 
     /// Forgets what was counted.
@@ -68,6 +84,16 @@ impl Epochs {
     /// Takes what was counted.
     pub fn take(&mut self, counted: Counted) {
         if counted.number != self.number {
+            return;
+        }
+        if let Some(mut again) = self.again.take() {
+            again.take(counted);
+            if again.is_done {
+                again.window = self.window;
+                *self = *again;
+            } else {
+                self.again = Some(again);
+            }
             return;
         }
         for epoch in counted.epochs {

@@ -4,6 +4,7 @@
 //! twice, the newest last.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use blkreplay_core::format::Header;
 use blkreplay_core::query::{FIELDS, FUNCTIONS, Filter, QueryError};
@@ -12,6 +13,7 @@ use roaring::RoaringTreemap;
 use tui_input::InputRequest;
 
 use super::prompt::{History, Prompt};
+use crate::sieve::Sifted;
 
 /// The filter line.
 #[derive(Debug, Default)]
@@ -20,6 +22,18 @@ pub struct Line {
     pub prompt: Prompt,
     /// Why it is no filter.
     pub error: Option<QueryError>,
+}
+
+/// Who looks for what a filter means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// Nobody yet.
+    #[default]
+    Waits,
+    /// Somebody does, or did.
+    Begun,
+    /// Somebody looks at what is new of a trace that grows.
+    GoesOn,
 }
 
 /// A filter that is in force.
@@ -41,6 +55,33 @@ pub struct Applied {
     pub is_done: bool,
     /// Why it went no further.
     pub error: Option<String>,
+    /// Requests that were there when it began, or went on when the trace had grown, and the first that might change.
+    pub of: (u64, u64),
+    /// Who looks for it.
+    pub stage: Stage,
+    /// How long that took the last time.
+    pub took: Duration,
+}
+
+impl Applied {
+    /// Takes how far it is.
+    pub fn take(&mut self, sifted: &Sifted) {
+        if self.stage == Stage::GoesOn {
+            if sifted.is_done {
+                self.stage = Stage::Begun;
+            }
+        } else {
+            self.is_done = sifted.is_done;
+            self.is_first_pass = sifted.is_first_pass;
+        }
+        self.done = sifted.done;
+        self.took = sifted.took;
+    }
+
+    /// Whether all of so many requests were looked at.
+    pub fn is_of(&self, requests: u64) -> bool {
+        self.is_done && self.stage != Stage::GoesOn && self.error.is_none() && self.of.0 >= requests
+    }
 }
 
 /// What was applied so far, and what is.
@@ -66,6 +107,9 @@ impl Filtering {
             is_first_pass: false,
             is_done: false,
             error: None,
+            of: (0, 0),
+            stage: Stage::default(),
+            took: Duration::ZERO,
         });
     }
 

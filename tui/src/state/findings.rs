@@ -19,6 +19,8 @@ use crate::words;
 pub struct Findings {
     /// Tells the search from others; 0 before the first.
     pub number: u64,
+    /// What the trace had grown to when they were looked for.
+    pub growth: u64,
     /// All was looked at.
     pub is_done: bool,
     /// Why it went no further.
@@ -27,6 +29,8 @@ pub struct Findings {
     pub done: u64,
     /// The finding to go to as soon as it is known.
     pub sought: Option<Direction>,
+    /// A search in more, for the trace grew: what was found before stands until that is done.
+    again: Option<Box<Findings>>,
     found: Vec<Found>,
     counts: BTreeMap<&'static str, u64>,
     unknown: Vec<&'static str>,
@@ -74,12 +78,24 @@ impl Listed<'_> {
 }
 
 impl Findings {
-    /// Begins to look, unless that was done or goes on.
-    pub fn begin(&mut self) {
+    /// Begins to look in a trace that has grown to this, unless that was done or goes on.
+    pub fn begin(&mut self, growth: u64) {
         if self.number == 0 || self.error.is_some() {
             let number = self.number + 1;
-            *self = Findings { number, window: self.window, ..Findings::default() };
+            *self = Findings { number, growth, window: self.window, ..Findings::default() };
         }
+    }
+
+    /// Begins to look anew.
+    pub fn begin_again(&mut self, growth: u64) {
+        self.number += 1;
+        let number = self.number;
+        self.again = Some(Box::new(Findings { number, growth, ..Findings::default() }));
+    }
+
+    /// Whether something is looked for, if only anew.
+    pub fn is_counting(&self) -> bool {
+        self.goes_on() || self.again.is_some()
     }
 
     /// Whether they are being looked for.
@@ -102,6 +118,16 @@ impl Findings {
     /// Takes what was looked for; whether that is still wanted.
     pub fn take(&mut self, looked: Looked) -> bool {
         if looked.number != self.number {
+            return false;
+        }
+        if let Some(mut again) = self.again.take() {
+            again.take(looked);
+            if again.is_done {
+                (again.window, again.sought) = (self.window, self.sought);
+                *self = *again;
+                return true;
+            }
+            self.again = Some(again);
             return false;
         }
         self.found.extend(looked.found);

@@ -14,6 +14,7 @@ use roaring::RoaringTreemap;
 use crate::action::{Axis, Direction};
 use crate::chart::{Chart, Order, Sums};
 use crate::state::grid::{Grid, Scale};
+use crate::state::live::Counted;
 
 /// What a cell says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -84,7 +85,7 @@ pub struct Map {
     earliest: Option<u64>,
     /// How long before the time of its event a request arrived, at most; `None` as long as not all were seen.
     early: Option<Nanos>,
-    ordered: Option<(Order, u64)>,
+    ordered: Option<(Order, Counted)>,
     orders: u64,
 }
 
@@ -122,7 +123,7 @@ impl Map {
     }
 
     /// What is known of these cells, of the requests that this filter leaves.
-    pub fn known(&self, grid: &Grid, filter: u64) -> Option<&Chart> {
+    pub fn known(&self, grid: &Grid, filter: Counted) -> Option<&Chart> {
         let (order, _) = self.ordered.as_ref().filter(|(_, of)| *of == filter)?;
         let is_of = |chart: &&Chart| chart.number == order.number && chart.grid == *grid;
         self.chart.as_ref().filter(is_of)
@@ -228,7 +229,7 @@ impl Map {
     }
 
     /// The place of the request that the cell under the cursor stands for, to which the focus goes.
-    pub fn place(&mut self, whole: &Whole, filter: u64) -> Option<u64> {
+    pub fn place(&mut self, whole: &Whole, filter: Counted) -> Option<u64> {
         let grid = self.grid(whole);
         let (column, row) = self.cursor(&grid);
         let sums = self.known(&grid, filter)?.sums(column, row);
@@ -243,7 +244,7 @@ impl Map {
     pub fn order(
         &mut self,
         whole: &Whole,
-        filter: u64,
+        filter: Counted,
         shown: Option<Arc<RoaringTreemap>>,
     ) -> Option<Order> {
         let grid = self.grid(whole);

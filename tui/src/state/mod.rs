@@ -7,6 +7,7 @@ pub mod filter;
 pub mod findings;
 pub mod grid;
 pub mod help;
+pub mod live;
 pub mod map;
 pub mod marks;
 pub mod outline;

@@ -14,6 +14,10 @@ pub struct Outline {
     total: Total,
     is_done: bool,
     error: Option<String>,
+    /// It is read anew, for the trace grew: what was read before stands until that is done.
+    again: Option<Box<Outline>>,
+    /// What the trace had grown to when it was read.
+    growth: u64,
 }
 
 /// Sums of an operation.
@@ -28,8 +32,26 @@ pub struct Outlines<'a> {
 }
 
 impl Outline {
+    /// Begins anew if that is done and the trace has grown to something else since; whether it did.
+    pub fn begin_again(&mut self, growth: u64) -> bool {
+        let begins = self.is_done && self.again.is_none() && self.growth != growth;
+        if begins {
+            self.again = Some(Box::new(Outline { growth, ..Outline::default() }));
+        }
+        begins
+    }
+
     /// Takes what was read.
     pub fn take(&mut self, outlined: Outlined) {
+        if let Some(mut again) = self.again.take() {
+            again.take(outlined);
+            if again.is_done {
+                *self = *again;
+            } else {
+                self.again = Some(again);
+            }
+            return;
+        }
         self.parts.extend(outlined.parts);
         self.total = outlined.total;
         self.is_done = outlined.is_done;

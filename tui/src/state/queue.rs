@@ -12,6 +12,7 @@ use super::map::{holding, zoomed};
 use super::slices::{Columns, Slices};
 use crate::action::Direction;
 use crate::flight::{Flight, Lane};
+use crate::state::live::Counted;
 
 /// The shortest window, in nanoseconds.
 const LEAST: u64 = 1000;
@@ -30,7 +31,7 @@ pub struct Queue {
     /// The place that the window went to last.
     followed: Option<u64>,
     /// The window and the number of the filter that were ordered last.
-    ordered: Option<(Range<u64>, u64)>,
+    ordered: Option<(Range<u64>, Counted)>,
     orders: u64,
     is_stopped: bool,
     flight: Option<Flight>,
@@ -80,7 +81,7 @@ impl Queue {
     }
 
     /// An order for the window that is shown, if something else was ordered last, or another filter was in force.
-    pub fn order(&mut self, whole: &Range<u64>, filter: u64) -> Option<(u64, Range<u64>)> {
+    pub fn order(&mut self, whole: &Range<u64>, filter: Counted) -> Option<(u64, Range<u64>)> {
         let window = self.window(whole);
         if self.ordered.as_ref().is_some_and(|(old, of)| *old == window && *of == filter) {
             return None;
@@ -128,7 +129,7 @@ impl Queue {
     }
 
     /// What is known of the window that is shown, of the requests that this filter leaves.
-    pub fn known(&self, whole: &Range<u64>, filter: u64) -> Option<&Flight> {
+    pub fn known(&self, whole: &Range<u64>, filter: Counted) -> Option<&Flight> {
         let (window, of) = self.ordered.as_ref()?;
         self.known_last().filter(|_| *window == self.window(whole) && *of == filter)
     }

@@ -3,7 +3,7 @@
 //! Rows come in as pages, or one by one where a filter leaves out most, in any order. Invariants: the focused request is on the
 //! screen; no more than `PAGES` pages, or `ROWS` of their rows, and `SINGLES` rows are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ pub struct Requests {
     kept: Vec<(usize, Arc<Vec<Row>>)>,
     /// Rows by place.
     singles: BTreeMap<u64, Row>,
+    /// Pages and rows among them that may not be as they were read: the trace grew, and requests ended.
+    stale: (BTreeSet<usize>, BTreeSet<u64>),
     /// The places that are shown; `None` for all.
     shown: Option<Arc<RoaringTreemap>>,
     /// The place that is looked at.
@@ -57,12 +59,40 @@ impl Requests {
         self.pages = Some(pages);
         self.kept.clear();
         self.singles.clear();
-        self.look_at(self.focus);
+        self.stale = <_>::default();
+        self.look_at(self.anchor);
     }
 
     /// The pages, none before they are known.
     pub fn pages(&self) -> &[Page] {
         self.pages.as_deref().unwrap_or_default()
+    }
+
+    /// Takes pages that are new, at the end. What is kept of requests that had not ended is read again.
+    pub fn grow(&mut self, pages: Vec<Page>) {
+        self.pages.get_or_insert_default().extend(pages);
+        let waits = |row: &Row| row.completion.is_none();
+        let pages = self.kept.iter().filter(|(_, rows)| rows.iter().any(waits));
+        self.stale.0.extend(pages.map(|(page, _)| *page));
+        self.stale
+            .1
+            .extend(self.singles.iter().filter(|(_, row)| waits(row)).map(|(place, _)| *place));
+        self.scroll();
+    }
+
+    /// Whether the last of those that are shown is focused.
+    pub fn is_at_last(&self) -> bool {
+        self.at(self.focus).saturating_add(1) >= self.shown()
+    }
+
+    /// Whether what is kept of a request may not be as it was read.
+    fn is_stale(&self, page: usize, place: u64) -> bool {
+        let is_kept = self.is_kept(page);
+        if is_kept { self.stale.0.contains(&page) } else { self.stale.1.contains(&place) }
+    }
+
+    fn is_kept(&self, page: usize) -> bool {
+        self.kept.iter().any(|(kept, _)| *kept == page)
     }
 
     /// Whether it is known where requests lie.
@@ -73,6 +103,7 @@ impl Requests {
     /// Takes the rows of a page.
     pub fn set_rows(&mut self, page: usize, rows: Vec<Row>) {
         self.kept.retain(|(kept, _)| *kept != page);
+        self.stale.0.remove(&page);
         self.kept.insert(0, (page, Arc::new(rows)));
         // Small pages are kept as long as they are few rows: the screen may need as many as it has lines.
         let mut rows: usize = self.kept.iter().map(|(_, rows)| rows.len()).sum();
@@ -85,8 +116,12 @@ impl Requests {
     pub fn set_singles(&mut self, rows: impl IntoIterator<Item = (u64, Row)>) {
         if self.singles.len() >= SINGLES {
             self.singles.clear();
+            self.stale.1.clear();
         }
-        self.singles.extend(rows);
+        for (place, row) in rows {
+            self.stale.1.remove(&place);
+            self.singles.insert(place, row);
+        }
     }
 
     /// Shows other places than before; `None` shows all.
@@ -154,14 +189,15 @@ impl Requests {
         let mut missing: Vec<Missing> = Vec::new();
         let focus = (self.shown() > 0).then_some(self.focus);
         for place in focus.into_iter().chain(self.on_screen()) {
-            let Some(page) = self.holding(place).filter(|_| self.row(place).is_none()) else {
-                continue;
-            };
-            if self.kept.iter().any(|(kept, _)| *kept == page) {
+            let is_missing =
+                |page: &usize| self.row(place).is_none() || self.is_stale(*page, place);
+            let Some(page) = self.holding(place).filter(is_missing) else { continue };
+            let is_kept = self.is_kept(page);
+            if is_kept && !self.is_stale(page, place) {
                 // The page promised more than the trace has.
                 continue;
             }
-            let alone = self.shown.is_some();
+            let alone = self.shown.is_some() && !is_kept;
             match missing.iter_mut().find(|missing| missing.page == page) {
                 Some(missing) if alone && !missing.places.contains(&place) => {
                     missing.places.push(place);

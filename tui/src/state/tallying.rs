@@ -15,6 +15,10 @@ pub struct Tallying {
     text: Option<String>,
     /// Tells the count from others.
     number: u64,
+    /// What the trace had grown to when that began.
+    growth: u64,
+    /// The same requests and more are counted, and what was told last stands until that is done.
+    is_again: bool,
     /// Somebody did not want to wait.
     is_stopped: bool,
     /// The line of the statistics that is looked at: operations, and then what there is to say besides.
@@ -26,13 +30,21 @@ pub struct Tallying {
 }
 
 impl Tallying {
-    /// The number of a count that is to begin now that views that need one are shown or not, with a filter of this text.
-    pub fn want(&mut self, is_shown: bool, text: &str) -> Option<u64> {
+    /// The number of a count that is to begin now that views that need one are shown or not, with a filter of this text, of a trace
+    /// that has grown to this.
+    pub fn want(&mut self, is_shown: bool, text: &str, growth: u64) -> Option<u64> {
         let is_same = self.text.as_deref().map_or(!is_shown, |old| old == text);
-        if is_same {
+        let is_stale = is_shown && self.growth != growth && !self.is_stopped && !self.is_counting();
+        if is_same && !is_stale {
             return None;
         }
+        if is_same && self.told.is_some() {
+            (self.growth, self.is_again) = (growth, true);
+            self.number += 1;
+            return Some(self.number);
+        }
         self.forget();
+        self.growth = growth;
         self.text = is_shown.then(|| text.to_owned());
         is_shown.then_some(self.number)
     }
@@ -44,7 +56,8 @@ impl Tallying {
 
     /// Takes what was counted so far.
     pub fn take(&mut self, tallied: Tallied) {
-        if tallied.number == self.number {
+        if tallied.number == self.number && (tallied.is_done || !self.is_again) {
+            self.is_again = false;
             self.told = Some(tallied);
         }
     }
@@ -67,7 +80,7 @@ impl Tallying {
     }
 
     fn forget(&mut self) {
-        (self.told, self.text, self.is_stopped) = (None, None, false);
+        (self.told, self.text, self.is_stopped, self.is_again) = (None, None, false, false);
         self.number += 1;
     }
 
@@ -76,6 +89,16 @@ impl Tallying {
         self.text.is_some()
             && !self.is_stopped
             && self.told.as_ref().is_none_or(|told| !told.is_done)
+    }
+
+    /// Whether something is counted, if only anew.
+    pub fn is_counting(&self) -> bool {
+        self.goes_on() || self.is_again
+    }
+
+    /// What the trace had grown to when it was counted.
+    pub fn growth(&self) -> u64 {
+        if self.is_again { self.growth.wrapping_sub(1) } else { self.growth }
     }
 
     /// Whether somebody stopped it.

@@ -34,7 +34,7 @@ fn written(trace: &[u8]) -> NamedTempFile {
 pub(super) fn chart(inspector: &Inspector) -> &Chart {
     let app = &inspector.desk.app;
     let grid = app.map.grid(&app.whole().unwrap());
-    let chart = app.map.known(&grid, app.filtering.number()).unwrap();
+    let chart = app.map.known(&grid, app.counted()).unwrap();
     assert!(chart.is_done);
     chart
 }

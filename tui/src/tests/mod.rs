@@ -7,6 +7,7 @@ mod growing;
 mod help;
 mod keys;
 mod latency;
+mod live;
 mod look;
 mod map;
 mod map_keys;
@@ -32,8 +33,10 @@ use ratatui::buffer::Buffer;
 use tempfile::NamedTempFile;
 
 use crate::app::Effect;
-use crate::desk::{Again, Desk};
+use crate::desk::Desk;
 use crate::key::Key;
+use crate::opened::Opened;
+use crate::state::filter::Stage;
 use crate::view;
 
 /// The inspector on a screen of this size.
@@ -55,15 +58,24 @@ impl Inspector {
 
     /// Looks at a trace.
     fn of(path: &Path, width: u16, height: u16) -> Inspector {
-        let reader = open::trace(path).unwrap();
-        let outlet = Arc::new(outlet::Plain::of(path));
-        let path = path.to_owned();
-        let again: Again = Arc::new(move || Ok(open::trace(&path)?));
-        let desk = Desk::new("boot.blkr".to_owned(), "boot.blkr".to_owned(), reader, again, outlet);
+        let desk = Desk::new(Inspector::opened(path, "boot.blkr")).unwrap();
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut inspector = Inspector { desk, _file: None, terminal };
         inspector.settle();
         inspector
+    }
+
+    /// How to look at a trace.
+    fn opened(path: &Path, name: &str) -> Opened {
+        let (at, written) = (path.to_owned(), path.to_owned());
+        Opened {
+            name: name.to_owned(),
+            word: name.to_owned(),
+            path: path.to_owned(),
+            open: Arc::new(move || Ok(open::trace(&at)?)),
+            outlet: Arc::new(move |_| Arc::new(outlet::Plain::of(&written))),
+            follows: false,
+        }
     }
 
     /// Draws, and takes what is read, until nothing is wished for any more.
@@ -73,13 +85,14 @@ impl Inspector {
             self.desk.wish();
             let app = &self.desk.app;
             let sifts = app.filtering.applied.as_ref().is_some_and(|applied| !applied.is_done)
-                || app.findings.goes_on()
-                || app.epochs.goes_on()
-                || app.map.counting() != 0
-                || app.tallying.goes_on()
+                || app
+                    .filtering
+                    .applied
+                    .as_ref()
+                    .is_some_and(|applied| applied.stage == Stage::GoesOn)
+                || app.is_counting()
                 || app.on_the_way().is_some()
                 || app.writing.order().is_some()
-                || app.queue.counting() != 0
                 || !app.outline.is_done();
             if app.requests.is_known() && app.wishes().is_empty() && !sifts {
                 return;

@@ -86,7 +86,9 @@ fn said(app: &App, width: u16) -> Line<'static> {
     let all = epochs.all();
     let sum = |of: fn(&Epoch) -> u64| all.iter().map(of).fold(0, u64::saturating_add);
     let is_cut = app.filtering.applied.as_ref().is_some_and(|applied| applied.error.is_some());
-    let is_known = epochs.is_done && epochs.error.is_none() && epochs.of.is_some() && !is_cut;
+    let is_final = app.live.is_final(epochs.growth);
+    let is_known =
+        is_final && epochs.is_done && epochs.error.is_none() && epochs.of.is_some() && !is_cut;
     let mark = if is_known && !epochs.is_full { "" } else { "~" };
     let counted = |count: u64, noun: &str| {
         let plural = if count == 1 { "" } else { "s" };

@@ -41,7 +41,8 @@ fn draw_written(line: &filter::Line, frame: &mut Frame<'_>, area: Rect) {
 fn draw_applied(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let Some(applied) = &app.filtering.applied else { return };
     let all = app.requests.len();
-    let approximate = if applied.is_done && applied.error.is_none() { "" } else { "~" };
+    let is_exact = applied.is_of(all) && !app.live.grows();
+    let approximate = if is_exact { "" } else { "~" };
     let shown = words::count(applied.found.len());
     let mut said = format!("{approximate}{shown} of {}", words::count(all));
     if !applied.is_done && all > 0 {

@@ -121,7 +121,8 @@ fn colour(level: Level) -> Style {
 
 /// A mark before numbers that are not final.
 fn approximate(app: &App) -> &'static str {
-    if app.findings.goes_on() || app.findings.error.is_some() { "~" } else { "" }
+    let is_final = app.live.is_final(app.findings.growth);
+    if app.findings.goes_on() || app.findings.error.is_some() || !is_final { "~" } else { "" }
 }
 
 fn said(app: &App, listed: &Listed<'_>, width: u16) -> Line<'static> {

@@ -63,7 +63,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let grid = app.map.grid(&whole);
     let picture = Picture {
         grid: &grid,
-        chart: app.map.known(&grid, app.filtering.number()),
+        chart: app.map.known(&grid, app.counted()),
         value: app.map.value,
         cursor: app.map.cursor(&grid),
         focus: focus(app, &grid),
@@ -140,6 +140,7 @@ fn state(app: &App, chart: Option<&Chart>) -> (String, bool) {
             (format!("  {} without an end", words::count(chart.unended)), false)
         }
         Value::Rewrites if chart.rewritten_at_least => ("  at least".to_owned(), false),
+        _ if !app.live.is_final(app.live.growth()) => ("  of the trace so far".to_owned(), false),
         _ => (String::new(), false),
     }
 }

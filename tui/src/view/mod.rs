@@ -17,6 +17,7 @@ mod detail;
 mod epochs;
 mod filter;
 mod findings;
+mod growing;
 mod help;
 mod hint;
 mod latency;
@@ -50,12 +51,13 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     let rows = [
         Constraint::Length(1),
         Constraint::Length(banner),
+        Constraint::Length(u16::from(app.growing().is_some())),
         Constraint::Length(timeline::height(app, frame.area())),
         Constraint::Length(u16::from(filter::is_there(app))),
         Constraint::Min(1),
         Constraint::Length(1),
     ];
-    let [title, warning, times, filtered, body, bottom] =
+    let [title, warning, grows, times, filtered, body, bottom] =
         Layout::vertical(rows).areas(frame.area());
     title::draw(app, frame, title);
     if let Some(text) = &app.banner {
@@ -63,6 +65,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         let banner = Paragraph::new(format!("! {text}")).wrap(Wrap { trim: true });
         frame.render_widget(banner.style(style), warning);
     }
+    growing::draw(app, frame, grows);
     timeline::draw(app, frame, times);
     if filter::is_there(app) {
         filter::draw(app, frame, filtered);

@@ -41,7 +41,8 @@ pub(super) fn notice(app: &App) -> Option<Line<'static>> {
 
 /// What stands before a number that is not the last word.
 pub(super) fn mark(app: &App) -> &'static str {
-    if app.tallying.is_exact() { "" } else { "~" }
+    let is_exact = app.tallying.is_exact() && app.live.is_final(app.tallying.growth());
+    if is_exact { "" } else { "~" }
 }
 
 /// A text with what stands before a number before each of its numbers.

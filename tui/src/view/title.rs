@@ -61,7 +61,12 @@ fn left(app: &App, parts: u8) -> Line<'static> {
     if parts > 3 {
         spans.push(Span::styled(" blkreplay ", bold));
     }
-    spans.push(Span::styled(format!(" {}", app.name), bold));
+    let name = match &app.beside {
+        None => format!(" {}", app.name),
+        Some((at, of, next)) if parts > 1 => format!(" {at}/{of} {}  X {next}", app.name),
+        Some((at, of, _)) => format!(" {at}/{of} {}", app.name),
+    };
+    spans.push(Span::styled(name, bold));
     let requests = app.requests.len();
     if parts > 2 {
         spans.push(Span::raw(format!("  {} requests", words::count(requests))));
