@@ -141,8 +141,8 @@ impl Desk {
 
     /// Waits for the next that is heard.
     #[cfg(test)]
-    pub(crate) fn hear(&self) -> Result<Heard, std::sync::mpsc::RecvError> {
-        self.heard.recv()
+    pub(crate) fn hear(&self) -> Result<Heard, std::sync::mpsc::RecvTimeoutError> {
+        self.heard.recv_timeout(std::time::Duration::from_secs(20))
     }
 
     /// Takes what was heard.
