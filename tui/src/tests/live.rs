@@ -91,10 +91,10 @@ impl Inspector {
                 return;
             }
             assert!(Instant::now() < end, "waited for {what}; the screen is\n{}", self.screen());
-            match self.desk.hear() {
-                Ok(heard) => assert_eq!(self.desk.take(heard), None),
-                Err(_) => panic!("nothing came, and {what} was waited for:\n{}", self.screen()),
-            }
+            let Ok(heard) = self.desk.hear() else {
+                panic!("nothing came, and {what} was waited for:\n{}", self.screen());
+            };
+            assert_eq!(self.desk.take(heard), None);
         }
     }
 
