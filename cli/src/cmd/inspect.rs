@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blkreplay_core::open;
+use blkreplay_tui::Opened;
 use blkreplay_tui::look::{self, Look, Theme};
 use clap::builder::PossibleValuesParser;
 
