@@ -56,6 +56,8 @@ pub enum Action {
     Row(Direction),
     /// Show later or earlier times.
     Pan(Direction),
+    /// Do something with the differences from the base.
+    Diff(Diffing),
     /// Quit at once.
     Quit,
     /// Stop, as Ctrl-Z does elsewhere.
@@ -114,19 +116,22 @@ pub enum View {
     Stats,
     /// What was asked of a device between two flushes.
     Epochs,
+    /// Where it differs from a base.
+    Diff,
     /// What is worth a look.
     Findings,
 }
 
 impl View {
     /// All, with the key and the name of each, in their order.
-    pub const ALL: [(View, char, &'static str); 7] = [
+    pub const ALL: [(View, char, &'static str); 8] = [
         (View::Requests, '1', "Requests"),
         (View::Map, '2', "Map"),
         (View::Latency, '3', "Latency"),
         (View::Queue, '4', "Queue"),
         (View::Stats, '5', "Stats"),
         (View::Epochs, '6', "Epochs"),
+        (View::Diff, '8', "Diff"),
         (View::Findings, '9', "Findings"),
     ];
 
@@ -225,4 +230,15 @@ pub enum Axis {
     Time,
     /// From the bottom to the top.
     Offset,
+}
+
+/// What is done with differences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Diffing {
+    /// Show the bytes that differ, or not.
+    Bytes,
+    /// Propose a rule that ignores it.
+    Ignore,
+    /// Ask whether the trace is to be the base; a screen up in other views.
+    Bless,
 }

@@ -5,6 +5,7 @@
 mod arranging;
 mod commands;
 mod copying;
+mod diffing;
 mod epochs;
 mod filtering;
 mod findings;
@@ -22,17 +23,21 @@ mod writing;
 
 use std::sync::Arc;
 
+pub use diffing::HOW;
+
 use blkreplay_core::event::PayloadId;
 use blkreplay_core::format::Header;
 use bytes::Bytes;
 
 use crate::action::{Action, Axis, View};
 use crate::around::Around;
+use crate::compare::Proposed;
 use crate::key::Key;
 use crate::keymap::Keymap;
 use crate::look::Look;
 use crate::outlet::Outlet;
 use crate::state::cell::Cell;
+use crate::state::diff::Diff;
 use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
@@ -87,6 +92,10 @@ pub enum Over {
     File(Naming),
     /// The focused request alone.
     Detail,
+    /// Rules that would ignore a difference, and the reason that is being written.
+    Rules(Box<Proposed>, Prompt),
+    /// Whether the trace is to be the base.
+    Bless,
 }
 
 /// A line for the person, until the next key.
@@ -129,6 +138,8 @@ pub struct App {
     pub epochs: Epochs,
     /// What is worth a look.
     pub findings: Findings,
+    /// Where it differs from a base, if it is compared with one.
+    pub diff: Option<Diff>,
     /// What is counted.
     pub tallying: Tallying,
     /// What is written to a file.
@@ -186,6 +197,7 @@ impl App {
             filtering: Filtering::default(),
             epochs: Epochs::default(),
             findings: Findings::default(),
+            diff: None,
             tallying: Tallying::default(),
             writing: Writing::default(),
             outlet,
@@ -211,7 +223,7 @@ impl App {
 
     /// Something is wanted.
     pub fn update(&mut self, action: Action) -> Option<Effect> {
-        if self.do_in_tally(action) {
+        if self.do_in_tally(action) || self.do_in_diff(action) {
             return None;
         }
         match action {
@@ -246,6 +258,8 @@ impl App {
             Action::Arrange(arranging) => self.arrange(arranging),
             Action::Row(direction) => self.next_row(direction),
             Action::Pan(direction) => self.pan_time(direction),
+            // The diff does it, or says that it is not shown.
+            Action::Diff(_) => {}
             Action::Cancel => {
                 self.cancel();
             }
@@ -297,7 +311,8 @@ impl App {
             Some(Over::Help(help)) => {
                 return help.picked(&self.keymap).and_then(|action| self.update(action));
             }
-            Some(Over::Detail) => {}
+            Some(Over::Rules(proposed, prompt)) => self.ignore(proposed, prompt.text()),
+            Some(Over::Detail | Over::Bless) => {}
         }
         None
     }

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use crate::app::{App, Effect};
 use crate::chart::{self, Chart};
+use crate::compare;
+use crate::differ::Differ;
 use crate::epochs::{self, Counted};
 use crate::expert::{self, Looked};
 use crate::flight::{self, Flight};
@@ -39,6 +41,8 @@ pub(crate) enum Heard {
     Found(Found),
     Outlined(Box<Outlined>),
     Flown(Box<Flight>),
+    /// Of the comparison of this number.
+    Compared(u64, compare::Told),
     /// Somebody wants us to end.
     End,
 }
@@ -81,6 +85,8 @@ pub(crate) struct Desk {
     writer: Option<(u64, JoinHandle<()>)>,
     /// The number of the count of what was in flight that is wanted.
     wanted_flight: Arc<AtomicU64>,
+    /// Who compares with a base, if somebody does.
+    differ: Option<Differ>,
 }
 
 impl Desk {
@@ -101,6 +107,10 @@ impl Desk {
         let following = Arc::clone(&followed);
         let wishes = loader::start(reader, move || once_more(), watch, following, tell);
         read_outline(&sender, &again);
+        let differ = opened.comparison.clone().map(|comparison| {
+            app.compare_with(comparison.base(), comparison.rules_file());
+            Differ::new(comparison)
+        });
         Ok(Desk {
             app,
             opened,
@@ -124,6 +134,7 @@ impl Desk {
             wanted_tally: Arc::default(),
             writer: None,
             wanted_flight: Arc::default(),
+            differ,
         })
     }
 
@@ -167,6 +178,7 @@ impl Desk {
             Heard::Found(found) => self.app.placed(found),
             Heard::Outlined(outlined) => self.app.outline.take(*outlined),
             Heard::Flown(flight) => self.app.queue.take(*flight),
+            Heard::Compared(number, told) => self.app.compared(number, told),
             Heard::End => return Some(Effect::Quit),
         }
         None
@@ -195,6 +207,9 @@ impl Desk {
         self.count();
         self.tally();
         self.write();
+        if let Some(differ) = &mut self.differ {
+            differ.wish(&mut self.app, &self.sender);
+        }
     }
 
     /// Begins to write a file, if one is wanted.

@@ -8,7 +8,8 @@
 //!                                     └── order ───▶ chart, a thread that counts what cells of the map hold
 //!                                     ├── file ────▶ writer, a thread that writes what is shown
 //!                                     ├── findings ▶ expert, a thread that looks for what is worth a look
-//!                                     └── epochs ──▶ epochs, a thread that sums them up
+//!                                     ├── epochs ──▶ epochs, a thread that sums them up
+//!                                     ├── diff ────▶ compare, threads that compare with a base
 //!                                     └── window ──▶ flight, a thread that counts what was in flight when
 //! ```
 //!
@@ -20,8 +21,10 @@ pub mod app;
 pub mod around;
 pub mod chart;
 mod chunks;
+pub mod compare;
 mod desk;
 mod desks;
+mod differ;
 pub mod epochs;
 pub mod expert;
 pub mod flight;
@@ -46,6 +49,7 @@ mod watch;
 mod words;
 pub mod writer;
 
+pub use compare::{Comparison, Sides, Stoppable, Terms, Trouble};
 pub use opened::{Again, Opened, Outlets, Trace};
 pub use outlet::Outlet;
 pub use run::run;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use blkreplay_core::format::{Header, Reader};
 
+use crate::compare::Comparison;
 use crate::outlet::Outlet;
 
 /// A trace that is open.
@@ -36,6 +37,8 @@ pub struct Opened {
     pub outlet: Outlets,
     /// What is new is shown as it comes.
     pub follows: bool,
+    /// Compares it with a base, if it is to be compared.
+    pub comparison: Option<Arc<dyn Comparison>>,
 }
 
 /// Opens the recording of this number once more, and no other.

@@ -133,6 +133,31 @@ fn request(text: &str) -> Result<RequestId, String> {
 }
 
 impl DiffArgs {
+    /// Two traces and what was typed of the rules, with all else as it is where nobody says more.
+    pub(crate) fn of(base: PathBuf, new: PathBuf, given: Given, damage: Damage) -> DiffArgs {
+        DiffArgs {
+            traces: vec![base, new],
+            runs_of_new: Vec::new(),
+            runs: false,
+            suite: false,
+            learn: false,
+            given,
+            judge: JudgeArgs {
+                allow_truncated: damage == Damage::Allowed,
+                expect: Expect::default(),
+            },
+            shown: ShownArgs {
+                max: pair::MOST,
+                first: false,
+                context: pair::CONTEXT as u64,
+                epoch: None,
+                at: None,
+            },
+            layout: LayoutArg { forced: None },
+            report: ReportArgs::default(),
+        }
+    }
+
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         let read: Vec<PathBuf> = self.traces.iter().chain(&self.runs_of_new).cloned().collect();
         let near = || self.traces.first().and_then(|base| config::find(base));

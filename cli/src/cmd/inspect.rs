@@ -1,24 +1,28 @@
 //! `inspect`: a trace on a terminal. A path comes in; the screen is the inspector's own.
 //!
-//! Invariant: where standard output is no terminal that has a screen it is `print`.
+//! Invariant: where standard output is no terminal that has a screen it is `print`, or `diff` if there is something to compare with.
 
 use std::env;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use blkreplay_core::diff::Align;
 use blkreplay_core::open;
-use blkreplay_tui::Opened;
 use blkreplay_tui::look::{self, Look, Theme};
+use blkreplay_tui::{Comparison, Opened};
 use clap::builder::PossibleValuesParser;
 
+use crate::cmd::diff::DiffArgs;
 use crate::cmd::print::PrintArgs;
+use crate::diff::inspected::Inspected;
+use crate::diff::settle::{Given, alignment};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::input;
 use crate::printer::Printer;
 use crate::shown::Printed;
-use crate::trace;
+use crate::trace::{self, Damage};
 use crate::words::shell_word;
 
 const INSPECT_HELP: &str = "\
@@ -29,6 +33,8 @@ Examples:
   blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
   blkreplay inspect --theme cvd --glyphs ascii t.blkr
                                     in other colours, and in signs that every terminal has
+  blkreplay inspect --diff base.blkr new.blkr
+                                    where new.blkr differs from base.blkr, side by side
 
 Exit codes: 0 seen, 2 trouble.";
 
@@ -56,6 +62,40 @@ pub(crate) struct InspectArgs {
     /// Signs
     #[arg(long, default_value_t, value_enum)]
     glyphs: Glyphs,
+
+    #[command(flatten)]
+    compared: ComparedArgs,
+}
+
+/// With what it is compared.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Compare")]
+struct ComparedArgs {
+    /// Compare the trace with this one, as blkreplay diff BASE TRACE does
+    #[arg(long, value_name = "BASE", conflicts_with = "follow")]
+    diff: Option<PathBuf>,
+
+    /// How requests are paired: order, epoch (unless you say otherwise), conflict, key or state
+    #[arg(long, value_name = "ALIGNMENT", value_parser = alignment, requires = "diff")]
+    align: Option<Align>,
+
+    /// Read this file rather than the nearest blkreplay.toml
+    #[arg(long, value_name = "FILE", requires = "diff")]
+    config: Option<PathBuf>,
+
+    /// Compare traces that are cut or damaged, as far as both are whole
+    #[arg(long, requires = "diff")]
+    allow_truncated: bool,
+}
+
+impl ComparedArgs {
+    fn given(&self) -> Given {
+        Given { align: self.align, config: self.config.clone(), ..Given::default() }
+    }
+
+    fn damage(&self) -> Damage {
+        if self.allow_truncated { Damage::Allowed } else { Damage::Refused }
+    }
 }
 
 /// Which signs.
@@ -94,7 +134,7 @@ impl InspectArgs {
             return self.print(printer);
         }
         let traces: Result<Vec<Opened>, Failure> =
-            self.traces.iter().map(|path| opened(path, self.follow)).collect();
+            self.traces.iter().map(|path| self.opened(path)).collect();
         let look = look(&self.theme, self.glyphs, printer);
         blkreplay_tui::run(traces?, &look)
             .map_err(|error| Failure::because("cannot use this terminal", error))?;
@@ -103,13 +143,30 @@ impl InspectArgs {
 
     /// Prints the one trace there is.
     fn print(mut self, printer: &Printer) -> Result<ExitCode, Failure> {
+        let (given, damage) = (self.compared.given(), self.compared.damage());
         match (self.traces.pop(), self.traces.is_empty()) {
-            (Some(trace), true) => PrintArgs::all_of(trace, self.follow).run(printer),
+            (Some(trace), true) => match self.compared.diff {
+                Some(base) => DiffArgs::of(base, trace, given, damage).run(printer),
+                None => PrintArgs::all_of(trace, self.follow).run(printer),
+            },
             _ => {
                 Err(Failure::new("without a terminal, one trace is printed, and there are several")
                     .hint("blkreplay print TRACE  prints one"))
             }
         }
+    }
+}
+
+impl InspectArgs {
+    /// How to look at the trace at `path`, and with what it is compared.
+    fn opened(&self, path: &Path) -> Result<Opened, Failure> {
+        let opened = opened(path, self.follow)?;
+        let (given, damage) = (self.compared.given(), self.compared.damage());
+        let compared = self.compared.diff.as_ref();
+        let compared =
+            compared.map(|base| Inspected::new(base, path, given, damage)).transpose()?;
+        let comparison = compared.map(|compared| Arc::new(compared) as Arc<dyn Comparison>);
+        Ok(Opened { comparison, ..opened })
     }
 }
 
@@ -133,5 +190,6 @@ fn opened(path: &Path, follows: bool) -> Result<Opened, Failure> {
         open: Arc::new(move || Ok(open::trace(&at)?)),
         outlet: Arc::new(move |header| Arc::new(Printed::of(&printed, header))),
         follows,
+        comparison: None,
     })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::Which;
 
-use crate::config::{self, Config, FILE_NAME};
+use crate::config::{Config, FILE_NAME};
 use crate::diff::baselines::{self, Case};
 use crate::diff::pair::{self, Asked};
 use crate::diff::{accept, learned};
@@ -162,18 +162,7 @@ fn ignore(
         return Ok(Ignored::Nothing);
     }
     let file = config.file.as_deref().unwrap_or(Path::new(FILE_NAME));
-    let cannot = |error| Failure::because(format!("cannot change {}", config.name), error);
-    let mut text = config::read_text(file)?;
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text.push_str(&rules);
-    if let Err(faults) = Config::of(file, &text) {
-        let fault = faults.into_iter().next().unwrap_or_default();
-        let what = format!("{} cannot take more rules: {fault}", config.name);
-        return Err(Failure::new(what));
-    }
-    accept::rewrite(file, &text).map_err(cannot)?;
+    learned::add(file, &rules)?;
     printer.say("ignored", format_args!("{} has the rules", config.name));
     Ok(Ignored::Some)
 }

@@ -129,6 +129,15 @@ fn refuse_damage(new: &Path, is_text: bool) -> Result<(), Failure> {
     whole::refuse_loss(&survey(new)?, new)
 }
 
+/// Makes of `new` the baseline.
+pub(crate) fn bless(baseline: &Path, new: &Path) -> Result<(), Failure> {
+    refuse_in_ci()?;
+    if input::is_stdin(baseline) {
+        return Err(Failure::new("a baseline is a file"));
+    }
+    put(baseline, new, baseline)
+}
+
 /// Takes away what waited for a baseline.
 pub(crate) fn forget(pending: &Path) -> Result<(), Failure> {
     match fs::remove_file(pending) {

@@ -4,11 +4,14 @@
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::path::Path;
 
 use blkreplay_core::diff::{Does, Ignores, Learned, MaskError, Proposal};
 use serde_json::Value;
 
-use crate::config::NO_REASON;
+use super::accept;
+use crate::config::{self, Config, NO_REASON};
+use crate::failure::Failure;
 use crate::words::counted;
 
 /// Which requests bytes are masked of.
@@ -40,6 +43,24 @@ pub(crate) fn toml(learned: &Learned, devices: &[String]) -> String {
         text.push_str(&rule(proposal, devices, NO_REASON));
     }
     text
+}
+
+/// Adds rules to a file that is there, or to one that is to be made.
+pub(crate) fn add(file: &Path, rules: &str) -> Result<(), Failure> {
+    let name = config::shown(file);
+    let is_there = file.try_exists().unwrap_or(true);
+    let mut text = if is_there { config::read_text(file)? } else { String::new() };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    // The first line of a file is not left empty.
+    text.push_str(if text.is_empty() { rules.trim_start() } else { rules });
+    if let Err(faults) = Config::of(file, &text) {
+        let fault = faults.into_iter().next().unwrap_or_default();
+        return Err(Failure::new(format!("{name} cannot take more rules: {fault}")));
+    }
+    accept::rewrite(file, &text)
+        .map_err(|error| Failure::because(format!("cannot change {name}"), error))
 }
 
 /// The same as rules alone, with a reason, to be added to a file: masks of presets stand for themselves.

@@ -7,11 +7,14 @@
 pub(crate) mod accept;
 /// Baselines and their new traces.
 pub(crate) mod baselines;
+/// A comparison that the inspector shows.
+pub(crate) mod inspected;
 /// What `--learn` prints.
 pub(crate) mod learned;
 mod logs;
 /// Two paths that are compared.
 pub(crate) mod pair;
+mod refuse;
 /// Where reports go, and in which format.
 pub(crate) mod reports;
 mod ruled;

@@ -13,11 +13,11 @@ use blkreplay_core::diff::{
 use blkreplay_core::format::Survey;
 use blkreplay_core::open::Found as Kind;
 use blkreplay_core::request::DeviceId;
-
+use blkreplay_tui::Stoppable;
 use jiff::civil::Date;
 
 use super::settle::{self, Given, Settled};
-use super::{logs, ruled, texts, trouble, whole};
+use super::{logs, refuse, ruled, texts, trouble, whole};
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{Expect, Found, Of, Pair, RuleTold, SideTold};
@@ -113,8 +113,34 @@ pub(crate) fn failed(paths: [&Path; 2], failure: &Failure, asked: &Asked) -> Pai
     Pair { found, ..alone(paths, Which::Base, asked) }
 }
 
+/// What is done with two sides that can be compared.
+pub(crate) struct Work<'a> {
+    /// Whether anybody still waits for it; `None` if it is done in any case.
+    pub(crate) wanted: Option<&'a (dyn Fn() -> bool + Sync)>,
+    /// Budgets are judged.
+    pub(crate) judges: bool,
+    /// Does it.
+    pub(crate) with: &'a mut dyn FnMut(&Ready<'_>, &mut Pair) -> Result<Report, diff::DiffError>,
+}
+
+/// Two sides as rules leave them.
+#[derive(Clone, Copy)]
+pub(crate) struct Ready<'a> {
+    pub(crate) base: &'a dyn Side,
+    pub(crate) new: &'a dyn Side,
+    /// How far both are compared.
+    pub(crate) until: &'a Until,
+    pub(crate) rule: &'a Rule,
+}
+
 /// Compares what is at two paths.
 pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pair {
+    let mut with = |ready: &Ready<'_>, pair: &mut Pair| sides(ready, asked, pair, printer);
+    compare_by(paths, asked, &mut Work { wanted: None, judges: true, with: &mut with })
+}
+
+/// Opens what is at two paths, refuses what cannot be compared, and hands the rest over.
+pub(crate) fn compare_by(paths: [&Path; 2], asked: &Asked, work: &mut Work<'_>) -> Pair {
     let began = Instant::now();
     let mut pair = alone(paths, Which::Base, asked);
     let settled = asked.given.settle(paths[0], asked.today);
@@ -126,7 +152,7 @@ pub(crate) fn compare(paths: [&Path; 2], asked: &Asked, printer: &Printer) -> Pa
             of: Of::Requests,
         };
         pair.warnings.clone_from(&settled.warnings);
-        compared(paths, asked, &settled, &mut pair, printer)
+        compared(paths, asked, &settled, &mut pair, work)
     });
     pair.found = match found {
         Ok(found) => found,
@@ -141,20 +167,19 @@ fn compared(
     asked: &Asked,
     settled: &Settled,
     pair: &mut Pair,
-    printer: &Printer,
+    work: &mut Work<'_>,
 ) -> Result<Found, Failure> {
-    refuse_inputs(paths, asked, settled)?;
+    refuse::inputs(paths, asked, settled)?;
     let requests = |report| Found::Report(Box::new(report));
     let are_texts = [texts::is_text(paths[0])?, texts::is_text(paths[1])?];
     if are_texts.contains(&true) {
-        return texts::compare(paths, are_texts, asked, settled, pair, printer).map(requests);
+        return texts::compare(paths, are_texts, asked, settled, pair, work).map(requests);
     }
-    let kind = |path| asked.layout.look(path).map(|(_, kind)| kind);
-    let kinds = [kind(paths[0])?, kind(paths[1])?];
+    let kinds = refuse::kinds(paths, asked)?;
     match kinds {
-        [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, printer).map(requests),
+        [Kind::Trace, Kind::Trace] => traces(paths, asked, settled, pair, work).map(requests),
         [Kind::QemuLog, Kind::QemuLog] => {
-            refuse_for_logs(asked, settled)?;
+            refuse::for_logs(asked, settled)?;
             pair.rule.rule.align = Align::Order;
             pair.rule.of = Of::Events;
             if !std::mem::take(&mut pair.rule.rules).is_empty() {
@@ -164,52 +189,8 @@ fn compared(
             }
             Ok(Found::Logs(Box::new(logs::compare(paths, asked, settled.rule.window, pair)?)))
         }
-        [base, _] => {
-            let (log, other) = if base == Kind::QemuLog { (0, 1) } else { (1, 0) };
-            let name = |place: usize| input::name(paths[place]).display().to_string();
-            let what = format!("{} is a QEMU log, and {} is not", name(log), name(other));
-            Err(Failure::new(format!("{what}: they have nothing to be compared by"))
-                .coded("kinds")
-                .hint("compare two traces, or two logs"))
-        }
+        [base, _] => Err(refuse::unlike(paths, base)),
     }
-}
-
-/// Refuses standard input where it would be read twice, and runs that nobody would look at.
-fn refuse_inputs(paths: [&Path; 2], asked: &Asked, settled: &Settled) -> Result<(), Failure> {
-    let runs = asked.runs.iter().flatten().filter(|run| input::is_stdin(run)).count();
-    if runs > 1 || paths.iter().all(|path| input::is_stdin(path)) {
-        return Err(Failure::new("standard input can be one side only, and `-` is given twice")
-            .coded("usage"));
-    }
-    if asked.runs.iter().any(|runs| !runs.is_empty()) && settled.budgets.is_empty() {
-        return Err(Failure::new("--runs is for budgets, and there is none")
-            .coded("usage")
-            .hint("--budget 'p99(lat) <= +10%'  or one in blkreplay.toml"));
-    }
-    Ok(())
-}
-
-/// Refuses what logs do not have. Rules of a file may be there for traces beside them; a budget that is not judged would be kept.
-fn refuse_for_logs(asked: &Asked, settled: &Settled) -> Result<(), Failure> {
-    let given = &asked.given;
-    let rules = [&given.ignore, &given.filters, &given.ignore_where, &given.masks, &given.presets];
-    let asks = [
-        (given.loose, "--loose"),
-        (asked.learns, "--learn"),
-        (!settled.budgets.is_empty(), "budget"),
-        (rules.iter().any(|rules| !rules.is_empty()), "rule about requests"),
-        (!matches!(given.align, None | Some(Align::Order)), "another alignment than order"),
-        (given.barrier.is_some(), "--barrier"),
-        (asked.keep.shown != Scope::All, "--epoch or --at"),
-    ];
-    let Some((_, what)) = asks.iter().find(|(asks, _)| *asks) else { return Ok(()) };
-    let what = format!("there is no {what} for logs of QEMU, which have only events");
-    let failure = Failure::new(what).coded("usage");
-    let of_file = settled.budgets.iter().find_map(|budget| budget.at.as_ref());
-    Err(of_file.into_iter().fold(failure, |failure, at| {
-        failure.hint(format!("{at} has one: --config FILE  reads another file"))
-    }))
 }
 
 fn traces(
@@ -217,16 +198,14 @@ fn traces(
     asked: &Asked,
     settled: &Settled,
     pair: &mut Pair,
-    printer: &Printer,
+    work: &mut Work<'_>,
 ) -> Result<Report, Failure> {
     let surveys = [survey(paths[0])?, survey(paths[1])?];
     for (survey, side) in surveys.iter().zip([&mut pair.base, &mut pair.new]) {
         describe(survey, side);
     }
     pair.devices = surveys[0].header.devices.iter().map(|device| device.name.clone()).collect();
-    for (survey, path) in surveys.iter().zip(paths) {
-        whole::refuse(survey, path, &settled.rule, asked.damage)?;
-    }
+    refuse::parts(&surveys, paths, asked, settled)?;
     let pairing = Pairing::of(&surveys[0].header, &surveys[1].header);
     let side = |which: Which| {
         let path = which.of(paths).to_owned();
@@ -251,7 +230,7 @@ fn traces(
     };
     let (base_rows, new_rows) = (rows(Which::Base)?, rows(Which::New)?);
     let rows = [base_rows.as_ref(), new_rows.as_ref()];
-    under_rules(paths, ([&base, &new], &until), rows, asked, settled, pair, printer)
+    under_rules(paths, ([&base, &new], &until), rows, asked, settled, pair, work)
 }
 
 /// Compares two sides as rules leave them, and judges what they cost.
@@ -262,13 +241,20 @@ pub(super) fn under_rules(
     asked: &Asked,
     settled: &Settled,
     pair: &mut Pair,
-    printer: &Printer,
+    work: &mut Work<'_>,
 ) -> Result<Report, Failure> {
+    let stoppable = work.wanted.map(|wanted| both.map(|side| Stoppable::new(side, wanted)));
+    let both = match &stoppable {
+        Some([base, new]) => [base as &dyn Side, new],
+        None => both,
+    };
     let report = ruled::under(both, rows, settled, pair, |base, new, pair| {
-        sides(base, new, until, asked, &settled.rule, pair, printer)
+        (work.with)(&Ready { base, new, until, rule: &settled.rule }, pair)
     });
     let report = report.map_err(|error| trouble::of_comparison(error, paths))?;
-    pair.budgets = judged(paths, asked, settled)?;
+    if work.judges {
+        pair.budgets = judged(paths, asked, settled)?;
+    }
     Ok(report)
 }
 
@@ -281,14 +267,12 @@ fn judged(paths: [&Path; 2], asked: &Asked, settled: &Settled) -> Result<Vec<Bud
 
 /// Compares two sides, whatever they are.
 fn sides(
-    base: &dyn Side,
-    new: &dyn Side,
-    until: &Until,
+    ready: &Ready<'_>,
     asked: &Asked,
-    rule: &Rule,
     pair: &mut Pair,
     printer: &Printer,
 ) -> Result<Report, diff::DiffError> {
+    let Ready { base, new, until, rule } = *ready;
     if asked.learns {
         let mut learner = Learner::new(base, new);
         diff::compare(base, new, rule, &tempfile::tempfile, &mut learner)?;

@@ -74,7 +74,7 @@ impl FromStr for FormatArg {
 }
 
 /// What is reported, and where to.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Report")]
 pub(crate) struct ReportArgs {
     /// Report as text, json, jsonl, junit, github, markdown or html; several go to files, as in json=out.json

@@ -250,7 +250,7 @@ fn wrong(option: &str, shown: &str) -> Failure {
     Failure::new(format!("{option}: {shown}")).coded("rule")
 }
 
-fn alignment(name: &str) -> Result<Align, String> {
+pub(crate) fn alignment(name: &str) -> Result<Align, String> {
     let found = Align::NAMES.iter().find(|(_, known)| *known == name);
     found.map(|(align, _)| *align).ok_or_else(|| names(Align::NAMES.map(|(_, name)| name)))
 }

@@ -12,13 +12,12 @@ use blkreplay_core::diff::{
     TraceSide, Until, Which,
 };
 
-use super::pair::{Asked, describe, opener, survey, under_rules};
+use super::pair::{Asked, Work, describe, opener, survey, under_rules};
 use super::settle::Settled;
 use super::{ruled, trouble, whole};
 use crate::failure::Failure;
 use crate::input::{self, Input};
 use crate::output::diff::{Pair, SideTold};
-use crate::printer::Printer;
 use crate::trace::Damage;
 
 /// A side, and its rows.
@@ -56,7 +55,7 @@ pub(super) fn compare(
     asked: &Asked,
     settled: &Settled,
     pair: &mut Pair,
-    printer: &Printer,
+    work: &mut Work<'_>,
 ) -> Result<Report, Failure> {
     refuse_order(&settled.rule)?;
     let look = |which: Which, told: &mut SideTold| {
@@ -96,12 +95,12 @@ pub(super) fn compare(
         asked,
         settled,
         pair,
-        printer,
+        work,
     )
 }
 
 /// Refuses an alignment that asks for more than lines say.
-fn refuse_order(rule: &Rule) -> Result<(), Failure> {
+pub(super) fn refuse_order(rule: &Rule) -> Result<(), Failure> {
     let lacks = match (rule.align, rule.barrier) {
         (Align::Order | Align::Conflict, _) => "the order in an epoch",
         (Align::State, _) => "the data that were written",

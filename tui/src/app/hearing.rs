@@ -74,6 +74,7 @@ impl App {
                 self.requests.go_to(u64::MAX);
             }
         }
+        self.want_diff();
     }
 
     /// What is not in memory and should be, the most urgent first.

@@ -15,6 +15,7 @@ impl App {
         self.message = None;
         let (focus, jumps) = (self.requests.focus(), self.jumps);
         let effect = self.take_key(key);
+        self.want_diff();
         if self.requests.focus() != focus && self.jumps == jumps {
             self.leave_search();
         }
@@ -26,12 +27,15 @@ impl App {
             self.take_letter(letter, key);
             return None;
         }
-        let is_written = !matches!(self.over, None | Some(Over::Detail));
+        let is_written = !matches!(self.over, None | Some(Over::Detail | Over::Bless));
         match key.code {
             // Whatever they are bound to, they end what is being written.
             Code::Enter if is_written => return self.update(Action::Open),
             Code::Esc if is_written => return self.update(Action::Cancel),
             _ => {}
+        }
+        if self.take_answer(key, edit(key)) {
+            return None;
         }
         match &mut self.over {
             Some(Over::Place(prompt)) => {
@@ -87,7 +91,7 @@ impl App {
                 }
                 return None;
             }
-            Some(Over::Detail) | None => {}
+            Some(Over::Detail | Over::Rules(..) | Over::Bless) | None => {}
         }
         self.obey(key)
     }

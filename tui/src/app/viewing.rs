@@ -6,12 +6,16 @@ use crate::state::cell::Cell;
 
 impl App {
     pub(super) fn show(&mut self, view: View) {
+        if view == View::Requests {
+            self.say_what_base_has();
+        }
         self.view = view;
         self.over = None;
         match view {
             View::Requests | View::Map | View::Latency | View::Stats => {}
             View::Queue => self.queue.resume(),
             View::Epochs => self.show_epochs(),
+            View::Diff => self.show_diff(),
             View::Findings => self.findings.begin(self.live.growth()),
         }
     }
@@ -23,6 +27,7 @@ impl App {
             View::Map => self.move_on_map(way),
             View::Latency | View::Stats => {}
             View::Epochs => self.move_epoch(way),
+            View::Diff => self.move_difference(way),
             View::Findings => self.move_finding(way),
         }
     }
@@ -35,6 +40,7 @@ impl App {
             View::Queue => self.open_column(),
             View::Latency | View::Stats => {}
             View::Epochs => self.open_epoch(),
+            View::Diff => self.open_difference(),
             View::Findings => self.open_finding(),
         }
     }
@@ -45,6 +51,7 @@ impl App {
             View::Requests | View::Map | View::Latency | View::Stats => {}
             View::Queue => self.filter_by_column(like),
             View::Epochs => self.filter_by_epoch(like),
+            View::Diff => self.filter_by_difference(like),
             View::Findings => self.filter_by_finding(like),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Binding;
 use crate::action::{
-    Action, Arranging, Axis, Charting, Copied, Direction, Interest, Like, Move, View,
+    Action, Arranging, Axis, Charting, Copied, Diffing, Direction, Interest, Like, Move, View,
 };
 
 /// The table, in the order of the help.
@@ -12,7 +12,13 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["ctrl-d"], "half-down", "half a screen down", Action::Move(Move::HalfDown)),
     bind(&["ctrl-u"], "half-up", "half a screen up", Action::Move(Move::HalfUp)),
     bind(&["space", "pgdn"], "page-down", "a screen down", Action::Move(Move::PageDown)),
-    bind(&["b", "pgup"], "page-up", "a screen up", Action::Move(Move::PageUp)),
+    bind(&["pgup"], "page-up", "a screen up", Action::Move(Move::PageUp)),
+    bind(
+        &["b"],
+        "bless",
+        "a screen up; diff: asks whether new becomes the base",
+        Action::Diff(Diffing::Bless),
+    ),
     bind(&["g", "home"], "first", "to the first request", Action::Move(Move::First)),
     bind(&["G", "end"], "last", "to the last request", Action::Move(Move::Last)),
     bind(&[":"], "go", "go to 123, 1.5s, flush, end; or run a command", Action::AskPlace),
@@ -27,8 +33,18 @@ pub const BINDINGS: &[Binding] = &[
         "search: a text of the line, x:dead beef in data, #123",
         Action::AskSearch,
     ),
-    bind(&["n"], "search-next", "search on", Action::Search(Direction::Next)),
-    bind(&["N"], "search-previous", "search back", Action::Search(Direction::Previous)),
+    bind(
+        &["n"],
+        "search-next",
+        "search on; diff: next difference",
+        Action::Search(Direction::Next),
+    ),
+    bind(
+        &["N"],
+        "search-previous",
+        "search back; diff: one before",
+        Action::Search(Direction::Previous),
+    ),
     bind(&["h", "left"], "column-left", "the column before", Action::Column(Direction::Previous)),
     bind(&["l", "right"], "column-right", "the next column", Action::Column(Direction::Next)),
     bind(&["f", "&"], "filter", "write a filter: op == write && lat > 5ms", Action::AskFilter),
@@ -70,6 +86,9 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["4"], "queue", "the queue: what was in flight when", Action::Show(View::Queue)),
     bind(&["5"], "stats", "what requests amount to", Action::Show(View::Stats)),
     bind(&["6"], "epochs", "epochs: what lies between flushes", Action::Show(View::Epochs)),
+    bind(&["8"], "diff", "diff: where it differs from a base (--diff)", Action::Show(View::Diff)),
+    bind(&["d"], "bytes", "diff: the bytes that differ, or not", Action::Diff(Diffing::Bytes)),
+    bind(&["i"], "ignore", "diff: a rule that ignores it", Action::Diff(Diffing::Ignore)),
     bind(&["9"], "findings", "findings: what is worth a look", Action::Show(View::Findings)),
     bind(
         &["enter"],

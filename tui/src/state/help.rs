@@ -72,6 +72,7 @@ fn nearness(action: Action, view: View) -> u8 {
         Action::Find(..) | Action::Copy(_) => &[View::Requests],
         Action::Column(_) => &[View::Requests, View::Map, View::Latency],
         Action::FindFinding(_) => &[View::Findings],
+        Action::Diff(_) => &[View::Diff],
         Action::FilterBy(_) | Action::Open => return 0,
         _ => &[],
     };

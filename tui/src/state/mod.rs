@@ -2,6 +2,7 @@
 
 pub mod cell;
 pub mod cursor;
+pub mod diff;
 pub mod epochs;
 pub mod filter;
 pub mod findings;

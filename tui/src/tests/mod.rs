@@ -1,5 +1,9 @@
 //! The inspector without a terminal: keys are pressed, and state and pictures are looked at once all is read that was wished for.
 
+mod diff;
+mod diff_counts;
+mod diff_keys;
+mod diff_screens;
 mod epochs;
 mod findings;
 mod going;
@@ -33,9 +37,11 @@ use ratatui::buffer::Buffer;
 use tempfile::NamedTempFile;
 
 use crate::app::Effect;
+use crate::compare::Comparison;
 use crate::desk::Desk;
 use crate::key::Key;
 use crate::opened::Opened;
+use crate::state::diff::Diff;
 use crate::state::filter::Stage;
 use crate::view;
 
@@ -56,9 +62,23 @@ impl Inspector {
         Inspector { _file: Some(file), ..inspector }
     }
 
+    /// Looks at a trace that is compared with a base.
+    fn comparing(
+        path: &Path,
+        (width, height): (u16, u16),
+        comparison: Arc<dyn Comparison>,
+    ) -> Inspector {
+        let opened = Inspector::opened(path, "boot.blkr");
+        Inspector::at(Opened { comparison: Some(comparison), ..opened }, width, height)
+    }
+
     /// Looks at a trace.
     fn of(path: &Path, width: u16, height: u16) -> Inspector {
-        let desk = Desk::new(Inspector::opened(path, "boot.blkr")).unwrap();
+        Inspector::at(Inspector::opened(path, "boot.blkr"), width, height)
+    }
+
+    fn at(opened: Opened, width: u16, height: u16) -> Inspector {
+        let desk = Desk::new(opened).unwrap();
         let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let mut inspector = Inspector { desk, _file: None, terminal };
         inspector.settle();
@@ -75,6 +95,7 @@ impl Inspector {
             open: Arc::new(move || Ok(open::trace(&at)?)),
             outlet: Arc::new(move |_| Arc::new(outlet::Plain::of(&written))),
             follows: false,
+            comparison: None,
         }
     }
 
@@ -91,6 +112,7 @@ impl Inspector {
                     .as_ref()
                     .is_some_and(|applied| applied.stage == Stage::GoesOn)
                 || app.is_counting()
+                || app.diff.as_ref().is_some_and(Diff::is_busy)
                 || app.on_the_way().is_some()
                 || app.writing.order().is_some()
                 || !app.outline.is_done();

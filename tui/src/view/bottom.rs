@@ -6,7 +6,7 @@ use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{filter, hint};
+use super::{diff, filter, hint};
 use crate::app::{App, Letter, Over};
 use crate::state::prompt::Prompt;
 use crate::state::writing::Naming;
@@ -79,6 +79,10 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         named(naming, frame, area)
     } else if let Some(letter) = app.letter {
         awaited(app, letter)
+    } else if let Some(Over::Rules(_, prompt)) = &app.over {
+        written(" why may it differ? ", prompt, frame, area)
+    } else if let Some(Over::Bless) = &app.over {
+        Line::raw(diff::question(app))
     } else if !app.begun.is_empty() {
         begun(app)
     } else if let Some(message) = &app.message {

@@ -59,6 +59,15 @@ fn of(view: View) -> &'static [Hint] {
             (&["next-finding", "previous-finding"], "finding"),
             (&["filter"], "filter"),
         ],
+        View::Diff => &[
+            (&["search-next", "search-previous"], "difference"),
+            (&["open"], "opens"),
+            (&["bytes"], "bytes"),
+            (&["ignore"], "ignore"),
+            (&["bless"], "bless"),
+            (BY_IT, "by range"),
+            (&["filter"], "filter"),
+        ],
         View::Findings => &[
             (&["open"], "goes to the request"),
             (BY_IT, "by it"),

@@ -14,6 +14,7 @@
 mod bars;
 mod bottom;
 mod detail;
+mod diff;
 mod epochs;
 mod filter;
 mod findings;
@@ -73,9 +74,15 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     match &mut app.over {
         Some(Over::Help(help)) => help::draw(help, &app.keymap, frame, body),
         Some(Over::Detail) => detail::draw(app, frame, body),
-        Some(Over::Place(_) | Over::Search(_) | Over::Filter(_) | Over::File(_)) | None => {
-            panes::draw(app, frame, body);
-        }
+        Some(
+            Over::Place(_)
+            | Over::Search(_)
+            | Over::Filter(_)
+            | Over::File(_)
+            | Over::Rules(..)
+            | Over::Bless,
+        )
+        | None => panes::draw(app, frame, body),
     }
     bottom::draw(app, frame, bottom);
     app.look.paint(frame.buffer_mut());

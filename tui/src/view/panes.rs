@@ -14,7 +14,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Paragraph};
 
-use super::{detail, epochs, findings, latency, map, queue, requests, stats};
+use super::{detail, diff, epochs, findings, latency, map, queue, requests, stats};
 use crate::action::View;
 use crate::app::App;
 use crate::state::panes::{Arrangement, BELOW};
@@ -46,6 +46,7 @@ fn draw_view(view: View, app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         View::Requests => requests::draw(app, frame, area),
         View::Map => map::draw(app, frame, area),
         View::Epochs => epochs::draw(app, frame, area),
+        View::Diff => diff::draw(app, frame, area),
         View::Findings => findings::draw(app, frame, area),
         View::Latency => latency::draw(app, frame, area),
         View::Queue => queue::draw(app, frame, area),

@@ -20,7 +20,8 @@ mod log_words;
 /// A summary for a page of a CI server.
 pub(crate) mod markdown;
 mod places;
-mod rule;
+/// By what, in words.
+pub(crate) mod rule;
 mod sections;
 /// For people at a terminal.
 pub(crate) mod text;
@@ -231,7 +232,7 @@ impl Pair {
 }
 
 /// A warning, with the rule that it is about.
-fn warning_words(warning: &Warning) -> String {
+pub(crate) fn warning_words(warning: &Warning) -> String {
     let at = warning.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
     printable(&format!("{}{at}", warning.message)).into_owned()
 }

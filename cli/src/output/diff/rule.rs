@@ -12,7 +12,7 @@ const HIDDEN: [&str; 4] = ["instructions", "clocks", "timers", "interrupts"];
 const IGNORED: [&str; 3] = ["time", "id", "conn"];
 
 /// `align epoch; compare op off len flags payload result; ignore time id conn; 1 rule (blkreplay.toml)`.
-pub(super) fn words(told: &RuleTold) -> String {
+pub(crate) fn words(told: &RuleTold) -> String {
     let compared = compared(told).join(" ");
     let ignored = ignored(told).join(" ");
     let mut words =
