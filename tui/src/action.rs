@@ -3,6 +3,8 @@
 //! Keys become actions (`keymap`), actions change the state (`App::update`), and what the state cannot do itself it asks of
 //! others (`Effect`). Knows no terminal.
 
+use crate::state::points::Side;
+
 /// Something a person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -18,14 +20,8 @@ pub enum Action {
     AskSearch,
     /// Search on for what was written last.
     Search(Direction),
-    /// Mark the focused request with the letter that follows.
-    Mark,
-    /// Go to the mark of the letter that follows.
-    GoToMark,
-    /// Go to the next mark, or the one before.
-    FindMark(Direction),
-    /// Show only what is marked, or what was shown before.
-    ShowMarked,
+    /// Mark, select, go back.
+    Navigate(Navigating),
     /// Begin to write a filter.
     AskFilter,
     /// Filter by what stands in the focused cell.
@@ -89,6 +85,27 @@ pub enum Move {
     First,
     /// To the last.
     Last,
+}
+
+/// What is done on the way through a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Navigating {
+    /// Mark the focused request with the letter that follows.
+    Mark,
+    /// Go to the mark of the letter that follows.
+    GoToMark,
+    /// Go to the next mark, or the one before.
+    FindMark(Direction),
+    /// Show only what is marked, or what was shown before.
+    ShowMarked,
+    /// Go back to where one jumped from (`Previous`), or forward again.
+    Trail(Direction),
+    /// Set A or B here.
+    Point(Side),
+    /// Begin to select requests here, or select none.
+    Select,
+    /// Take the filter away for a while, or put it in force again.
+    ToggleFilter,
 }
 
 /// Which way.

@@ -14,6 +14,8 @@ mod hearing;
 mod living;
 mod mapping;
 mod marking;
+mod navigating;
+mod pointing;
 mod pressing;
 mod queueing;
 mod searching;
@@ -47,10 +49,12 @@ use crate::state::map::Map;
 use crate::state::marks::Marks;
 use crate::state::outline::Outline;
 use crate::state::panes::Panes;
+use crate::state::points::Points;
 use crate::state::prompt::{History, Prompt};
 use crate::state::queue::Queue;
 use crate::state::requests::Requests;
 use crate::state::tallying::Tallying;
+use crate::state::trail::Trail;
 use crate::state::writing::{Naming, Writing};
 
 pub use commands::{COMMANDS, Command};
@@ -169,6 +173,12 @@ pub struct App {
     asked: History,
     /// What is marked.
     pub marks: Marks,
+    /// A, B and the selection.
+    pub points: Points,
+    /// Where somebody was.
+    trail: Trail,
+    /// What is done leads from line to line only.
+    has_stepped: bool,
     /// A letter is waited for, to do this with it.
     pub letter: Option<Letter>,
     /// The filter that was in force before only what is marked was shown.
@@ -213,6 +223,9 @@ impl App {
             jumps: 0,
             asked: History::default(),
             marks: Marks::default(),
+            points: Points::default(),
+            trail: Trail::default(),
+            has_stepped: false,
             letter: None,
             before_marked: None,
             data: None,
@@ -223,7 +236,8 @@ impl App {
 
     /// Something is wanted.
     pub fn update(&mut self, action: Action) -> Option<Effect> {
-        if self.do_in_tally(action) || self.do_in_diff(action) {
+        self.has_stepped = App::is_step(action);
+        if self.do_with_selection(action) || self.do_in_tally(action) || self.do_in_diff(action) {
             return None;
         }
         match action {
@@ -240,12 +254,9 @@ impl App {
             Action::AskPlace => self.ask_place(),
             Action::AskSearch => self.ask_search(),
             Action::Search(direction) => self.search_on(direction),
-            Action::Mark => self.ask_letter(Letter::Sets),
-            Action::GoToMark => self.ask_letter(Letter::Goes),
-            Action::FindMark(direction) => self.find_mark(direction),
-            Action::ShowMarked => self.show_marked(),
+            Action::Navigate(navigating) => self.navigate(navigating),
             Action::AskFilter => {
-                self.over = Some(Over::Filter(self.filtering.line(&self.header)));
+                self.over = Some(Over::Filter(self.filtering.line(&self.header, self.times())));
             }
             Action::FilterBy(like) => self.filter_by(like),
             Action::DropTerm => self.drop_term(),
@@ -328,6 +339,10 @@ impl App {
             return true;
         }
         if self.over.take().is_some() || self.stop_writing() {
+            return true;
+        }
+        if self.points.anchor.take().is_some() {
+            self.say("the selection was dropped");
             return true;
         }
         if self.stop_view() {

@@ -3,6 +3,7 @@
 //! Wishes come in, what was read goes out. New wishes take the place of those that are not done; a search looks between two
 //! pages whether it is still wanted. Knows no screen.
 
+mod adding;
 mod growing;
 mod searching;
 
@@ -20,9 +21,13 @@ use blkreplay_core::rows::Row;
 use blkreplay_core::view::{Page, Pages};
 use bytes::Bytes;
 
+use adding::Added;
+pub use adding::Adding;
+
 use crate::around::{Around, around};
 use crate::search::{Ended, Search};
 use crate::state::live::Recording;
+use crate::state::points::Sum;
 use crate::state::requests::Missing;
 use crate::watch::Watch;
 
@@ -39,6 +44,8 @@ pub enum Wish {
     Around(u64, Box<Row>),
     /// A request that is searched for.
     Search(Search),
+    /// What requests ask for.
+    Add(Adding),
 }
 
 /// What was read.
@@ -58,6 +65,8 @@ pub enum Told {
     Searched(u64, usize, usize),
     /// How a search ended.
     Ended(Ended),
+    /// What requests ask for, as far as it was added up.
+    Added(Sum),
     /// The trace is not whole.
     Loss(String),
     /// The trace grew, or somebody looked whether it did.
@@ -116,6 +125,7 @@ struct Loader<R, T> {
     told: usize,
     /// Pages there were when it was last asked whether the recording ended.
     surveyed: Option<usize>,
+    added: Option<Added>,
     wishes: Receiver<Vec<Wish>>,
     tell: T,
 }
@@ -130,7 +140,8 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
         tell: T,
     ) -> Loader<R, T> {
         let (looked, told) = (Instant::now(), pages.all().len());
-        Loader { pages, again, watch, followed, looked, told, surveyed: None, wishes, tell }
+        let (surveyed, added) = (None, None);
+        Loader { pages, again, watch, followed, looked, told, surveyed, added, wishes, tell }
     }
 
     fn run(&mut self) -> Result<std::convert::Infallible, Gone> {
@@ -189,6 +200,7 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
                 self.tell(Told::Around(around))
             }
             Wish::Search(search) => self.search(search, todo),
+            Wish::Add(adding) => self.add(adding, todo),
         }
     }
 

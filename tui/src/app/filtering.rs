@@ -15,9 +15,11 @@ impl App {
             self.requests.show_anew(None);
             return;
         }
-        match Filter::of(text, &self.header) {
-            Ok(filter) => {
-                self.filtering.apply(text, filter);
+        let settled = self.times().settled(text);
+        let filter = settled.and_then(|text| Ok((Filter::of(&text, &self.header)?, text)));
+        match filter {
+            Ok((filter, text)) => {
+                self.filtering.apply(&text, filter);
                 self.requests.show_anew(Some(Arc::default()));
             }
             Err(error) => self.refuse(error.what),

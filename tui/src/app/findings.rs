@@ -13,7 +13,9 @@ impl App {
     /// Something was looked for.
     pub fn looked(&mut self, looked: Looked) {
         if self.findings.take(looked) {
+            let before = self.station();
             self.seek_finding();
+            self.left(before);
         }
     }
 

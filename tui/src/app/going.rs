@@ -26,6 +26,8 @@ pub struct Going {
     pub scout: Scout,
     /// What is said of it.
     said: String,
+    /// It is about there already.
+    is_near: bool,
     /// A position, and the number that tells it from others.
     pub position: Option<Position>,
     /// The number of the position; 0 before the first.
@@ -85,6 +87,7 @@ impl App {
         if !is_exact {
             let said = format!("at {} or later", words::seconds(time));
             self.go_to_first(&target::since(time), said);
+            self.going.is_near = true;
         }
     }
 
@@ -92,6 +95,7 @@ impl App {
         match Filter::of(text, &self.header) {
             Ok(filter) => {
                 self.going.said = said;
+                self.going.is_near = false;
                 self.going.scout.begin(filter);
             }
             Err(error) => self.refuse(error.what),
@@ -133,7 +137,11 @@ impl App {
         match (scout.found.min(), scout.is_done, scout.error.clone()) {
             (Some(place), ..) => {
                 self.going.scout.stop();
+                let before = self.station();
                 self.requests.go(place);
+                if !self.going.is_near {
+                    self.left(before);
+                }
                 if self.requests.focus() != place {
                     self.say(format!(
                         "the first request {said} is left out by the filter; this is the nearest"
@@ -161,11 +169,15 @@ impl App {
                 let Some(position) = self.going.position.take() else { return };
                 match place {
                     Ok(Place::At(id)) => {
+                        let before = self.station();
                         self.going.sought = Some(id);
                         self.arrive();
+                        self.left(before);
                     }
                     Ok(Place::Behind) => {
+                        let before = self.station();
                         self.requests.go(u64::MAX);
+                        self.left(before);
                         self.say(format!("no request follows {position}; this is the last"));
                     }
                     Ok(Place::Nowhere) => self.refuse(nowhere(&position)),

@@ -30,11 +30,16 @@ impl App {
             Told::Searched(number, done, all) => {
                 self.searched(number, done, all);
             }
-            Told::Ended(ended) => self.ended(ended),
             Told::Grown(grown) => self.grown(grown),
             Told::Recording(recording, why) => self.recorded(recording, why),
             Told::Changed(text) => self.changed(text),
             Told::Loss(text) if self.live.is_changed => drop(text),
+            Told::Ended(ended) => {
+                let before = self.station();
+                self.ended(ended);
+                self.left(before);
+            }
+            Told::Added(sum) => self.points.sum = Some(sum),
             Told::Loss(text) => self.banner = Some(text),
             Told::Unreadable(text) => {
                 self.stop_search();
@@ -92,6 +97,7 @@ impl App {
             wishes.push(Wish::Around(focus, Box::new(row.clone())));
         }
         wishes.extend(self.searching.now.clone().map(Wish::Search));
+        wishes.extend(self.adding().map(Wish::Add));
         wishes
     }
 

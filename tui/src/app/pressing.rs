@@ -13,11 +13,15 @@ impl App {
     /// A key was pressed.
     pub fn press(&mut self, key: Key) -> Option<Effect> {
         self.message = None;
-        let (focus, jumps) = (self.requests.focus(), self.jumps);
+        let (before, jumps) = (self.station(), self.jumps);
+        self.has_stepped = false;
         let effect = self.take_key(key);
         self.want_diff();
-        if self.requests.focus() != focus && self.jumps == jumps {
+        if self.requests.focus() != before.focus && self.jumps == jumps {
             self.leave_search();
+        }
+        if !self.has_stepped {
+            self.left(before);
         }
         effect
     }

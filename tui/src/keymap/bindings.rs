@@ -2,8 +2,10 @@
 
 use super::Binding;
 use crate::action::{
-    Action, Arranging, Axis, Charting, Copied, Diffing, Direction, Interest, Like, Move, View,
+    Action, Arranging, Axis, Charting, Copied, Diffing, Direction, Interest, Like, Move,
+    Navigating, View,
 };
+use crate::state::points::Side;
 
 /// The table, in the order of the help.
 pub const BINDINGS: &[Binding] = &[
@@ -22,11 +24,36 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["g", "home"], "first", "to the first request", Action::Move(Move::First)),
     bind(&["G", "end"], "last", "to the last request", Action::Move(Move::Last)),
     bind(&[":"], "go", "go to 123, 1.5s, flush, end; or run a command", Action::AskPlace),
-    bind(&["m"], "mark-set", "mark this request: m and a letter", Action::Mark),
-    bind(&["'"], "mark-go", "go to a mark: ' and its letter", Action::GoToMark),
-    bind(&["u"], "mark-next", "next mark", Action::FindMark(Direction::Next)),
-    bind(&["U"], "mark-previous", "the one before", Action::FindMark(Direction::Previous)),
-    bind(&["M"], "marked", "show only what is marked, and back", Action::ShowMarked),
+    bind(&["m"], "mark-set", "mark this request: m and a letter", navigate(Navigating::Mark)),
+    bind(&["'"], "mark-go", "go to a mark: ' and its letter", navigate(Navigating::GoToMark)),
+    bind(&["u"], "mark-next", "next mark", navigate(Navigating::FindMark(Direction::Next))),
+    bind(
+        &["U"],
+        "mark-previous",
+        "the one before",
+        navigate(Navigating::FindMark(Direction::Previous)),
+    ),
+    bind(&["M"], "marked", "show only what is marked, and back", navigate(Navigating::ShowMarked)),
+    bind(
+        &["alt-left", "ctrl-o"],
+        "trail-back",
+        "back to where you jumped from",
+        navigate(Navigating::Trail(Direction::Previous)),
+    ),
+    bind(
+        &["alt-right"],
+        "trail-forward",
+        "forward again",
+        navigate(Navigating::Trail(Direction::Next)),
+    ),
+    bind(&["["], "point-a", "set A here; filters know it as @A", point(Side::A)),
+    bind(&["]"], "point-b", "set B here; what lies between is told", point(Side::B)),
+    bind(
+        &["v"],
+        "select",
+        "select from here; enter = - filter by it",
+        navigate(Navigating::Select),
+    ),
     bind(
         &["/", "ctrl-f"],
         "search",
@@ -56,6 +83,12 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&["minus"], "filter-out", "show only what has another", Action::FilterBy(Like::Others)),
     bind(&["backspace"], "drop-term", "drop the last term of the filter", Action::DropTerm),
+    bind(
+        &["ctrl-t"],
+        "filter-toggle",
+        "the filter off, and on again",
+        navigate(Navigating::ToggleFilter),
+    ),
     bind(&["1"], "requests", "the list of requests", Action::Show(View::Requests)),
     bind(&["2"], "map", "the map: offsets over time", Action::Show(View::Map)),
     bind(
@@ -161,6 +194,14 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["ctrl-z"], "suspend", "stop; fg goes on", Action::Suspend),
     bind(&["ctrl-l"], "redraw", "draw everything again; open a changed file anew", Action::Redraw),
 ];
+
+const fn navigate(navigating: Navigating) -> Action {
+    Action::Navigate(navigating)
+}
+
+const fn point(side: Side) -> Action {
+    navigate(Navigating::Point(side))
+}
 
 const fn zoom(axis: Axis, direction: Direction) -> Action {
     Action::Chart(Charting::Zoom(axis, direction))

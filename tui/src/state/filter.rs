@@ -13,6 +13,7 @@ use roaring::RoaringTreemap;
 use tui_input::InputRequest;
 
 use super::prompt::{History, Prompt};
+use super::times::Times;
 use crate::sieve::Sifted;
 
 /// The filter line.
@@ -22,6 +23,8 @@ pub struct Line {
     pub prompt: Prompt,
     /// Why it is no filter.
     pub error: Option<QueryError>,
+    /// Names of times that it may have.
+    times: Times,
 }
 
 /// Who looks for what a filter means.
@@ -89,6 +92,8 @@ impl Applied {
 pub struct Filtering {
     /// What is in force.
     pub applied: Option<Applied>,
+    /// One that is off for a while.
+    pub off: Option<String>,
     history: History,
     number: u64,
 }
@@ -97,6 +102,7 @@ impl Filtering {
     /// Puts a filter in force.
     pub fn apply(&mut self, text: &str, filter: Filter) {
         self.history.remember(text);
+        self.off = None;
         self.number += 1;
         self.applied = Some(Applied {
             number: self.number,
@@ -115,7 +121,7 @@ impl Filtering {
 
     /// Puts none in force.
     pub fn clear(&mut self) {
-        self.applied = None;
+        (self.applied, self.off) = (None, None);
     }
 
     /// Goes no further; whether there was more to look at.
@@ -163,8 +169,9 @@ impl Filtering {
     }
 
     /// The line, to write on at what is in force.
-    pub fn line(&self, header: &Header) -> Line {
-        let mut line = Line { prompt: Prompt::with(self.text().to_owned()), ..Line::default() };
+    pub fn line(&self, header: &Header, times: Times) -> Line {
+        let mut line =
+            Line { prompt: Prompt::with(self.text().to_owned()), times, ..Line::default() };
         line.look(header);
         line
     }
@@ -195,16 +202,17 @@ impl Line {
     }
 
     /// Names that go on what stands before the cursor, in alphabetical order.
-    pub fn completions(&self) -> Vec<&'static str> {
+    pub fn completions(&self) -> Vec<&str> {
         let begun = self.begun();
         if begun.is_empty() {
             return Vec::new();
         }
         let functions = FUNCTIONS.iter().map(|function| function.name);
         let operations = Operation::NAMES.iter().map(|(_, name)| *name);
+        let times = self.times.names.iter().map(|(name, _)| name.as_str());
         let names = FIELDS.iter().map(|field| field.name).chain(functions).chain(operations);
-        let mut names: Vec<_> =
-            names.filter(|name| name.starts_with(&begun) && **name != *begun).collect();
+        let mut names: Vec<_> = names.chain(times).collect();
+        names.retain(|name| name.starts_with(&begun) && **name != *begun);
         names.sort_unstable();
         names.dedup();
         names
@@ -218,14 +226,15 @@ impl Line {
         let agreed = others.iter().fold(first.len(), |agreed, other| {
             first.bytes().zip(other.bytes()).take(agreed).take_while(|(a, b)| a == b).count()
         });
-        self.prompt.write(&first[begun.len()..agreed]);
+        let more = first[begun.len()..agreed].to_owned();
+        self.prompt.write(&more);
         self.look(header);
     }
 
     /// The name that ends at the cursor.
     fn begun(&self) -> String {
         let before: Vec<char> = self.text().chars().take(self.prompt.input.cursor()).collect();
-        let is_name = |c: &&char| c.is_alphanumeric() || **c == '_' || **c == '.';
+        let is_name = |c: &&char| c.is_alphanumeric() || "_.@'".contains(**c);
         let mut name: Vec<char> = before.iter().rev().take_while(is_name).copied().collect();
         name.reverse();
         name.into_iter().collect()
@@ -234,6 +243,10 @@ impl Line {
     /// Looks whether it is a filter.
     fn look(&mut self, header: &Header) {
         let text = self.text().trim();
-        self.error = if text.is_empty() { None } else { Filter::of(text, header).err() };
+        self.error = if text.is_empty() {
+            None
+        } else {
+            self.times.settled(text).and_then(|text| Filter::of(&text, header)).err()
+        };
     }
 }

@@ -19,11 +19,13 @@ mod marks;
 mod outlet;
 mod panes;
 mod pictures;
+mod points;
 mod queue;
 mod screens;
 mod searching;
 mod stats;
 mod timeline;
+mod trail;
 mod writing;
 
 use std::path::Path;

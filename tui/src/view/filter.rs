@@ -14,7 +14,9 @@ const LABEL: &str = " Filter: ";
 
 /// Whether there is anything to say.
 pub(super) fn is_there(app: &App) -> bool {
-    matches!(app.over, Some(Over::Filter(_))) || app.filtering.applied.is_some()
+    matches!(app.over, Some(Over::Filter(_)))
+        || app.filtering.applied.is_some()
+        || app.filtering.off.is_some()
 }
 
 /// Draws the line.
@@ -39,7 +41,10 @@ fn draw_written(line: &filter::Line, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn draw_applied(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let Some(applied) = &app.filtering.applied else { return };
+    let Some(applied) = &app.filtering.applied else {
+        let off = app.filtering.off.as_deref().unwrap_or_default();
+        return draw_sides(off, &[Span::raw("off; ctrl-t")], frame, area);
+    };
     let all = app.requests.len();
     let is_exact = applied.is_of(all) && !app.live.grows();
     let approximate = if is_exact { "" } else { "~" };

@@ -27,6 +27,7 @@ mod panes;
 mod plot;
 mod queue;
 mod requests;
+mod span;
 mod stats;
 mod table;
 mod tally;
@@ -55,10 +56,11 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Constraint::Length(u16::from(app.growing().is_some())),
         Constraint::Length(timeline::height(app, frame.area())),
         Constraint::Length(u16::from(filter::is_there(app))),
+        Constraint::Length(u16::from(span::is_there(app))),
         Constraint::Min(1),
         Constraint::Length(1),
     ];
-    let [title, warning, grows, times, filtered, body, bottom] =
+    let [title, warning, grows, times, filtered, spanned, body, bottom] =
         Layout::vertical(rows).areas(frame.area());
     title::draw(app, frame, title);
     if let Some(text) = &app.banner {
@@ -70,6 +72,9 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     timeline::draw(app, frame, times);
     if filter::is_there(app) {
         filter::draw(app, frame, filtered);
+    }
+    if span::is_there(app) {
+        span::draw(app, frame, spanned);
     }
     match &mut app.over {
         Some(Over::Help(help)) => help::draw(help, &app.keymap, frame, body),

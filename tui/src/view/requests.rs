@@ -17,7 +17,7 @@ use crate::words;
 /// Below this width operations are told by their letters.
 const NARROW: u16 = 66;
 
-/// Columns of signs before the first: the focus, and what is marked.
+/// Columns of signs before the first: the focus, what is selected, and what is marked.
 const SIGNS: u16 = 2;
 
 /// The columns, in the order of [`Cell::ALL`].
@@ -106,8 +106,12 @@ fn line(
     width: u16,
 ) -> Line<'static> {
     let is_focused = place == app.requests.focus();
-    let focus = if is_focused { '>' } else { ' ' };
-    let mark = app.marks.at(place).unwrap_or(' ');
+    let focus = match app.is_selected(place) {
+        _ if is_focused => '>',
+        true => '|',
+        false => ' ',
+    };
+    let mark = app.points.sign(place).or_else(|| app.marks.at(place)).unwrap_or(' ');
     let width = usize::from(width);
     let Some(row) = app.requests.row(place) else {
         return Line::raw(format!("{focus}{mark}      …"));

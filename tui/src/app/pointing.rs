@@ -1,0 +1,115 @@
+//! A, B and the selection: set, told in sums, and made filters of. Actions and sums in, points or the filter changed.
+
+use blkreplay_core::units::Nanos;
+
+use super::App;
+use crate::action::{Action, Like};
+use crate::loader::Adding;
+use crate::state::cell::span;
+use crate::state::points::{Order, Side, Span, Sum};
+use crate::state::times::Times;
+
+impl App {
+    /// Sets A or B at the focus; where it is there already, takes it away.
+    pub(super) fn set_point(&mut self, side: Side) {
+        let Some(point) = self.point() else {
+            return self.say("there is no request here");
+        };
+        let slot = match side {
+            Side::A => &mut self.points.a,
+            Side::B => &mut self.points.b,
+        };
+        *slot = Some(point).filter(|point| *slot != Some(*point));
+        let is_set = slot.is_some();
+        let (name, id) = (if side == Side::A { "A" } else { "B" }, point.id.0);
+        let is = if is_set { "is" } else { "is no longer" };
+        self.say(format!("{name} {is} #{id}"));
+    }
+
+    /// Begins a selection at the focus, or drops the one there is.
+    pub(super) fn select(&mut self) {
+        if self.points.anchor.take().is_some() {
+            return self.say("the selection was dropped");
+        }
+        self.points.anchor = self.point();
+        match self.points.anchor {
+            Some(_) => self.say("move to select; enter and = show only its time, - all but that"),
+            None => self.say("there is no request here"),
+        }
+    }
+
+    /// Does what an action means for a selection; whether there is one, and it means something.
+    pub(super) fn do_with_selection(&mut self, action: Action) -> bool {
+        if self.over.is_some() || self.points.anchor.is_none() {
+            return false;
+        }
+        let like = match action {
+            Action::Open | Action::FilterBy(Like::This) => Like::This,
+            Action::FilterBy(Like::Others) => Like::Others,
+            _ => return false,
+        };
+        let Some(selected) = self.span() else { return false };
+        let times = format!("t in {}..={}", span(selected.from.time), span(selected.to.time));
+        self.points.anchor = None;
+        let term = if like == Like::This { times } else { format!("!({times})") };
+        self.filter(&self.filtering.with(&term));
+        true
+    }
+
+    /// The selection, or what lies from A to B.
+    pub fn span(&self) -> Option<Span> {
+        self.points.span(self.point())
+    }
+
+    /// Whether the request at a place is selected.
+    pub fn is_selected(&self, place: u64) -> bool {
+        let focus = self.requests.focus();
+        self.points.anchor.is_some_and(|anchor| {
+            (anchor.place.min(focus)..=anchor.place.max(focus)).contains(&place)
+        })
+    }
+
+    /// How many requests that are shown a span has; `None` while the filter goes on.
+    pub fn requests_in(&self, span: &Span) -> Option<u64> {
+        match &self.filtering.applied {
+            None => Some(span.to.place - span.from.place + 1),
+            Some(applied) if applied.is_done => {
+                let before =
+                    |place: u64| place.checked_sub(1).map_or(0, |at| applied.found.rank(at));
+                Some(applied.found.rank(span.to.place) - before(span.from.place))
+            }
+            Some(_) => None,
+        }
+    }
+
+    fn order_of(&self, span: &Span) -> Order {
+        let filter = self.filtering.number();
+        Order { first: span.from.place, last: span.to.place, filter }
+    }
+
+    /// What the requests of a span ask for, as far as it is known.
+    pub fn sum_of(&self, span: &Span) -> Option<Sum> {
+        self.points.known(self.order_of(span))
+    }
+
+    /// What is to be added up, if it is not known. Waits for a filter that still finds more.
+    pub(super) fn adding(&self) -> Option<Adding> {
+        let span = self.span()?;
+        let order = self.order_of(&span);
+        let is_known = self.points.known(order).is_some_and(|sum| sum.is_done);
+        let applied = self.filtering.applied.as_ref();
+        if is_known || applied.is_some_and(|applied| !applied.is_done) {
+            return None;
+        }
+        Some(Adding { order, shown: self.shown_places() })
+    }
+
+    /// Names of times that filters may have.
+    pub(super) fn times(&self) -> Times {
+        let points = [("@A", self.points.a), ("@B", self.points.b)];
+        let points = points.into_iter().filter_map(|(name, point)| Some((name.to_owned(), point?)));
+        let marks = self.marks.all().map(|(letter, point)| (format!("@'{letter}"), point));
+        let time = |(name, point): (String, crate::state::marks::Point)| (name, point.time);
+        Times { names: points.chain(marks).map(time).collect::<Vec<(String, Nanos)>>() }
+    }
+}
