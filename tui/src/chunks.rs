@@ -33,7 +33,26 @@ pub(crate) fn of<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Vec<Chunk>, R
     Ok(chunks)
 }
 
-/// The first behind what was lost at a byte of the file, that has nothing before the event `next`.
-pub(crate) fn behind(chunks: &[Chunk], lost: u64, next: u64) -> Option<Chunk> {
-    chunks.iter().find(|chunk| chunk.offset > lost && chunk.first >= next).copied()
+/// How often a way behind the same damage is looked for.
+const TRIES: usize = 4;
+
+/// Leads on behind damage. A reader may have to begin before it, and come to the same damage again: then it is led further, a few
+/// times. Invariant: it ends.
+#[derive(Debug, Default)]
+pub(crate) struct Way {
+    /// The byte of the file at which something was lost last.
+    lost: Option<u64>,
+    tries: usize,
+}
+
+impl Way {
+    /// The first chunk behind what was lost at a byte of the file, that has nothing before the event `next`.
+    pub(crate) fn behind(&mut self, chunks: &[Chunk], lost: u64, next: u64) -> Option<Chunk> {
+        let is_same = self.lost.replace(lost) == Some(lost);
+        self.tries = if is_same { self.tries + 1 } else { 1 };
+        let is_behind = |chunk: &&Chunk| {
+            chunk.offset > lost && if is_same { chunk.first > next } else { chunk.first >= next }
+        };
+        chunks.iter().find(is_behind).copied().filter(|_| self.tries <= TRIES)
+    }
 }

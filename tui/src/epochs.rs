@@ -17,7 +17,7 @@ use blkreplay_core::rows::{Joiner, Row};
 use blkreplay_core::units::Nanos;
 use roaring::RoaringTreemap;
 
-use crate::chunks::{self, Chunk};
+use crate::chunks::{self, Chunk, Way};
 use crate::loader;
 
 /// How long sums are gathered before they are handed over.
@@ -115,6 +115,7 @@ struct Count<R> {
     reader: Reader<R>,
     shown: Option<Arc<RoaringTreemap>>,
     chunks: Vec<Chunk>,
+    way: Way,
     joiner: Joiner,
     /// Index of the next event, if none is missing.
     next: u64,
@@ -142,6 +143,7 @@ impl<R: Read + Seek> Count<R> {
             reader,
             shown,
             chunks,
+            way: Way::default(),
             joiner: Joiner::new(),
             next: 0,
             from: 0,
@@ -185,7 +187,7 @@ impl<R: Read + Seek> Count<R> {
     /// Goes to the next chunk behind what is damaged; whether there is one.
     fn go_on(&mut self) -> Result<bool, ReadError> {
         let Some(lost) = self.reader.loss().map(|loss| loss.offset) else { return Ok(false) };
-        let Some(chunk) = chunks::behind(&self.chunks, lost, self.next) else { return Ok(false) };
+        let Some(chunk) = self.way.behind(&self.chunks, lost, self.next) else { return Ok(false) };
         let start = self.reader.seek(&Target::Event(chunk.first))?;
         self.released = start.state.flushes.iter().copied().collect();
         self.joiner = Joiner::starting(&start);

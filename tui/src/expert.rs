@@ -17,7 +17,7 @@ use blkreplay_core::request::RequestId;
 use blkreplay_core::view::findings::{Finding, Findings, RULES, Rule};
 use roaring::RoaringTreemap;
 
-use crate::chunks::{self, Chunk};
+use crate::chunks::{self, Chunk, Way};
 use crate::loader;
 
 /// How long findings are gathered before they are handed over.
@@ -98,6 +98,7 @@ struct Search<R> {
     reader: Reader<R>,
     findings: Findings,
     chunks: Vec<Chunk>,
+    way: Way,
     /// Index of the next event, if none is missing.
     next: u64,
     /// Indices of events that issue requests.
@@ -119,6 +120,7 @@ impl<R: Read + Seek> Search<R> {
             reader,
             findings,
             chunks,
+            way: Way::default(),
             next: 0,
             issues: RoaringTreemap::new(),
             open: HashMap::new(),
@@ -157,7 +159,7 @@ impl<R: Read + Seek> Search<R> {
     /// Goes to the next chunk behind what is damaged; whether there is one.
     fn go_on(&mut self) -> Result<bool, ReadError> {
         let Some(lost) = self.reader.loss().map(|loss| loss.offset) else { return Ok(false) };
-        let Some(chunk) = chunks::behind(&self.chunks, lost, self.next) else { return Ok(false) };
+        let Some(chunk) = self.way.behind(&self.chunks, lost, self.next) else { return Ok(false) };
         // What lies before it is not looked for again, wherever the reader goes.
         self.next = chunk.first;
         self.reader.seek(&Target::Event(chunk.first))?;

@@ -21,7 +21,7 @@ use blkreplay_core::request::{DeviceId, RequestId};
 use blkreplay_core::units::Nanos;
 use roaring::RoaringTreemap;
 
-use crate::chunks::{self, Chunk};
+use crate::chunks::{self, Chunk, Way};
 use crate::loader;
 use crate::outline::OPERATIONS;
 use crate::state::slices::{SLICES, Slices};
@@ -160,6 +160,7 @@ struct Count<R> {
     reader: Reader<R>,
     shown: Option<Arc<RoaringTreemap>>,
     chunks: Vec<Chunk>,
+    way: Way,
     flight: Flight,
     /// Requests that count and are in flight: when they arrived.
     open: BTreeMap<RequestId, Nanos>,
@@ -192,7 +193,8 @@ impl<R: Read + Seek> Count<R> {
         }
         let (shown, flight) = (order.shown.clone(), Flight::new(order));
         let (open, next) = (BTreeMap::new(), from);
-        Ok(Count { reader, shown, chunks, flight, open, depth, place, next, from })
+        let way = Way::default();
+        Ok(Count { reader, shown, chunks, way, flight, open, depth, place, next, from })
     }
 
     /// Looks at some events; whether there are more.
@@ -226,7 +228,7 @@ impl<R: Read + Seek> Count<R> {
     fn go_on(&mut self) -> Result<bool, ReadError> {
         let Some(lost) = self.reader.loss().map(|loss| loss.offset) else { return Ok(false) };
         self.flight.is_gapped = true;
-        let Some(chunk) = chunks::behind(&self.chunks, lost, self.next) else { return Ok(false) };
+        let Some(chunk) = self.way.behind(&self.chunks, lost, self.next) else { return Ok(false) };
         self.reader.seek(&Target::Event(chunk.first))?;
         (self.next, self.from, self.place) = (chunk.first, chunk.first, chunk.place);
         self.open.clear();

@@ -119,6 +119,18 @@ fn a_screen_may_show_more_chunks_than_are_kept_of_large_ones() {
 }
 
 #[test]
+fn a_way_behind_damage_is_not_looked_for_without_end() {
+    let whole = native::many_chunks(20);
+    // Its chunks do not say what is open at their end: a reader that goes behind damage begins before it.
+    for place in (whole.len() / 3..whole.len()).step_by(whole.len() / 12) {
+        let file = file(&flipped(&whole, place));
+        let mut inspector = Inspector::of(file.path(), 80, 24);
+        inspector.press("4 6 9 5 2 1");
+        assert!(inspector.shown() > 0, "{place}");
+    }
+}
+
+#[test]
 fn every_kept_trace_can_be_walked_through() {
     for name in ["guest", "sessions", "operations", "two-devices", "later", "indexed", "columns"] {
         let name = format!("native/{name}.blkr");

@@ -86,7 +86,7 @@ fn the_filter_is_taken_away_and_put_in_force_again() {
     inspector.press("f 'op == flush' enter ctrl-t");
     assert_eq!(inspector.shown(), REQUESTS);
     let screen = inspector.screen();
-    let line = screen.lines().nth(1).unwrap();
+    let line = screen.lines().find(|line| line.contains("Filter:")).unwrap();
     assert!(line.starts_with(" Filter: op == flush") && line.ends_with("off; ctrl-t"), "{line}");
     inspector.press("ctrl-t");
     assert_eq!(inspector.shown(), REQUESTS / 10);
