@@ -56,6 +56,29 @@ fn page_after_page_gives_all_rows_whatever_the_order_they_are_asked_in() {
 }
 
 #[test]
+fn how_many_are_in_flight_is_what_it_is_for_a_reader_of_all_where_it_is_known_at_all() {
+    for (trace, devices) in [
+        (story::trace(), 1),
+        (native::many_chunks(40), 1),
+        (native::long(5000), 1),
+        (bytes("native/two-devices.blkr"), 2),
+    ] {
+        let mut rows = Rows::new(opened(&trace));
+        let depths: Vec<Option<u32>> =
+            std::iter::from_fn(|| rows.next_row().unwrap()).map(|row| row.context.depth).collect();
+        assert!(depths.iter().all(Option::is_some));
+        let mut pages = Pages::new(opened(&trace)).unwrap();
+        for page in 0..pages.all().len() {
+            let place = usize::try_from(pages.all()[page].place).unwrap();
+            for (row, depth) in pages.rows(page).unwrap().iter().zip(&depths[place..]) {
+                let known = row.context.depth;
+                assert!(known == *depth || devices > 1 && known.is_none(), "{}: {known:?}", row.id);
+            }
+        }
+    }
+}
+
+#[test]
 fn data_are_there_whatever_was_read_before() {
     let trace = story::trace();
     let mut pages = Pages::new(opened(&trace)).unwrap();

@@ -32,6 +32,8 @@ pub enum Action {
     Show(View),
     /// Focus another column.
     Column(Direction),
+    /// Show the list otherwise.
+    List(Listing),
     /// Show the detail of the focused request alone, the request of what is looked at, or accept what was written.
     Open,
     /// Close what is open, or cancel what goes on.
@@ -184,6 +186,17 @@ pub enum Like {
     This,
     /// Those that have another.
     Others,
+}
+
+/// What is shown in the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// The columns that it can have, to choose from.
+    Columns,
+    /// Times from elsewhere.
+    NextClock,
+    /// Times from the focused request on.
+    Reference,
 }
 
 /// What makes a request worth a stop.

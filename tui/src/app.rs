@@ -3,6 +3,7 @@
 //! Invariant: whatever is on the screen follows from this state alone.
 
 mod arranging;
+mod columns;
 mod commands;
 mod copying;
 mod diffing;
@@ -39,6 +40,7 @@ use crate::keymap::Keymap;
 use crate::look::Look;
 use crate::outlet::Outlet;
 use crate::state::cell::Cell;
+use crate::state::columns::Columns;
 use crate::state::diff::Diff;
 use crate::state::epochs::Epochs;
 use crate::state::filter::{Filtering, Line};
@@ -100,6 +102,8 @@ pub enum Over {
     Rules(Box<Proposed>, Prompt),
     /// Whether the trace is to be the base.
     Bless,
+    /// The columns that the list can have.
+    Columns,
 }
 
 /// A line for the person, until the next key.
@@ -136,6 +140,8 @@ pub struct App {
     pub map: Map,
     /// The focused column.
     pub cell: Cell,
+    /// The columns of the list.
+    pub columns: Columns,
     /// The filter.
     pub filtering: Filtering,
     /// What lies between flushes.
@@ -204,6 +210,7 @@ impl App {
             look: Look::default(),
             map: Map::default(),
             cell: Cell::default(),
+            columns: Columns::default(),
             filtering: Filtering::default(),
             epochs: Epochs::default(),
             findings: Findings::default(),
@@ -242,9 +249,7 @@ impl App {
         }
         match action {
             Action::Move(way) => {
-                if let Some(Over::Help(help)) = &mut self.over {
-                    help.go(way, &self.keymap);
-                } else {
+                if !self.move_over(way) {
                     self.leave_search();
                     self.go_on(way);
                 }
@@ -263,7 +268,8 @@ impl App {
             Action::Show(view) => self.show(view),
             Action::Column(way) if self.view == View::Map => self.step(Axis::Time, way, 1),
             Action::Column(way) if self.view == View::Queue => self.step_in_queue(way),
-            Action::Column(direction) => self.cell = viewing::beside(self.cell, direction),
+            Action::Column(direction) => self.go_beside(direction),
+            Action::List(listing) => self.list(listing),
             Action::Open => return self.open(),
             Action::Chart(charting) => self.chart(charting),
             Action::Arrange(arranging) => self.arrange(arranging),
@@ -324,6 +330,10 @@ impl App {
             }
             Some(Over::Rules(proposed, prompt)) => self.ignore(proposed, prompt.text()),
             Some(Over::Detail | Over::Bless) => {}
+            Some(Over::Columns) => {
+                self.toggle_column();
+                self.over = Some(Over::Columns);
+            }
         }
         None
     }

@@ -112,6 +112,11 @@ pub(crate) fn flags(flags: Flags) -> String {
     if names.is_empty() { "-".to_owned() } else { names }
 }
 
+/// A text as the filter language takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 /// A text in lines of at most so many characters, broken between words; a word that is longer is cut.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];

@@ -36,6 +36,8 @@ pub struct Context {
 pub(super) struct Surroundings {
     /// The reader began in the middle: what was before is not known.
     began_later: bool,
+    /// How many were in flight there is known all the same.
+    knows_depths: bool,
     steps: u64,
     depths: HashMap<DeviceId, u32>,
     last_arrival: Option<Nanos>,
@@ -48,6 +50,12 @@ pub(super) struct Surroundings {
 impl Surroundings {
     pub(super) fn beginning_later() -> Surroundings {
         Surroundings { began_later: true, ..Surroundings::default() }
+    }
+
+    /// Says that nothing was in flight where the reader began but so many requests of one device.
+    pub(super) fn know_depths(&mut self, device: DeviceId, depth: u32) {
+        self.knows_depths = true;
+        self.depths.insert(device, depth);
     }
 
     /// Keeps so many ranges apart.
@@ -86,7 +94,7 @@ impl Surroundings {
         let seek = before.map(|end| i128::from(range.offset) - i128::from(end));
         Context {
             step: known.then_some(self.steps),
-            depth: known.then_some(*depth),
+            depth: (known || self.knows_depths).then_some(*depth),
             gap,
             seek: seek.and_then(|seek| i64::try_from(seek).ok()),
             mark: self.mark.clone(),

@@ -91,6 +91,17 @@ impl Joiner {
         Joiner { flushes, surroundings, ..Joiner::default() }
     }
 
+    /// The same, for a trace of so many devices: it knows as well how many requests are in flight, where what the reader says of that
+    /// can be of one device alone.
+    #[must_use]
+    pub(crate) fn knowing_depths(mut self, start: &Start, devices: usize) -> Joiner {
+        let open = u32::try_from(start.state.open);
+        if let Some(open) = open.ok().filter(|open| *open == 0 || devices == 1) {
+            self.surroundings.know_depths(DeviceId(0), open);
+        }
+        self
+    }
+
     /// Finds out too which reads are of ranges that were never written, which takes memory: at most that of
     /// `WRITTEN_RANGES_MAX` ranges. To be called before the first event; a joiner that starts in the middle cannot know.
     #[must_use]
@@ -389,6 +400,27 @@ mod tests {
         for context in contexts(Joiner::starting(&start).knowing_written(), kinds) {
             assert_eq!((context.never_written, context.step, context.depth), (None, None, None));
         }
+    }
+
+    #[test]
+    fn depths_are_known_in_the_middle_where_what_is_open_can_be_of_one_device_alone() {
+        let (read, write) = (Operation::Read, Operation::Write);
+        let at_start = |open| Start { state: crate::format::State { open, ..Default::default() } };
+        let kinds = [
+            at(7, 0, write, 0, 512),
+            block(3, 0, read),
+            at(8, 0, read, 0, 512),
+            at(9, 1, read, 0, 512),
+        ];
+        let depths = |open, devices| {
+            let start = at_start(open);
+            let joiner = Joiner::starting(&start).knowing_depths(&start, devices);
+            let contexts = contexts(joiner, kinds.clone());
+            contexts.iter().map(|context| context.depth).collect::<Vec<_>>()
+        };
+        assert_eq!(depths(2, 1), [Some(3), Some(3), Some(1)]);
+        assert_eq!(depths(2, 2), [None; 3]);
+        assert_eq!(depths(0, 2), [Some(1), Some(1), Some(1)]);
     }
 
     #[test]

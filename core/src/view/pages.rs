@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A reader in, rows out. Invariants: page after page gives the rows that reading the trace from the beginning gives, but for
-//! what only a reader that saw the beginning can know of them (`rows::Context`); no more than one page is held.
+//! what only a reader that saw the beginning can know of them (`rows::Context`): of these, how many were in flight is known where
+//! the index can say it, as of one device. No more than one page is held.
 
 use std::io::{Read, Seek};
 
@@ -119,7 +120,8 @@ impl<R: Read + Seek> Pages<R> {
         let Page { first_event, next_event, requests, .. } = self.all[page];
         self.is_at_end = false;
         let start = self.reader.seek(&Target::Event(first_event))?;
-        let mut joiner = Joiner::starting(&start);
+        let devices = self.reader.header().devices.len();
+        let mut joiner = Joiner::starting(&start).knowing_depths(&start, devices);
         let mut rows = Vec::new();
         let last = next_event.saturating_add(PAGE_BEHIND_EVENTS);
         let mut ended = false;

@@ -9,6 +9,7 @@ use roaring::RoaringTreemap;
 use super::App;
 use crate::action::{Like, Move, View};
 use crate::epochs::Epoch;
+use crate::words;
 
 impl App {
     /// Begins to count epochs if they are looked at and were not counted under the filter in force, and forgets those that were
@@ -79,14 +80,9 @@ impl App {
             (None, Like::This) => format!("epoch == {number}"),
             (None, Like::Others) => format!("epoch != {number}"),
             (Some(name), like) => {
-                let both = format!("dev == {} && epoch == {number}", quoted(name));
+                let both = format!("dev == {} && epoch == {number}", words::quoted(name));
                 if like == Like::This { both } else { format!("!({both})") }
             }
         }
     }
-}
-
-/// A text as the filter language takes it.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

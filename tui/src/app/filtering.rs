@@ -6,6 +6,7 @@ use blkreplay_core::query::Filter;
 
 use super::App;
 use crate::action::{Like, View};
+use crate::state::cell::Cell;
 
 impl App {
     /// Puts a filter in force; an empty text takes it away.
@@ -30,10 +31,13 @@ impl App {
         if self.view != View::Requests {
             return self.filter_by_line(like);
         }
+        if self.cell == Cell::Gap && self.filtering.applied.is_some() {
+            return self.say("no filter says how far apart those are that another one leaves");
+        }
         let Some(row) = self.requests.focused() else { return };
         let term = match like {
-            Like::This => self.cell.term(row),
-            Like::Others => self.cell.term_without(row),
+            Like::This => self.cell.term(row, &self.header),
+            Like::Others => self.cell.term_without(row, &self.header),
         };
         match term {
             Some(term) => self.filter(&self.filtering.with(&term)),

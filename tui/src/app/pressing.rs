@@ -95,13 +95,18 @@ impl App {
                 }
                 return None;
             }
-            Some(Over::Detail | Over::Rules(..) | Over::Bless) | None => {}
+            Some(Over::Detail | Over::Rules(..) | Over::Bless | Over::Columns) | None => {}
         }
         self.obey(key)
     }
 
     /// Does what a key is bound to.
     fn obey(&mut self, key: Key) -> Option<Effect> {
+        // Where columns are chosen, space does what enter does.
+        if matches!(self.over, Some(Over::Columns)) && key == Key::char(' ') {
+            self.toggle_column();
+            return None;
+        }
         match self.keymap.meaning(&self.begun, key) {
             Meaning::Action(action) => {
                 self.begun.clear();

@@ -1,7 +1,7 @@
 //! What an action means in the view that is shown. Actions in, the state of the view changed.
 
 use super::{App, Over};
-use crate::action::{Direction, Like, Move, View};
+use crate::action::{Like, Move, View};
 use crate::state::cell::Cell;
 
 impl App {
@@ -18,6 +18,16 @@ impl App {
             View::Diff => self.show_diff(),
             View::Findings => self.findings.begin(self.live.growth()),
         }
+    }
+
+    /// Goes elsewhere in what lies over the view; whether anything lies there that has lines.
+    pub(super) fn move_over(&mut self, way: Move) -> bool {
+        match &mut self.over {
+            Some(Over::Help(help)) => help.go(way, &self.keymap),
+            Some(Over::Columns) => self.columns.cursor.go(way, Cell::ALL.len()),
+            _ => return false,
+        }
+        true
     }
 
     /// Goes elsewhere in the lines of the view.
@@ -76,14 +86,4 @@ impl App {
         }
         is_sought
     }
-}
-
-/// The column beside one.
-pub(super) fn beside(cell: Cell, direction: Direction) -> Cell {
-    let at = Cell::ALL.iter().position(|other| *other == cell).unwrap_or(0);
-    let to = match direction {
-        Direction::Next => (at + 1).min(Cell::ALL.len() - 1),
-        Direction::Previous => at.saturating_sub(1),
-    };
-    Cell::ALL[to]
 }

@@ -2,7 +2,7 @@
 
 use super::Binding;
 use crate::action::{
-    Action, Arranging, Axis, Charting, Copied, Diffing, Direction, Interest, Like, Move,
+    Action, Arranging, Axis, Charting, Copied, Diffing, Direction, Interest, Like, Listing, Move,
     Navigating, View,
 };
 use crate::state::points::Side;
@@ -74,6 +74,14 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&["h", "left"], "column-left", "the column before", Action::Column(Direction::Previous)),
     bind(&["l", "right"], "column-right", "the next column", Action::Column(Direction::Next)),
+    bind(&["c"], "columns", "choose the columns of the list", Action::List(Listing::Columns)),
+    bind(
+        &["t"],
+        "time-format",
+        "times since the start, of the wall clock, since the one before",
+        Action::List(Listing::NextClock),
+    ),
+    bind(&["T"], "time-from", "times since this request", Action::List(Listing::Reference)),
     bind(&["f", "&"], "filter", "write a filter: op == write && lat > 5ms", Action::AskFilter),
     bind(
         &["="],

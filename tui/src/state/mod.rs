@@ -1,6 +1,7 @@
 //! The parts of the state, each beside the view that shows it. Knows no terminal.
 
 pub mod cell;
+pub mod columns;
 pub mod cursor;
 pub mod diff;
 pub mod epochs;

@@ -188,7 +188,9 @@ impl Requests {
     pub fn missing(&self) -> Vec<Missing> {
         let mut missing: Vec<Missing> = Vec::new();
         let focus = (self.shown() > 0).then_some(self.focus);
-        for place in focus.into_iter().chain(self.on_screen()) {
+        let screen = self.on_screen();
+        let before = screen.first().and_then(|first| self.before(*first));
+        for place in focus.into_iter().chain(screen).chain(before) {
             let is_missing =
                 |page: &usize| self.row(place).is_none() || self.is_stale(*page, place);
             let Some(page) = self.holding(place).filter(is_missing) else { continue };
@@ -267,6 +269,11 @@ impl Requests {
             None => place,
             Some(shown) => shown.rank(place).saturating_sub(1),
         }
+    }
+
+    /// The place of the one that is shown before that at a place.
+    pub fn before(&self, place: u64) -> Option<u64> {
+        self.place(self.at(place).checked_sub(1)?)
     }
 
     /// The place of one of those that are shown.

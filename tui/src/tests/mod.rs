@@ -1,5 +1,6 @@
 //! The inspector without a terminal: keys are pressed, and state and pictures are looked at once all is read that was wished for.
 
+mod columns;
 mod diff;
 mod diff_counts;
 mod diff_keys;

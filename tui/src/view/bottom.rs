@@ -6,7 +6,7 @@ use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{diff, filter, hint};
+use super::{columns, diff, filter, hint};
 use crate::app::{App, Letter, Over};
 use crate::state::prompt::Prompt;
 use crate::state::writing::Naming;
@@ -96,6 +96,8 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Line::raw(format!(" {text}; esc stops"))
     } else if let Some((done, all)) = app.progress {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
+    } else if matches!(app.over, Some(Over::Columns)) {
+        Line::raw(columns::HINT)
     } else {
         Line::raw(hint::line(app.view, &app.keymap, usize::from(area.width)))
     };

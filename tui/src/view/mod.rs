@@ -13,6 +13,7 @@
 
 mod bars;
 mod bottom;
+mod columns;
 mod detail;
 mod diff;
 mod epochs;
@@ -78,6 +79,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     }
     match &mut app.over {
         Some(Over::Help(help)) => help::draw(help, &app.keymap, frame, body),
+        Some(Over::Columns) => columns::draw(app, frame, body),
         Some(Over::Detail) => detail::draw(app, frame, body),
         Some(
             Over::Place(_)
