@@ -7,7 +7,7 @@
 //!
 //! Layers, lowest first; each may use only those before it:
 //! `units < limits < request < event < format < device < engine < rows < position < query < view < edit < diff`. `nbd` and
-//! `qemu` are adapters on top that no layer names, and `open` is over all. `ARCHITECTURE.md` has the map.
+//! `qemu` are adapters on top that no layer names, and `open` and `words` are over all. `ARCHITECTURE.md` has the map.
 
 pub mod device;
 pub mod diff;
@@ -25,3 +25,4 @@ pub mod request;
 pub mod rows;
 pub mod units;
 pub mod view;
+pub mod words;

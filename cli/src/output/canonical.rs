@@ -15,7 +15,7 @@ use super::Devices;
 /// The lines before those of requests.
 pub(crate) fn head(devices: &Devices) -> Vec<String> {
     let first = canonical::FIRST_LINE.to_owned();
-    std::iter::once(first).chain(canonical::devices_line(&devices.names)).collect()
+    std::iter::once(first).chain(canonical::devices_line(devices.names())).collect()
 }
 
 /// Gathers the lines of one device.

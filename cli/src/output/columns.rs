@@ -15,7 +15,9 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::json::{REQUEST_SCHEMA, write};
-use super::text::{seconds, short_payload};
+use super::text::short_payload;
+use blkreplay_core::words::seconds;
+
 use super::{Devices, Outcome, has_range, known, printable, row_flags};
 
 /// What CSV has when nothing else is asked for: what JSON has.

@@ -5,9 +5,9 @@
 use std::io::{self, Write};
 
 use anstyle::Style;
-use blkreplay_core::event::EventKind;
 use blkreplay_core::qemu::{Layout, LogEvent};
 use blkreplay_core::view::Folded;
+use blkreplay_core::words;
 use serde::Serialize;
 
 use super::guest::{self, GuestJson};
@@ -44,19 +44,11 @@ impl LogText {
         folded: Option<&Folded>,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        let LogEvent { index, at, icount, checkpoint, event } = event;
-        let kind = folded.map_or(&event.kind, |folded| &folded.event);
+        let kind = folded.map_or(&event.event.kind, |folded| &folded.event);
         let place = folded.map_or(String::new(), |folded| {
             format!("{:>6} {:>9} ", folded.place, folded.hidden.total())
         });
-        let mut words = words(kind, self.layout);
-        words.extend(checkpoint.map(|checkpoint| format!("at {}", checkpoint.name())));
-        let line = format!(
-            "{place}{index:>9} {at:>10} {icount:>12} {:<19} {}",
-            kind.name(),
-            words.join(" ")
-        );
-        writeln!(out, "{}", line.trim_end())
+        writeln!(out, "{place}{}", words::log_line(event, kind, self.layout))
     }
 }
 
@@ -68,14 +60,7 @@ pub(crate) fn canonical_heading(out: &mut impl Write) -> io::Result<()> {
 /// Writes what two runs share of an event.
 pub(crate) fn canonical(folded: &Folded, layout: &Layout, out: &mut impl Write) -> io::Result<()> {
     let kind = &folded.event;
-    writeln!(out, "{}", format!("{} {}", kind.name(), words(kind, layout).join(" ")).trim_end())
-}
-
-pub(super) fn words(kind: &EventKind, layout: &Layout) -> Vec<String> {
-    match kind {
-        EventKind::Checkpoint(checkpoint) => vec![checkpoint.name().to_owned()],
-        kind => guest::words(kind, Some(layout)),
-    }
+    writeln!(out, "{}", format!("{} {}", kind.name(), words::log_words(kind, layout)).trim_end())
 }
 
 /// Writes JSON lines.

@@ -14,7 +14,6 @@ pub(crate) mod expert;
 pub(crate) mod facts;
 /// What is wrong with a trace.
 pub(crate) mod findings;
-mod frame;
 mod guest;
 /// One JSON object a line, for programs.
 pub(crate) mod json;
@@ -33,65 +32,12 @@ pub(crate) mod stats;
 /// Columns, for people.
 pub(crate) mod text;
 
-use std::borrow::Cow;
 use std::fmt;
 
 use blkreplay_core::event::{CompletionFlags, Payload};
-use blkreplay_core::format::Header;
-use blkreplay_core::request::{DeviceId, Errno, Flags, Operation, Request};
+use blkreplay_core::request::{Errno, Flags, Operation, Request};
 use blkreplay_core::rows::Row;
-
-/// The names of a trace's devices.
-#[derive(Debug)]
-pub(crate) struct Devices {
-    names: Vec<String>,
-}
-
-impl Devices {
-    /// The devices that a trace's header lists.
-    pub(crate) fn of(header: &Header) -> Devices {
-        Devices { names: header.devices.iter().map(|device| device.name.clone()).collect() }
-    }
-
-    /// The name of a device, fit for a terminal.
-    fn printed(&self, device: DeviceId) -> String {
-        printable(&self.name(device)).into_owned()
-    }
-
-    /// The name of a device, as the trace has it.
-    fn name(&self, device: DeviceId) -> Cow<'_, str> {
-        match self.names.get(usize::from(device.0)) {
-            Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(format!("device-{}", device.0)),
-        }
-    }
-
-    /// Whether lines must say which device they are about.
-    pub(crate) fn are_several(&self) -> bool {
-        self.names.len() > 1
-    }
-
-    /// Length of the longest name.
-    fn width(&self) -> usize {
-        self.names.iter().map(|name| printable(name).chars().count()).max().unwrap_or(0)
-    }
-}
-
-/// `text` with all that is not to be printed written as an escape.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    Cow::Owned(shown)
-}
+pub(crate) use blkreplay_core::words::{Devices, printable};
 
 /// The names of the flags of a request, those of its completion last.
 fn flag_names(request: Flags, completion: CompletionFlags) -> Vec<&'static str> {
@@ -138,12 +84,6 @@ fn known(payload: Payload) -> Option<Payload> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_from_a_trace_cannot_steer_a_terminal() {
-        assert_eq!(printable("disk"), "disk");
-        assert_eq!(printable("a\x1b[2Jb\n"), "a\\u{1b}[2Jb\\n");
-    }
 
     #[test]
     fn flags_of_the_completion_come_after_those_of_the_request() {

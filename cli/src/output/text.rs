@@ -7,14 +7,12 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use blkreplay_core::event::{Block, Connect, Event, EventKind, Issue, Payload};
-use blkreplay_core::request::{Extent, Request};
+use blkreplay_core::event::{Event, EventKind, Payload};
+use blkreplay_core::request::Request;
 use blkreplay_core::rows::Row;
-use blkreplay_core::units::Nanos;
+use blkreplay_core::words::{self, seconds};
 
-use super::{
-    Devices, Outcome, flag_names, guest, has_range, known, printable, row_flags, row_outcome,
-};
+use super::{Devices, has_range, row_flags, row_outcome};
 
 /// Writes lines of text.
 #[derive(Debug)]
@@ -92,78 +90,10 @@ impl Text {
         event: &Event,
         out: &mut impl Write,
     ) -> io::Result<()> {
-        let mut words = Vec::new();
-        let mut style = Style::new();
-        match &event.kind {
-            EventKind::Issue(issue) => self.issue(issue, &mut words),
-            EventKind::Block(block) => {
-                style = if block.result.is_err() { self.failed } else { style };
-                self.block(block, &mut words);
-            }
-            EventKind::Checkpoint(checkpoint) => words.push(checkpoint.name().to_owned()),
-            EventKind::Open { device } | EventKind::Close { device } => {
-                words.push(self.devices.printed(*device));
-            }
-            EventKind::Length { device, length } => {
-                words.push(self.devices.printed(*device));
-                words.push(length.to_string());
-            }
-            EventKind::Connect(connect) => self.connect(connect, &mut words),
-            EventKind::Disconnect { connection, reason } => {
-                words.push(format!("connection {}", connection.0));
-                words.push(reason.name().to_owned());
-            }
-            EventKind::Mark { name } => words.push(printable(name.as_str()).into_owned()),
-            EventKind::End { status: Some(status) } => words.push(format!("status {status}")),
-            EventKind::End { status: None } => {}
-            other => words = guest::words(other, None),
-        }
-        let (time, kind, words) = (seconds(event.time), event.kind.name(), words.join(" "));
-        let line = format!("{index:>7} {time:>10} {kind:<10} {words}");
-        writeln!(out, "{style}{}{style:#}", line.trim_end())
-    }
-
-    fn issue(&self, issue: &Issue, words: &mut Vec<String>) {
-        let Issue { id, device, connection, cookie, request, payload, early } = issue;
-        words.push(id.to_string());
-        if self.devices.are_several() {
-            words.push(self.devices.printed(*device));
-        }
-        words.push(request.operation.to_string());
-        if has_range(request) {
-            words.push(request.range.to_string());
-        }
-        words.extend(request.flags.names().map(str::to_owned));
-        words.extend(known(*payload).map(|payload| payload.to_string()));
-        words.push(format!("connection {} cookie {cookie:#x}", connection.0));
-        words.extend((*early != Nanos(0)).then(|| format!("early {early}")));
-    }
-
-    fn block(&self, block: &Block, words: &mut Vec<String>) {
-        let Block { id, device, operation, result, latency, hold, flags, payload, extents } = block;
-        words.push(id.to_string());
-        if self.devices.are_several() {
-            words.push(self.devices.printed(*device));
-        }
-        words.push(operation.to_string());
-        words.push(Outcome(*result).to_string());
-        let none = blkreplay_core::request::Flags::NONE;
-        words.extend(flag_names(none, *flags).into_iter().map(str::to_owned));
-        words.push(format!("lat {latency} hold {hold}"));
-        words.extend(known(*payload).map(|payload| payload.to_string()));
-        words.extend(extents.iter().map(extent));
-    }
-
-    fn connect(&self, connect: &Connect, words: &mut Vec<String>) {
-        words.push(format!("connection {}", connect.connection.0));
-        words.push(self.devices.printed(connect.device));
-        words.push(format!("export \"{}\"", printable(&connect.export)));
-        for (agreed, name) in [
-            (connect.structured_replies, "structured_replies"),
-            (connect.block_status, "block_status"),
-        ] {
-            words.extend(agreed.then(|| name.to_owned()));
-        }
+        let failed = matches!(&event.kind, EventKind::Block(block) if block.result.is_err());
+        let style = if failed { self.failed } else { Style::new() };
+        let line = words::line(index, event, &self.devices);
+        writeln!(out, "{style}{}{style:#}", line)
     }
 
     /// The column of devices with the space behind it; nothing where there is only one.
@@ -185,11 +115,6 @@ fn range_columns(request: &Request) -> (String, String) {
     }
 }
 
-/// Seconds and microseconds since the recording began.
-pub(super) fn seconds(time: Nanos) -> String {
-    format!("{}.{:06}", time.0 / 1_000_000_000, time.0 % 1_000_000_000 / 1000)
-}
-
 /// The first digits of a digest: enough to see what is equal.
 pub(super) fn short_payload(payload: Payload) -> String {
     let text = payload.to_string();
@@ -201,39 +126,14 @@ pub(super) fn short_payload(payload: Payload) -> String {
     }
 }
 
-/// `4096:hole,zero`, or `4096:data`.
-fn extent(extent: &Extent) -> String {
-    let state = match (extent.hole, extent.zero) {
-        (true, true) => "hole,zero",
-        (true, false) => "hole",
-        (false, true) => "zero",
-        (false, false) => "data",
-    };
-    format!("{}:{state}", extent.length)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_seconds_with_six_digits() {
-        assert_eq!(seconds(Nanos(0)), "0.000000");
-        assert_eq!(seconds(Nanos(1_204_613_999)), "1.204613");
-        assert_eq!(seconds(Nanos(u64::MAX)), "18446744073.709551");
-    }
 
     #[test]
     fn digests_are_shortened_and_zeroes_are_not() {
         assert_eq!(short_payload(Payload::of(b"x")).len(), 13);
         assert_eq!(short_payload(Payload::Zeroes), "zeroes");
         assert_eq!(short_payload(Payload::Absent), "");
-    }
-
-    #[test]
-    fn extents_say_their_state() {
-        let state = |hole, zero| extent(&Extent { length: 512, hole, zero });
-        assert_eq!(state(false, false), "512:data");
-        assert_eq!(state(true, true), "512:hole,zero");
     }
 }

@@ -2,11 +2,11 @@
 
 use blkreplay_core::diff::{EventDifference, Kind, Shown as ShownEvent};
 use blkreplay_core::qemu::Layout;
+use blkreplay_core::words;
 
 use super::LogsTold;
 use super::around::rows;
 use super::words::{Words, sign};
-use crate::output::log::words as event_words;
 
 /// What one difference is; of the first, also what lies around it.
 pub(super) fn of(one: &EventDifference, is_first: bool, logs: &LogsTold) -> Words {
@@ -57,5 +57,5 @@ fn around(first: &EventDifference, logs: &LogsTold) -> Vec<String> {
 /// `bh id 3`.
 pub(super) fn name(event: &ShownEvent, layout: &Layout) -> String {
     let kind = &event.folded.event;
-    format!("{} {}", kind.name(), event_words(kind, layout).join(" ")).trim_end().to_owned()
+    format!("{} {}", kind.name(), words::log_words(kind, layout)).trim_end().to_owned()
 }
