@@ -34,7 +34,7 @@ pub(super) fn kept<R: Read>(reader: &mut LogReader<R>) -> Result<Kept, LogError>
         if matches!(event.event.kind, EventKind::Instruction { .. }) {
             last = Some(Kept { end: event.at, ..whole });
         }
-        whole = Kept { end: reader.at(), events: event.index + 1, icount: event.icount };
+        whole = Kept { end: reader.place().at, events: event.index + 1, icount: event.icount };
         if closes(&event) {
             last = Some(whole);
         }

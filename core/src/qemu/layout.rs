@@ -313,6 +313,12 @@ impl Layout {
         kinds
     }
 
+    /// Whether what a checkpoint releases lies behind it in a log: each such event says its checkpoint, up to version 0xe0200a.
+    /// Later logs have it before.
+    pub fn releases_behind(&self) -> bool {
+        self.nesting == Nesting::Checkpoint
+    }
+
     /// The kinds of asynchronous events; the place in the list is the number in the byte that says it, or how far it
     /// is behind the first.
     pub fn async_kinds(&self) -> Vec<LogKind> {

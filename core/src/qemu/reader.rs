@@ -5,6 +5,7 @@
 
 use std::io::{self, Read};
 
+use super::check::LogPlace;
 use super::codes::Codes;
 use super::decode::{self, Fault};
 use super::encode::HEADER_BYTES;
@@ -61,17 +62,33 @@ impl<R: Read> LogReader<R> {
     /// Reads the log that `input` stands at the beginning of, in this layout.
     pub fn new(mut input: R, layout: &'static Layout) -> Result<LogReader<R>, LogError> {
         let header = LogHeader::take(&mut input)?;
-        Ok(LogReader {
+        let start = LogPlace { at: HEADER_BYTES as u64, event: 0, icount: 0 };
+        Ok(LogReader::resume(input, header, layout, start))
+    }
+
+    /// Reads on from a place that another reader of the same log was at: `input` stands at that byte.
+    pub fn resume(
+        input: R,
+        header: LogHeader,
+        layout: &'static Layout,
+        place: LogPlace,
+    ) -> LogReader<R> {
+        LogReader {
             input,
             codes: Codes::of(layout),
             header,
             window: Vec::new(),
             done: 0,
-            at: HEADER_BYTES as u64,
-            index: 0,
-            icount: 0,
+            at: place.at,
+            index: place.event,
+            icount: place.icount,
             end: End::NotYet,
-        })
+        }
+    }
+
+    /// Where the next event is, or would be.
+    pub fn place(&self) -> LogPlace {
+        LogPlace { at: self.at, event: self.index, icount: self.icount }
     }
 
     /// The header.
@@ -82,11 +99,6 @@ impl<R: Read> LogReader<R> {
     /// The layout that is read.
     pub fn layout(&self) -> &'static Layout {
         self.codes.layout
-    }
-
-    /// Where the next event is, in bytes.
-    pub(super) fn at(&self) -> u64 {
-        self.at
     }
 
     /// Whether the next event may have to be waited for, because none is whole in memory.
@@ -170,5 +182,40 @@ impl<R: Read> LogReader<R> {
         let read = read.map_err(|source| LogError::Read { at: self.at + kept as u64, source });
         self.window.truncate(kept + *read.as_ref().unwrap_or(&0));
         read
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::qemu::Encoder;
+    use crate::request::RequestId;
+
+    #[test]
+    fn a_reader_that_goes_on_where_another_was_gives_the_events_that_follow() {
+        let layout = Layout::named("0c/v8.0").unwrap();
+        let encoder = Encoder::new(layout);
+        let mut log = encoder.header().to_vec();
+        for id in 0..20 {
+            encoder.put(&EventKind::Instruction { count: 7 + id }, None, &mut log).unwrap();
+            encoder.put(&EventKind::BlockId { id: RequestId(id) }, None, &mut log).unwrap();
+        }
+        let all = |mut reader: LogReader<&[u8]>| {
+            let mut events = Vec::new();
+            while let Some(event) = reader.next_event().unwrap() {
+                events.push(event);
+            }
+            (events, reader.stop_at().unwrap())
+        };
+        let (events, stop) = all(LogReader::new(&log[..], layout).unwrap());
+        assert_eq!((events.len(), stop.unwrap().why), (40, Why::NoEnd));
+        let mut reader = LogReader::new(&log[..], layout).unwrap();
+        for read in 0..=events.len() {
+            let place = reader.place();
+            let rest = &log[usize::try_from(place.at).unwrap()..];
+            let resumed = LogReader::resume(rest, reader.header(), layout, place);
+            assert_eq!(all(resumed), (events[read..].to_vec(), stop));
+            reader.next_event().unwrap();
+        }
     }
 }
