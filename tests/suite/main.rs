@@ -29,6 +29,7 @@ mod findings;
 /// `inspect`: keys typed at a terminal, and what its screen shows.
 mod growth;
 mod inspect;
+mod inspect_logs;
 /// `inspect`: what is taken out of it.
 mod inspect_shown;
 /// Marks, the socket they come through, and the positions that name them.

@@ -40,6 +40,8 @@ pub enum Action {
     Cancel,
     /// The same, or quit.
     Back,
+    /// Show the events around the focused request; among events, go to the other end of a request.
+    OtherEnd,
     /// Copy the focused request.
     Copy(Copied),
     /// Begin to write the name of a file for what is shown.
@@ -119,6 +121,16 @@ pub enum Direction {
     Previous,
 }
 
+impl Direction {
+    /// A line that way.
+    pub fn step(self) -> Move {
+        match self {
+            Direction::Next => Move::Down,
+            Direction::Previous => Move::Up,
+        }
+    }
+}
+
 /// What is shown of the trace. All views share the focus and the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum View {
@@ -135,6 +147,8 @@ pub enum View {
     Stats,
     /// What was asked of a device between two flushes.
     Epochs,
+    /// Where queued events were released.
+    Checkpoints,
     /// Where it differs from a base.
     Diff,
     /// What is worth a look.
@@ -143,13 +157,14 @@ pub enum View {
 
 impl View {
     /// All, with the key and the name of each, in their order.
-    pub const ALL: [(View, char, &'static str); 8] = [
+    pub const ALL: [(View, char, &'static str); 9] = [
         (View::Requests, '1', "Requests"),
         (View::Map, '2', "Map"),
         (View::Latency, '3', "Latency"),
         (View::Queue, '4', "Queue"),
         (View::Stats, '5', "Stats"),
         (View::Epochs, '6', "Epochs"),
+        (View::Checkpoints, '7', "Checkpoints"),
         (View::Diff, '8', "Diff"),
         (View::Findings, '9', "Findings"),
     ];

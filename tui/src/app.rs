@@ -3,16 +3,19 @@
 //! Invariant: whatever is on the screen follows from this state alone.
 
 mod arranging;
+mod checkpoints;
 mod columns;
 mod commands;
 mod copying;
 mod diffing;
 mod epochs;
+mod eventing;
 mod filtering;
 mod findings;
 mod going;
 mod hearing;
 mod living;
+mod logs;
 mod mapping;
 mod marking;
 mod navigating;
@@ -40,13 +43,16 @@ use crate::keymap::Keymap;
 use crate::look::Look;
 use crate::outlet::Outlet;
 use crate::state::cell::Cell;
+use crate::state::checkpoints::Checkpoints;
 use crate::state::columns::Columns;
 use crate::state::diff::Diff;
 use crate::state::epochs::Epochs;
+use crate::state::events::Events;
 use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
 use crate::state::help::Help;
 use crate::state::live::Live;
+use crate::state::log::Log;
 use crate::state::map::Map;
 use crate::state::marks::Marks;
 use crate::state::outline::Outline;
@@ -146,6 +152,14 @@ pub struct App {
     pub filtering: Filtering,
     /// What lies between flushes.
     pub epochs: Epochs,
+    /// What is looked at if it is a QEMU log, and no trace.
+    pub log: Option<Log>,
+    /// Raw events.
+    pub events: Events,
+    /// Events are listed in place of requests.
+    pub is_raw: bool,
+    /// Where queued events were released.
+    pub checkpoints: Checkpoints,
     /// What is worth a look.
     pub findings: Findings,
     /// Where it differs from a base, if it is compared with one.
@@ -213,6 +227,10 @@ impl App {
             columns: Columns::default(),
             filtering: Filtering::default(),
             epochs: Epochs::default(),
+            log: None,
+            events: Events::default(),
+            is_raw: false,
+            checkpoints: Checkpoints::default(),
             findings: Findings::default(),
             diff: None,
             tallying: Tallying::default(),
@@ -244,7 +262,12 @@ impl App {
     /// Something is wanted.
     pub fn update(&mut self, action: Action) -> Option<Effect> {
         self.has_stepped = App::is_step(action);
-        if self.do_with_selection(action) || self.do_in_tally(action) || self.do_in_diff(action) {
+        if self.do_in_log(action)
+            || self.do_among_events(action)
+            || self.do_with_selection(action)
+            || self.do_in_tally(action)
+            || self.do_in_diff(action)
+        {
             return None;
         }
         match action {
@@ -276,7 +299,7 @@ impl App {
             Action::Row(direction) => self.next_row(direction),
             Action::Pan(direction) => self.pan_time(direction),
             // The diff does it, or says that it is not shown.
-            Action::Diff(_) => {}
+            Action::Diff(_) | Action::OtherEnd => {}
             Action::Cancel => {
                 self.cancel();
             }

@@ -2,6 +2,9 @@
 //!
 //! Keys in, effects out; what was read is heard beside them. Invariant: nothing here waits for the trace.
 
+mod begun;
+mod eventing;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +17,7 @@ use crate::chart::{self, Chart};
 use crate::compare;
 use crate::differ::Differ;
 use crate::epochs::{self, Counted};
+use crate::events;
 use crate::expert::{self, Looked};
 use crate::flight::{self, Flight};
 use crate::key::Key;
@@ -43,6 +47,8 @@ pub(crate) enum Heard {
     Flown(Box<Flight>),
     /// Of the comparison of this number.
     Compared(u64, compare::Told),
+    Events(events::Told),
+    Known(events::log::Known),
     /// Somebody wants us to end.
     End,
 }
@@ -87,11 +93,20 @@ pub(crate) struct Desk {
     wanted_flight: Arc<AtomicU64>,
     /// Who compares with a base, if somebody does.
     differ: Option<Differ>,
+    /// To who reads events, once any were wished for.
+    event_wishes: Option<Sender<Vec<events::Wish>>>,
+    /// The last that were made.
+    events_wished: Vec<events::Wish>,
+    /// What the trace had grown to when its events began to be read.
+    events_of: u64,
 }
 
 impl Desk {
     /// Looks at a trace.
     pub(crate) fn new(opened: Opened) -> Result<Desk, Box<dyn Error + Send + Sync>> {
+        if opened.log.is_some() {
+            return Ok(Desk::of_log(opened));
+        }
         let reader = (opened.open)()?;
         let watch = Watch::of(&opened.path);
         let again = opened::same(&opened.open, reader.uuid());
@@ -111,31 +126,10 @@ impl Desk {
             app.compare_with(comparison.base(), comparison.rules_file());
             Differ::new(comparison)
         });
-        Ok(Desk {
-            app,
-            opened,
-            followed,
-            sender,
-            heard,
-            wishes,
-            wished: Vec::new(),
-            again,
-            wanted: Arc::default(),
-            charting: Arc::default(),
-            looked: 0,
-            looking: Arc::default(),
-            counted: 0,
-            counting: Arc::default(),
-            scouted: 0,
-            scouting: Arc::default(),
-            resolved: 0,
-            resolving: Arc::default(),
-            has_names: false,
-            wanted_tally: Arc::default(),
-            writer: None,
-            wanted_flight: Arc::default(),
-            differ,
-        })
+        let mut desk = Desk::with(app, opened, (sender, heard), wishes, again);
+        desk.followed = followed;
+        desk.differ = differ;
+        Ok(desk)
     }
 
     /// Where all is heard that is not heard here any more.
@@ -179,6 +173,8 @@ impl Desk {
             Heard::Outlined(outlined) => self.app.outline.take(*outlined),
             Heard::Flown(flight) => self.app.queue.take(*flight),
             Heard::Compared(number, told) => self.app.compared(number, told),
+            Heard::Events(told) => self.app.told_of_events(told),
+            Heard::Known(known) => self.app.known(known),
             Heard::End => return Some(Effect::Quit),
         }
         None
@@ -186,6 +182,10 @@ impl Desk {
 
     /// Says what the state wishes to be read now.
     pub(crate) fn wish(&mut self) {
+        self.wish_events();
+        if self.app.log.is_some() {
+            return;
+        }
         self.followed.store(self.app.live.is_looked_at(), Ordering::Relaxed);
         if self.app.outline.begin_again(self.app.live.growth()) {
             read_outline(&self.sender, &self.again);

@@ -8,6 +8,7 @@
 //!                                     └── order ───▶ chart, a thread that counts what cells of the map hold
 //!                                     ├── file ────▶ writer, a thread that writes what is shown
 //!                                     ├── findings ▶ expert, a thread that looks for what is worth a look
+//!                                     ├── events ──▶ events, a thread that reads events and checkpoints, of a QEMU log too
 //!                                     ├── epochs ──▶ epochs, a thread that sums them up
 //!                                     ├── diff ────▶ compare, threads that compare with a base
 //!                                     └── window ──▶ flight, a thread that counts what was in flight when
@@ -26,6 +27,7 @@ mod desk;
 mod desks;
 mod differ;
 pub mod epochs;
+pub mod events;
 pub mod expert;
 pub mod flight;
 mod kept;
@@ -50,6 +52,7 @@ mod words;
 pub mod writer;
 
 pub use compare::{Comparison, Sides, Stoppable, Terms, Trouble};
+pub use events::log::{Log, OpenLog};
 pub use opened::{Again, Opened, Outlets, Trace};
 pub use outlet::Outlet;
 pub use run::run;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use blkreplay_core::format::{Header, Reader};
 
 use crate::compare::Comparison;
+use crate::events::log::Log;
 use crate::outlet::Outlet;
 
 /// A trace that is open.
@@ -39,6 +40,8 @@ pub struct Opened {
     pub follows: bool,
     /// Compares it with a base, if it is to be compared.
     pub comparison: Option<Arc<dyn Comparison>>,
+    /// It is a QEMU log, and no trace.
+    pub log: Option<Log>,
 }
 
 /// Opens the recording of this number once more, and no other.

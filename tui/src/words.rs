@@ -1,5 +1,6 @@
 //! Requests in words, as the screen and the clipboard have them. Rows in, text out.
 
+use blkreplay_core::format;
 use blkreplay_core::request::{Flags, Operation, Request};
 use blkreplay_core::rows::Row;
 use blkreplay_core::units::{Nanos, Size};
@@ -77,6 +78,14 @@ pub(crate) fn sign(level: Level) -> char {
         Level::Info => '·',
         Level::Warn => '*',
         Level::Error => '!',
+    }
+}
+
+/// The sign of a level of what is wrong with a file: what colour repeats.
+pub(crate) fn level(level: format::Level) -> char {
+    match level {
+        format::Level::Note => sign(Level::Info),
+        format::Level::Fault => sign(Level::Error),
     }
 }
 

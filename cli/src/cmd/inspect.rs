@@ -1,4 +1,4 @@
-//! `inspect`: a trace on a terminal. A path comes in; the screen is the inspector's own.
+//! `inspect`: a trace or a QEMU log on a terminal. A path comes in; the screen is the inspector's own.
 //!
 //! Invariant: where standard output is no terminal that has a screen it is `print`, or `diff` if there is something to compare with.
 
@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blkreplay_core::diff::Align;
-use blkreplay_core::open;
+use blkreplay_core::open::{self, Found};
 use blkreplay_tui::look::{self, Look, Theme};
-use blkreplay_tui::{Comparison, Opened};
+use blkreplay_tui::{Comparison, Log, Opened};
 use clap::builder::PossibleValuesParser;
 
 use crate::cmd::diff::DiffArgs;
@@ -19,8 +19,9 @@ use crate::diff::inspected::Inspected;
 use crate::diff::settle::{Given, alignment};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::input;
+use crate::input::{self, Input};
 use crate::printer::Printer;
+use crate::qemu_log::LayoutArg;
 use crate::shown::Printed;
 use crate::trace::{self, Damage};
 use crate::words::shell_word;
@@ -30,6 +31,7 @@ Examples:
   blkreplay inspect t.blkr          look through a trace: ? lists the keys
   blkreplay inspect -F t.blkr       follow a trace that is being recorded
   blkreplay inspect a.blkr b.blkr   look through two, X goes from one to the other
+  blkreplay inspect q.rr            a log of QEMU's record/replay: its checkpoints and events
   blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
   blkreplay inspect --theme cvd --glyphs ascii t.blkr
                                     in other colours, and in signs that every terminal has
@@ -42,13 +44,16 @@ Exit codes: 0 seen, 2 trouble.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = INSPECT_HELP)]
 pub(crate) struct InspectArgs {
-    /// The trace; of several, X shows the next
+    /// The trace, or a log of QEMU's record/replay; of several, X shows the next
     #[arg(value_name = "TRACE", required = true)]
     traces: Vec<PathBuf>,
 
     /// Follow a trace that is being recorded, until the recording ends
     #[arg(short = 'F', long)]
     follow: bool,
+
+    #[command(flatten)]
+    layout: LayoutArg,
 
     /// Colours
     #[arg(
@@ -147,7 +152,7 @@ impl InspectArgs {
         match (self.traces.pop(), self.traces.is_empty()) {
             (Some(trace), true) => match self.compared.diff {
                 Some(base) => DiffArgs::of(base, trace, given, damage).run(printer),
-                None => PrintArgs::all_of(trace, self.follow).run(printer),
+                None => PrintArgs::all_of(trace, self.follow, self.layout).run(printer),
             },
             _ => {
                 Err(Failure::new("without a terminal, one trace is printed, and there are several")
@@ -160,7 +165,7 @@ impl InspectArgs {
 impl InspectArgs {
     /// How to look at the trace at `path`, and with what it is compared.
     fn opened(&self, path: &Path) -> Result<Opened, Failure> {
-        let opened = opened(path, self.follow)?;
+        let opened = opened(path, self.follow, self.layout)?;
         let (given, damage) = (self.compared.given(), self.compared.damage());
         let compared = self.compared.diff.as_ref();
         let compared =
@@ -171,7 +176,7 @@ impl InspectArgs {
 }
 
 /// How to look at the trace at `path`. It is opened first: what is wrong with it is said before the screen is taken.
-fn opened(path: &Path, follows: bool) -> Result<Opened, Failure> {
+fn opened(path: &Path, follows: bool, layout: LayoutArg) -> Result<Opened, Failure> {
     if input::is_stdin(path) {
         let what = "the inspector goes to and fro in a trace, and standard input only goes on";
         return Err(Failure::new(what).hint("blkreplay print -  prints it"));
@@ -180,8 +185,11 @@ fn opened(path: &Path, follows: bool) -> Result<Opened, Failure> {
         // It waits for the header.
         trace::follow(path)?;
     }
-    // It says what is wrong with what is no trace, such as a log of QEMU.
-    trace::open(path)?;
+    let log = match layout.look(path)? {
+        (input, Found::QemuLog) if !follows => Some(log(path, input, layout)?),
+        // It says what is wrong with what is no trace.
+        _ => trace::open(path).map(|_| None)?,
+    };
     let (at, printed) = (path.to_owned(), path.to_owned());
     Ok(Opened {
         name: path.display().to_string(),
@@ -191,5 +199,18 @@ fn opened(path: &Path, follows: bool) -> Result<Opened, Failure> {
         outlet: Arc::new(move |header| Arc::new(Printed::of(&printed, header))),
         follows,
         comparison: None,
+        log,
+    })
+}
+
+/// How to read a QEMU log.
+fn log(path: &Path, input: Input, layout: LayoutArg) -> Result<Log, Failure> {
+    let reader = layout.reader(path, input)?;
+    let path = path.to_owned();
+    Ok(Log {
+        header: reader.header(),
+        layout: reader.layout(),
+        is_forced: layout.forced.is_some(),
+        open: Arc::new(move || Ok(open::file(&path)?)),
     })
 }

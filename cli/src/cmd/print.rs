@@ -120,8 +120,8 @@ enum Format {
 }
 
 impl PrintArgs {
-    /// All requests of a trace, as text, or those that come as well.
-    pub(crate) fn all_of(trace: PathBuf, follow: bool) -> PrintArgs {
+    /// All requests of a trace, as text, or those that come as well; all events of a QEMU log.
+    pub(crate) fn all_of(trace: PathBuf, follow: bool, layout: LayoutArg) -> PrintArgs {
         PrintArgs {
             trace,
             filter: None,
@@ -131,7 +131,7 @@ impl PrintArgs {
             fields: None,
             limit: None,
             folded: false,
-            layout: LayoutArg::default(),
+            layout,
             tail: None,
             at: None,
             follow,

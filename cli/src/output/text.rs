@@ -93,7 +93,7 @@ impl Text {
         let failed = matches!(&event.kind, EventKind::Block(block) if block.result.is_err());
         let style = if failed { self.failed } else { Style::new() };
         let line = words::line(index, event, &self.devices);
-        writeln!(out, "{style}{}{style:#}", line)
+        writeln!(out, "{style}{line}{style:#}")
     }
 
     /// The column of devices with the space behind it; nothing where there is only one.

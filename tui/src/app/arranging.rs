@@ -1,7 +1,7 @@
 //! Going from pane to pane, and arranging them. Actions in, the arrangement or the view changed.
 
 use super::App;
-use crate::action::{Arranging, Direction, Move, View};
+use crate::action::{Arranging, Direction, View};
 use crate::state::panes::{Arrangement, Layout};
 
 impl App {
@@ -26,10 +26,7 @@ impl App {
     /// Goes to the next request or the one before, whichever view keys go to.
     pub(super) fn next_row(&mut self, direction: Direction) {
         self.leave_search();
-        self.requests.move_focus(match direction {
-            Direction::Next => Move::Down,
-            Direction::Previous => Move::Up,
-        });
+        self.requests.move_focus(direction.step());
     }
 
     fn maximise(&mut self) {

@@ -26,6 +26,9 @@ impl App {
             }
             return Some(self.copied(text, None));
         }
+        if self.is_raw || self.log.is_some() {
+            return self.copy_event(what);
+        }
         let row = self.requests.focused()?;
         let mut cut = None;
         let text = match what {
@@ -89,7 +92,7 @@ impl App {
         device.map_or_else(|| format!("device-{}", row.device.0), |device| device.name.clone())
     }
 
-    fn copied(&mut self, text: String, cut: Option<String>) -> Effect {
+    pub(super) fn copied(&mut self, text: String, cut: Option<String>) -> Effect {
         let (bytes, cut) = (words::count(text.len() as u64), cut.unwrap_or_default());
         if text.len() > OSC52_MAX {
             self.say(format!("{cut}{bytes} bytes are too many for the clipboard of a terminal"));

@@ -5,12 +5,16 @@ use std::sync::Arc;
 use blkreplay_core::query::Filter;
 
 use super::App;
+use super::logs::NO_FILTER;
 use crate::action::{Like, View};
 use crate::state::cell::Cell;
 
 impl App {
     /// Puts a filter in force; an empty text takes it away.
     pub(super) fn filter(&mut self, text: &str) {
+        if self.log.is_some() {
+            return self.refuse(NO_FILTER);
+        }
         if text.is_empty() {
             self.filtering.clear();
             self.requests.show_anew(None);

@@ -21,7 +21,7 @@ use crate::words;
 #[derive(Debug, Default)]
 pub struct Going {
     /// A request whose place was not known when it was asked for.
-    sought: Option<RequestId>,
+    pub(super) sought: Option<RequestId>,
     /// The first request that a filter means.
     pub scout: Scout,
     /// What is said of it.
@@ -41,6 +41,9 @@ pub struct Going {
 impl App {
     /// Goes to a target.
     pub(super) fn go_to(&mut self, target: Target) {
+        let is_among_events = self.is_raw || self.log.is_some();
+        let among = if is_among_events { self.go_among_events(target) } else { Some(target) };
+        let Some(target) = among else { return };
         self.jumps += 1;
         self.stop_search();
         self.stop_going();

@@ -81,6 +81,7 @@ impl App {
             self.filter(before.filtering.text());
         }
         self.requests.go(before.requests.focus());
+        self.events.focus_on(before.events.focus());
     }
 
     /// Of what is counted now: the number of the filter, and what the trace has grown to.

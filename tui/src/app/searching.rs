@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use blkreplay_core::request::RequestId;
 
+use super::logs::NO_REQUESTS;
 use super::{App, Over};
 use crate::action::{Direction, Interest};
 use crate::search::{Ended, Hit, Search, Sought};
@@ -71,6 +72,9 @@ impl App {
     }
 
     pub(super) fn begin_search(&mut self, sought: Sought, direction: Direction, wraps: bool) {
+        if self.log.is_some() {
+            return self.refuse(NO_REQUESTS);
+        }
         self.jumps += 1;
         self.stop_going();
         let (number, from) = (self.jumps, self.requests.focus());

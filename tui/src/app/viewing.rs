@@ -11,8 +11,11 @@ impl App {
         }
         self.view = view;
         self.over = None;
+        if self.log.is_some() {
+            return;
+        }
         match view {
-            View::Requests | View::Map | View::Latency | View::Stats => {}
+            View::Requests | View::Map | View::Latency | View::Stats | View::Checkpoints => {}
             View::Queue => self.queue.resume(),
             View::Epochs => self.show_epochs(),
             View::Diff => self.show_diff(),
@@ -38,6 +41,7 @@ impl App {
             View::Latency | View::Stats => {}
             View::Epochs => self.move_epoch(way),
             View::Diff => self.move_difference(way),
+            View::Checkpoints => self.move_checkpoint(way),
             View::Findings => self.move_finding(way),
         }
     }
@@ -51,6 +55,7 @@ impl App {
             View::Latency | View::Stats => {}
             View::Epochs => self.open_epoch(),
             View::Diff => self.open_difference(),
+            View::Checkpoints => self.open_checkpoint(),
             View::Findings => self.open_finding(),
         }
     }
@@ -62,6 +67,7 @@ impl App {
             View::Queue => self.filter_by_column(like),
             View::Epochs => self.filter_by_epoch(like),
             View::Diff => self.filter_by_difference(like),
+            View::Checkpoints => self.filter_by_checkpoint(like),
             View::Findings => self.filter_by_finding(like),
         }
     }
@@ -78,6 +84,15 @@ impl App {
         }
         if self.view == View::Queue && self.queue.stop() {
             self.say("the queue was counted no further; 4 begins anew");
+            return true;
+        }
+        if self.view == View::Checkpoints && self.checkpoints_wished().is_some() {
+            self.checkpoints.stop();
+            self.say("checkpoints were not looked for any further");
+            return true;
+        }
+        if self.events.stop() {
+            self.say("it was not looked for any further");
             return true;
         }
         let is_sought = self.findings.sought.take().is_some();

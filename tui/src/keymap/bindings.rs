@@ -127,6 +127,12 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["4"], "queue", "the queue: what was in flight when", Action::Show(View::Queue)),
     bind(&["5"], "stats", "what requests amount to", Action::Show(View::Stats)),
     bind(&["6"], "epochs", "epochs: what lies between flushes", Action::Show(View::Epochs)),
+    bind(
+        &["7"],
+        "checkpoints",
+        "checkpoints, and what each released",
+        Action::Show(View::Checkpoints),
+    ),
     bind(&["8"], "diff", "diff: where it differs from a base (--diff)", Action::Show(View::Diff)),
     bind(&["d"], "bytes", "diff: the bytes that differ, or not", Action::Diff(Diffing::Bytes)),
     bind(&["i"], "ignore", "diff: a rule that ignores it", Action::Diff(Diffing::Ignore)),
@@ -163,6 +169,7 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&["w"], "next-finding", "next finding", Action::FindFinding(Direction::Next)),
     bind(&["W"], "previous-finding", "the one before", Action::FindFinding(Direction::Previous)),
+    bind(&["%"], "events", "events around the request; on one, its other end", Action::OtherEnd),
     bind(&["y l"], "copy-line", "copy its line", Action::Copy(Copied::Line)),
     bind(
         &["y c"],

@@ -1,15 +1,18 @@
 //! The parts of the state, each beside the view that shows it. Knows no terminal.
 
 pub mod cell;
+pub mod checkpoints;
 pub mod columns;
 pub mod cursor;
 pub mod diff;
 pub mod epochs;
+pub mod events;
 pub mod filter;
 pub mod findings;
 pub mod grid;
 pub mod help;
 pub mod live;
+pub mod log;
 pub mod map;
 pub mod marks;
 pub mod outline;

@@ -1,11 +1,14 @@
 //! The inspector without a terminal: keys are pressed, and state and pictures are looked at once all is read that was wished for.
 
+mod checkpoints;
 mod columns;
 mod diff;
 mod diff_counts;
 mod diff_keys;
 mod diff_screens;
 mod epochs;
+mod event_screens;
+mod events;
 mod findings;
 mod going;
 mod growing;
@@ -13,6 +16,7 @@ mod help;
 mod keys;
 mod latency;
 mod live;
+mod logs;
 mod look;
 mod map;
 mod map_keys;
@@ -33,6 +37,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use blkreplay_core::open;
+use blkreplay_core::qemu::{Layout, LogReader};
 use blkreplay_fixtures::story;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -42,10 +47,12 @@ use tempfile::NamedTempFile;
 use crate::app::Effect;
 use crate::compare::Comparison;
 use crate::desk::Desk;
+use crate::events::log::{Log, OpenLog};
 use crate::key::Key;
 use crate::opened::Opened;
 use crate::state::diff::Diff;
 use crate::state::filter::Stage;
+use crate::state::log::Log as Reading;
 use crate::view;
 
 /// The inspector on a screen of this size.
@@ -99,7 +106,26 @@ impl Inspector {
             outlet: Arc::new(move |_| Arc::new(outlet::Plain::of(&written))),
             follows: false,
             comparison: None,
+            log: None,
         }
+    }
+
+    /// Looks at a QEMU log.
+    fn of_log(log: &[u8], label: &str, width: u16, height: u16) -> Inspector {
+        let file = NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), log).unwrap();
+        let path = file.path().to_owned();
+        let layout = Layout::named(label).unwrap();
+        let reader = LogReader::new(open::file(&path).unwrap(), layout).unwrap();
+        let at = path.clone();
+        let open: OpenLog = Arc::new(move || Ok(open::file(&at)?));
+        let log = Log { header: reader.header(), layout, is_forced: false, open };
+        let opened = Opened { log: Some(log), ..Inspector::opened(&path, "vm.rr") };
+        let desk = Desk::new(opened).unwrap();
+        let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let mut inspector = Inspector { desk, _file: Some(file), terminal };
+        inspector.settle();
+        inspector
     }
 
     /// Draws, and takes what is read, until nothing is wished for any more.
@@ -118,7 +144,9 @@ impl Inspector {
                 || app.diff.as_ref().is_some_and(Diff::is_busy)
                 || app.on_the_way().is_some()
                 || app.writing.order().is_some()
-                || !app.outline.is_done();
+                || app.log.is_none() && !app.outline.is_done()
+                || app.log.as_ref().is_some_and(Reading::goes_on)
+                || !app.event_wishes().is_empty();
             if app.requests.is_known() && app.wishes().is_empty() && !sifts {
                 return;
             }

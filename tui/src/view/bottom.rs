@@ -92,6 +92,8 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Line::raw(format!(" writing {}: {percent} %; esc stops", path.display()))
     } else if app.findings.sought.is_some() {
         Line::raw(" looking for a finding; esc stops")
+    } else if let Some(seek) = app.events.sought() {
+        Line::raw(format!(" looking for the other end of {}; esc stops", seek.id))
     } else if let Some(text) = app.on_the_way() {
         Line::raw(format!(" {text}; esc stops"))
     } else if let Some((done, all)) = app.progress {
@@ -99,7 +101,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     } else if matches!(app.over, Some(Over::Columns)) {
         Line::raw(columns::HINT)
     } else {
-        Line::raw(hint::line(app.view, &app.keymap, usize::from(area.width)))
+        Line::raw(hint::line(app, usize::from(area.width)))
     };
     frame.render_widget(Paragraph::new(line), area);
 }

@@ -3,6 +3,7 @@
 //! Invariant: what is said to be a key is one; what has none is left out, and so is what does not fit.
 
 use crate::action::View;
+use crate::app::App;
 use crate::keymap::Keymap;
 
 /// Commands, by their names, and what their keys do here; without a command, only words.
@@ -13,7 +14,50 @@ const LAST: [Hint; 2] = [(&["help"], "help"), (&["back"], "quit")];
 
 const BY_IT: &[&str] = &["filter-in", "filter-out"];
 
-/// Those of a view, what matters most first.
+/// Raw events of a trace.
+const EVENTS: &[Hint] = &[
+    (&["events"], "its other end"),
+    (&["requests"], "back to requests"),
+    (&["go"], "event:12"),
+    (&["copy-line"], "copy"),
+];
+
+/// Events of a QEMU log.
+const LOG_EVENTS: &[Hint] = &[
+    (&["open"], "its checkpoint"),
+    (&["go"], "event:12 #5"),
+    (&["next-finding", "previous-finding"], "finding"),
+    (&["copy-line"], "copy"),
+];
+
+/// Checkpoints of a QEMU log.
+const LOG_CHECKPOINTS: &[Hint] = &[
+    (&["open"], "its events"),
+    (&["column-left"], "released only, or all"),
+    (&["next-finding", "previous-finding"], "finding"),
+    (&["go"], "event:12 #5"),
+];
+
+/// All else of a QEMU log.
+const LOG: &[Hint] = &[
+    (&["checkpoints"], "checkpoints"),
+    (&["requests"], "events"),
+    (&["stats"], "by kind"),
+    (&["next-finding", "previous-finding"], "finding"),
+];
+
+/// What helps now.
+fn here(app: &App) -> &'static [Hint] {
+    match app.view {
+        View::Requests if app.log.is_some() => LOG_EVENTS,
+        View::Requests if app.lists_events() => EVENTS,
+        View::Checkpoints if app.log.is_some() => LOG_CHECKPOINTS,
+        _ if app.log.is_some() => LOG,
+        view => of(view),
+    }
+}
+
+/// Those of a view of a trace, what matters most first.
 fn of(view: View) -> &'static [Hint] {
     match view {
         View::Requests => &[
@@ -59,6 +103,12 @@ fn of(view: View) -> &'static [Hint] {
             (&["next-finding", "previous-finding"], "finding"),
             (&["filter"], "filter"),
         ],
+        View::Checkpoints => &[
+            (&["open"], "its requests"),
+            (&["column-left"], "released only, or all"),
+            (BY_IT, "by them"),
+            (&["filter"], "filter"),
+        ],
         View::Diff => &[
             (&["search-next", "search-previous"], "difference"),
             (&["open"], "opens"),
@@ -78,18 +128,22 @@ fn of(view: View) -> &'static [Hint] {
 }
 
 /// As much as fits into a line, the last ones first of all.
-pub(super) fn line(view: View, keymap: &Keymap, width: usize) -> String {
+pub(super) fn line(app: &App, width: usize) -> String {
+    fitting(here(app), &app.keymap, width)
+}
+
+fn fitting(hints: &[Hint], keymap: &Keymap, width: usize) -> String {
     let last: Vec<String> = LAST.iter().filter_map(|hint| said(hint, keymap)).collect();
     let wide = |text: &str| text.chars().count() + 2;
     let mut room = width.saturating_sub(last.iter().map(|text| wide(text)).sum());
-    let mut hints = Vec::new();
-    for text in of(view).iter().filter_map(|hint| said(hint, keymap)) {
+    let mut fits = Vec::new();
+    for text in hints.iter().filter_map(|hint| said(hint, keymap)) {
         let Some(left) = room.checked_sub(wide(&text)) else { break };
         room = left;
-        hints.push(text);
+        fits.push(text);
     }
-    hints.extend(last);
-    format!(" {}", hints.join("  "))
+    fits.extend(last);
+    format!(" {}", fits.join("  "))
 }
 
 /// A hint as it is read; `None` if its commands have no keys.
@@ -114,10 +168,10 @@ mod tests {
 
     #[test]
     fn every_hint_names_commands_that_there_are_and_what_has_no_key_is_left_out() {
-        for (view, _, name) in View::ALL {
-            for (names, does) in of(view).iter().chain(&LAST) {
-                assert!(names.iter().all(|name| named(name).is_some()), "{name}: {does}");
-            }
+        let others = [EVENTS, LOG_EVENTS, LOG_CHECKPOINTS, LOG, &LAST];
+        let views = View::ALL.map(|(view, ..)| of(view));
+        for (names, does) in views.into_iter().chain(others).flatten() {
+            assert!(names.iter().all(|name| named(name).is_some()), "{names:?}: {does}");
         }
         let keys = |name: &str, keys: &[&str]| Rebinding {
             name: name.to_owned(),
@@ -128,7 +182,7 @@ mod tests {
         assert_eq!(wrong[0].what, "`F9` is no key");
         let bound = [keys("filter", &["f9"]), keys("next-error", &[]), keys("go", &["alt-g"])];
         let keymap = Keymap::of(Preset::Default, &bound).unwrap();
-        let said = line(View::Requests, &keymap, 80);
+        let said = fitting(of(View::Requests), &keymap, 80);
         assert!(said.starts_with(" f9 filter  = - by value"), "{said}");
         assert!(!said.contains("error") && said.contains("alt-g go"), "{said}");
     }
@@ -136,7 +190,7 @@ mod tests {
     #[test]
     fn however_narrow_it_is_help_and_the_way_out_stay_and_nothing_is_cut() {
         for width in 16..100 {
-            let said = line(View::Requests, &Keymap::default(), width);
+            let said = fitting(of(View::Requests), &Keymap::default(), width);
             assert!(said.ends_with("? help  q quit") && said.len() <= width + 1, "{said}");
         }
     }

@@ -13,16 +13,19 @@
 
 mod bars;
 mod bottom;
+mod checkpoints;
 mod columns;
 mod detail;
 mod diff;
 mod epochs;
+mod events;
 mod filter;
 mod findings;
 mod growing;
 mod help;
 mod hint;
 mod latency;
+mod log;
 mod map;
 mod panes;
 mod plot;

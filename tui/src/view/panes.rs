@@ -14,7 +14,9 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Paragraph};
 
-use super::{detail, diff, epochs, findings, latency, map, queue, requests, stats};
+use super::{
+    checkpoints, detail, diff, epochs, events, findings, latency, log, map, queue, requests, stats,
+};
 use crate::action::View;
 use crate::app::App;
 use crate::state::panes::{Arrangement, BELOW};
@@ -34,6 +36,9 @@ const LEFT: u16 = 52;
 
 /// Draws the view that keys go to, with what is beside it.
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
+    if app.log.is_some() || app.lists_events() {
+        return draw_view(app.view, app, frame, body);
+    }
     match app.panes.arrangement(app.view) {
         Arrangement::All => draw_all(app, frame, body),
         Arrangement::WithDetail if app.view == View::Requests => draw_requests(app, frame, body),
@@ -43,6 +48,9 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
 
 fn draw_view(view: View, app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     match view {
+        View::Checkpoints => checkpoints::draw(app, frame, area),
+        View::Requests if app.lists_events() => events::draw(app, frame, area),
+        _ if app.log.is_some() => log::draw(app, frame, area),
         View::Requests => requests::draw(app, frame, area),
         View::Map => map::draw(app, frame, area),
         View::Epochs => epochs::draw(app, frame, area),

@@ -8,7 +8,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::findings;
+use super::{events, findings, log};
 use crate::action::View;
 use crate::app::App;
 use crate::words;
@@ -68,7 +68,9 @@ fn left(app: &App, parts: u8) -> Line<'static> {
     };
     spans.push(Span::styled(name, bold));
     let requests = app.requests.len();
-    if parts > 2 {
+    if let Some(held) = log::held(app, parts > 2).filter(|_| parts > 1) {
+        spans.push(Span::raw(format!("  {held}")));
+    } else if parts > 2 {
         spans.push(Span::raw(format!("  {} requests", words::count(requests))));
     } else if parts > 1 {
         spans.push(Span::raw(format!("  {} req", words::count(requests))));
@@ -76,7 +78,9 @@ fn left(app: &App, parts: u8) -> Line<'static> {
     if let Some(findings) = findings::counted(app).filter(|_| parts > 2) {
         spans.push(Span::raw(format!("  {findings}")));
     }
-    if let Some(row) = app.requests.focused().filter(|_| parts > 3) {
+    if let Some(place) = events::place(app) {
+        spans.extend((parts > 3).then(|| Span::raw(place)));
+    } else if let Some(row) = app.requests.focused().filter(|_| parts > 3) {
         spans.push(Span::raw(format!("  #{} at {}", row.id.0, words::seconds(row.time))));
     }
     if let Some(notice) = app.look.notice().filter(|_| parts > 1) {
