@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{self, Signal as SystemSignal};
@@ -53,6 +53,8 @@ pub(crate) enum Speaks {
     ToStdout,
     /// To our standard error: the trace has our standard output.
     ToStderr,
+    /// There too, and it has no standard input: keys are not for it.
+    Aside,
 }
 
 /// A COMMAND that is ready to run.
@@ -90,7 +92,10 @@ impl RecordedCommand {
         unwanted: Option<&dyn Fn() -> bool>,
     ) -> Result<Ended, Failure> {
         let mut command = Command::new(&self.program);
-        if speaks == Speaks::ToStderr {
+        if speaks == Speaks::Aside {
+            command.stdin(Stdio::null());
+        }
+        if speaks != Speaks::ToStdout {
             let stderr = io::stderr().as_fd().try_clone_to_owned();
             let stderr =
                 stderr.map_err(|error| Failure::because("cannot use standard error", error))?;

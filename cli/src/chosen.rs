@@ -202,7 +202,7 @@ impl Chosen {
 }
 
 /// The filter that a text is, or why it is none, as a compiler would say it.
-fn understood(text: &str, header: &Header) -> Result<Filter, Failure> {
+pub(crate) fn understood(text: &str, header: &Header) -> Result<Filter, Failure> {
     Filter::of(text, header).map_err(|error| Failure::new(error.shown(text)))
 }
 

@@ -4,6 +4,7 @@
 //! `printer`. Invariant: every way out of the program passes through [`main`], so that an error is told once.
 
 mod args;
+mod beside;
 mod bounds;
 mod canonical_lines;
 mod child;
@@ -25,6 +26,7 @@ mod input;
 mod lines;
 mod live;
 mod log_lines;
+mod looking;
 mod meant;
 mod output;
 mod output_image;
@@ -39,6 +41,7 @@ mod shown;
 mod signals;
 mod slip;
 mod socket;
+mod spooled;
 mod summary;
 mod trace;
 mod trace_file;

@@ -60,7 +60,7 @@ pub(crate) fn follow(path: &Path) -> Result<Trace, Failure> {
 }
 
 /// Whether what is no trace may be the beginning of one.
-fn may_grow(error: &OpenTraceError) -> bool {
+pub(crate) fn may_grow(error: &OpenTraceError) -> bool {
     match error {
         OpenTraceError::Read { source, .. } => match source {
             ReadError::NotATrace { origin } => matches!(origin, Origin::Empty | Origin::TraceCut),

@@ -42,12 +42,13 @@ fn header(trace: &[u8]) -> usize {
 
 #[test]
 fn pages_that_grew_are_those_of_the_trace_as_it_is_wherever_it_was_cut() {
+    let mut grew = 0;
     for trace in [story::trace(), native::many_chunks(30), native::long(3000)] {
         let begins = header(&trace);
         let file = holding(&trace[..begins]);
         let mut growing = pages(file.path());
         assert_eq!(growing.all().len(), 0);
-        let (mut looked, mut grew) = (0, 0);
+        let mut looked = 0;
         for part in trace[begins..].chunks(trace.len() / 60 + 1) {
             append(file.path(), part);
             let growth = growing.grow().unwrap();
@@ -61,13 +62,13 @@ fn pages_that_grew_are_those_of_the_trace_as_it_is_wherever_it_was_cut() {
         }
         let growth = growing.grow().unwrap();
         assert!(growth.is_closed && growth.chunks == 0 && growth.lost == 0, "{growth:?}");
-        assert!(grew > 1, "{grew} of {looked}");
         let all = rows(&mut growing);
         assert_eq!(all, rows(&mut pages(file.path())));
         let waits = all.iter().position(|row| row.completion.is_none());
         let waits = waits.map_or(growing.requests(), |place| place as u64);
         assert_eq!(growing.settled().unwrap(), waits);
     }
+    assert!(grew > 30, "{grew}");
 }
 
 /// The places that a filter finds, and the place that it begins with.

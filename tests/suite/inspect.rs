@@ -113,7 +113,7 @@ fn what_cannot_be_looked_at_is_told_before_the_screen_is_taken() {
     for (arguments, text) in [
         ("inspect gone.blkr", "gone.blkr"),
         ("inspect text.blkr", "text.blkr"),
-        ("inspect -", "standard input"),
+        ("inspect -", "standard input is a terminal"),
     ] {
         let mut terminal = Terminal::run(&sandbox, arguments, 100, 30);
         terminal.wait_for(text);

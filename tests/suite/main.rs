@@ -29,6 +29,7 @@ mod findings;
 /// `inspect`: keys typed at a terminal, and what its screen shows.
 mod growth;
 mod inspect;
+mod inspect_live;
 mod inspect_logs;
 /// `inspect`: what is taken out of it.
 mod inspect_shown;

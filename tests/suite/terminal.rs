@@ -48,9 +48,21 @@ impl Terminal {
         rows: u16,
         environment: &[(&str, &str)],
     ) -> Terminal {
+        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_blkreplay"));
+        Terminal::program(sandbox, &line, (columns, rows), environment)
+    }
+
+    /// The same for another program.
+    pub(crate) fn program(
+        sandbox: &Sandbox,
+        line: &str,
+        (columns, rows): (u16, u16),
+        environment: &[(&str, &str)],
+    ) -> Terminal {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_blkreplay"));
-        command.args(arguments.split_whitespace());
+        let mut words = line.split_whitespace();
+        let mut command = CommandBuilder::new(words.next().unwrap());
+        command.args(words);
         command.cwd(sandbox.path(""));
         command.env_clear();
         command.env("TERM", "xterm-256color");

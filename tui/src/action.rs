@@ -68,6 +68,10 @@ pub enum Action {
     Follow,
     /// Show the next of several traces.
     Other,
+    /// Begin to write a note on the focused request.
+    AskNote,
+    /// Copy commands that replay from the focused request on.
+    Replay,
 }
 
 /// Where to go.
@@ -156,6 +160,12 @@ pub enum View {
 }
 
 impl View {
+    /// The view of this name, in small or in capital letters.
+    pub fn named(name: &str) -> Option<View> {
+        let found = View::ALL.iter().find(|(.., other)| other.eq_ignore_ascii_case(name));
+        found.map(|(view, ..)| *view)
+    }
+
     /// All, with the key and the name of each, in their order.
     pub const ALL: [(View, char, &'static str); 9] = [
         (View::Requests, '1', "Requests"),

@@ -19,6 +19,7 @@ mod logs;
 mod mapping;
 mod marking;
 mod navigating;
+mod noting;
 mod pointing;
 mod pressing;
 mod queueing;
@@ -33,6 +34,7 @@ pub use diffing::HOW;
 
 use blkreplay_core::event::PayloadId;
 use blkreplay_core::format::Header;
+use blkreplay_core::request::RequestId;
 use bytes::Bytes;
 
 use crate::action::{Action, Axis, View};
@@ -41,6 +43,7 @@ use crate::compare::Proposed;
 use crate::key::Key;
 use crate::keymap::Keymap;
 use crate::look::Look;
+use crate::notebook::Notes;
 use crate::outlet::Outlet;
 use crate::state::cell::Cell;
 use crate::state::checkpoints::Checkpoints;
@@ -81,6 +84,8 @@ pub enum Effect {
     Redraw,
     /// Show the next trace.
     Other,
+    /// Keep a note on a request.
+    Note(RequestId, String),
     /// Open the file anew, which is not what it was.
     Reopen,
     /// Put a text where others can paste it.
@@ -102,6 +107,8 @@ pub enum Over {
     Filter(Line),
     /// The name of a file for what is shown is being written.
     File(Naming),
+    /// A note on a request is being written.
+    Note(RequestId, Prompt),
     /// The focused request alone.
     Detail,
     /// Rules that would ignore a difference, and the reason that is being written.
@@ -176,6 +183,10 @@ pub struct App {
     pub queue: Queue,
     /// How the trace grows.
     pub live: Live,
+    /// What somebody wrote on requests.
+    pub notes: Notes,
+    /// Where to begin, until it is known where requests lie.
+    place: Option<String>,
     /// Something that lies over it.
     pub over: Option<Over>,
     /// Something to say.
@@ -239,6 +250,8 @@ impl App {
             outline: Outline::default(),
             queue: Queue::default(),
             live: Live::default(),
+            notes: Notes::default(),
+            place: None,
             over: None,
             message: None,
             banner: None,
@@ -320,6 +333,8 @@ impl App {
             Action::Suspend => return Some(Effect::Suspend),
             Action::Redraw if self.live.is_changed => return Some(Effect::Reopen),
             Action::Redraw => return Some(Effect::Redraw),
+            Action::AskNote => self.ask_note(),
+            Action::Replay => return self.replay(),
             Action::Follow => self.follow(),
             Action::Other if self.beside.is_some() => return Some(Effect::Other),
             Action::Other => self.say("no other trace is open: blkreplay inspect A B opens two"),
@@ -339,6 +354,7 @@ impl App {
         match self.over.take() {
             None => self.open_line(),
             Some(Over::Place(prompt)) => return self.run(prompt.text().trim()),
+            Some(Over::Note(id, prompt)) => return self.note(id, prompt.text()),
             Some(Over::Search(prompt)) => self.search_for(prompt.text().trim()),
             Some(Over::Filter(line)) => {
                 if line.error.is_some() {

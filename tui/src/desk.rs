@@ -3,6 +3,7 @@
 //! Keys in, effects out; what was read is heard beside them. Invariant: nothing here waits for the trace.
 
 mod begun;
+mod counting;
 mod eventing;
 
 use std::error::Error;
@@ -13,20 +14,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::app::{App, Effect};
-use crate::chart::{self, Chart};
+use crate::chart::Chart;
 use crate::compare;
 use crate::differ::Differ;
-use crate::epochs::{self, Counted};
+use crate::epochs::Counted;
 use crate::events;
-use crate::expert::{self, Looked};
-use crate::flight::{self, Flight};
+use crate::expert::Looked;
+use crate::flight::Flight;
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
-use crate::opened::{self, Again, Opened};
+use crate::opened::{self, Again, Begin, Opened};
 use crate::outline::{self, Outlined};
 use crate::places::{self, Found};
 use crate::sieve::{self, Pass, Sifted};
-use crate::tally::{self, Tallied};
+use crate::tally::Tallied;
 use crate::watch::Watch;
 use crate::writer;
 
@@ -57,6 +58,8 @@ pub(crate) enum Heard {
 pub(crate) struct Desk {
     pub(crate) app: App,
     opened: Opened,
+    /// Names the recording; `None` for a log.
+    uuid: Option<u128>,
     /// Whether it is to be said how the trace grows.
     followed: Arc<AtomicBool>,
     sender: Sender<Heard>,
@@ -114,6 +117,16 @@ impl Desk {
         let (name, word) = (opened.name.clone(), opened.word.clone());
         let mut app = App::new(name, word, reader.header().clone(), outlet);
         app.live.follows = opened.follows;
+        let uuid = reader.uuid();
+        let (notes, wrong) = opened.notebook.notes(uuid);
+        app.notes = notes;
+        match opened.notebook.session(uuid).filter(|_| opened.begin == Begin::default()) {
+            Some(session) if !opened.follows => app.go_on_in(&session),
+            _ => app.begin(&opened.begin),
+        }
+        if let Some(wrong) = wrong {
+            app.refuse(wrong);
+        }
         let (sender, heard) = channel();
         let telling = sender.clone();
         let once_more = Arc::clone(&again);
@@ -127,6 +140,7 @@ impl Desk {
             Differ::new(comparison)
         });
         let mut desk = Desk::with(app, opened, (sender, heard), wishes, again);
+        desk.uuid = Some(uuid);
         desk.followed = followed;
         desk.differ = differ;
         Ok(desk)
@@ -135,6 +149,13 @@ impl Desk {
     /// Where all is heard that is not heard here any more.
     pub(crate) fn ear(&mut self) -> Receiver<Heard> {
         std::mem::replace(&mut self.heard, channel().1)
+    }
+
+    /// Remembers where one leaves off.
+    pub(crate) fn leave(&self) {
+        if let Some(uuid) = self.uuid {
+            self.opened.notebook.leave(uuid, &self.app.session());
+        }
     }
 
     /// Looks at the file of now, in the same way.
@@ -153,7 +174,17 @@ impl Desk {
     /// Takes what was heard.
     pub(crate) fn take(&mut self, heard: Heard) -> Option<Effect> {
         match heard {
-            Heard::Key(key) => return self.app.press(key),
+            Heard::Key(key) => {
+                return match self.app.press(key) {
+                    Some(Effect::Note(id, text)) => {
+                        let uuid = self.uuid.unwrap_or_default();
+                        let kept = self.opened.notebook.write(uuid, id.0, &text);
+                        self.app.noted(id, text, kept.as_deref().map_err(Clone::clone));
+                        None
+                    }
+                    effect => effect,
+                };
+            }
             Heard::Resized => {}
             Heard::Told(told) => {
                 if matches!(told, Told::Grown(_)) {
@@ -270,106 +301,6 @@ impl Desk {
             };
             places::list(move || again(), tell);
         }
-    }
-
-    /// Begins to count epochs, if they are wanted, and lets others end.
-    fn count(&mut self) {
-        self.app.want_epochs();
-        let epochs = &self.app.epochs;
-        let number = epochs.number;
-        self.counting.store(number, Ordering::Relaxed);
-        if number <= self.counted {
-            return;
-        }
-        self.counted = number;
-        if !epochs.is_counting() {
-            return;
-        }
-        let (sender, counting) = (self.sender.clone(), Arc::clone(&self.counting));
-        let (again, shown) = (Arc::clone(&self.again), self.app.shown_places());
-        let tell = move |counted| {
-            counting.load(Ordering::Relaxed) == number
-                && sender.send(Heard::Counted(counted)).is_ok()
-        };
-        epochs::start(number, shown, move || again(), tell);
-    }
-
-    /// Begins to look for findings, if they are wanted, and lets others end.
-    fn look(&mut self) {
-        self.app.want_findings();
-        let findings = &self.app.findings;
-        let number = findings.number;
-        self.looking.store(number, Ordering::Relaxed);
-        if number <= self.looked {
-            return;
-        }
-        self.looked = number;
-        if !findings.is_counting() {
-            return;
-        }
-        let (sender, looking) = (self.sender.clone(), Arc::clone(&self.looking));
-        let again = Arc::clone(&self.again);
-        let tell = move |looked| {
-            looking.load(Ordering::Relaxed) == number && sender.send(Heard::Looked(looked)).is_ok()
-        };
-        expert::start(number, move || again(), tell);
-    }
-
-    /// Begins to count what the filter leaves, if a view shows it and it is not counted, and lets others end.
-    fn tally(&mut self) {
-        let begins = self.app.want_tally();
-        self.wanted_tally.store(self.app.tallying.number(), Ordering::Relaxed);
-        let Some(number) = begins else { return };
-        let filter = self.app.filtering.applied.as_ref().map(|applied| applied.filter.clone());
-        let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.wanted_tally));
-        let again = Arc::clone(&self.again);
-        let is_wanted = move || wanted.load(Ordering::Relaxed) == number;
-        let tell = move |tallied| sender.send(Heard::Tallied(tallied)).is_ok();
-        tally::start(number, filter, move || again(), is_wanted, tell);
-    }
-
-    /// Begins to look for what the filter means, if it is a new one, and lets others end.
-    fn sift(&mut self) {
-        let now = self.app.filtering.applied.as_ref();
-        self.wanted.store(now.map_or(0, |applied| applied.number), Ordering::Relaxed);
-        let Some(pass) = self.app.next_pass() else { return };
-        let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.wanted));
-        let (number, again) = (pass.number, Arc::clone(&self.again));
-        let pages = self.app.requests.pages().to_vec();
-        let tell = move |sifted| {
-            wanted.load(Ordering::Relaxed) == number && sender.send(Heard::Sifted(sifted)).is_ok()
-        };
-        sieve::start(pass, pages, move || again(), tell);
-    }
-
-    /// Begins to count what was in flight when, if others times are shown, and lets those end who count what is not shown.
-    fn fly(&mut self) {
-        let order = self.app.order_flight();
-        self.wanted_flight.store(self.app.queue.counting(), Ordering::Relaxed);
-        let Some(order) = order else { return };
-        let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.wanted_flight));
-        let (number, again) = (order.number, Arc::clone(&self.again));
-        let is_wanted = move || wanted.load(Ordering::Relaxed) == number;
-        let tell = move |flight| {
-            // If nobody hears it, nobody wants it.
-            let _ = sender.send(Heard::Flown(Box::new(flight)));
-        };
-        flight::start(order, move || again(), is_wanted, tell);
-    }
-
-    /// Begins to count what cells of the map hold, if it shows others, and lets those end who count what is not shown.
-    fn chart(&mut self) {
-        let order = self.app.order();
-        self.charting.store(self.app.map.counting(), Ordering::Relaxed);
-        let Some(order) = order else { return };
-        let (sender, wanted) = (self.sender.clone(), Arc::clone(&self.charting));
-        let (number, again) = (order.number, Arc::clone(&self.again));
-        let is_wanted = move || wanted.load(Ordering::Relaxed) == number;
-        let tell = move |chart| {
-            // If nobody hears it, nobody wants it.
-            let _ = sender.send(Heard::Charted(Box::new(chart)));
-        };
-        chart::start(order, move || again(), is_wanted, tell);
     }
 }
 

@@ -100,6 +100,11 @@ impl Desks {
         self.all.iter_mut().for_each(|(_, desk)| desk.wish());
     }
 
+    /// Remembers where one leaves off.
+    pub(crate) fn leave(&self) {
+        self.all.iter().for_each(|(_, desk)| desk.leave());
+    }
+
     /// Shows the next.
     pub(crate) fn other(&mut self) {
         self.shown = (self.shown + 1) % self.all.len();

@@ -35,6 +35,7 @@ pub mod key;
 pub mod keymap;
 pub mod loader;
 pub mod look;
+pub mod notebook;
 mod opened;
 pub mod outlet;
 pub mod outline;
@@ -53,7 +54,7 @@ pub mod writer;
 
 pub use compare::{Comparison, Sides, Stoppable, Terms, Trouble};
 pub use events::log::{Log, OpenLog};
-pub use opened::{Again, Opened, Outlets, Trace};
+pub use opened::{Again, Begin, Opened, Outlets, Trace};
 pub use outlet::Outlet;
 pub use run::run;
 

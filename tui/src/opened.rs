@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use blkreplay_core::format::{Header, Reader};
 
+use crate::action::View;
 use crate::compare::Comparison;
 use crate::events::log::Log;
+use crate::notebook::Notebook;
 use crate::outlet::Outlet;
 
 /// A trace that is open.
@@ -22,6 +24,17 @@ pub type Again = Arc<dyn Fn() -> Result<Trace, Box<dyn Error + Send + Sync>> + S
 
 /// How requests of a trace with this header look outside of the inspector.
 pub type Outlets = Arc<dyn Fn(&Header) -> Arc<dyn Outlet> + Send + Sync>;
+
+/// What is shown of a trace first, where it is not what one left off with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Begin {
+    /// A filter, which can be understood.
+    pub filter: Option<String>,
+    /// A view.
+    pub view: Option<View>,
+    /// A place, as one writes it behind `:`.
+    pub at: Option<String>,
+}
 
 /// A trace to look at.
 #[derive(Clone)]
@@ -42,6 +55,10 @@ pub struct Opened {
     pub comparison: Option<Arc<dyn Comparison>>,
     /// It is a QEMU log, and no trace.
     pub log: Option<Log>,
+    /// What is shown first.
+    pub begin: Begin,
+    /// Where notes are kept.
+    pub notebook: Notebook,
 }
 
 /// Opens the recording of this number once more, and no other.

@@ -31,6 +31,7 @@ pub fn run(traces: Vec<Opened>, look: &Look) -> io::Result<()> {
         screen.draw(|frame| view::draw(&mut desks.shown().app, frame))?;
         desks.wish();
         if take(&mut desks, &mut screen)? {
+            desks.leave();
             return Ok(());
         }
     }
@@ -49,7 +50,8 @@ fn take(desks: &mut Desks, screen: &mut Screen) -> io::Result<bool> {
             Some(Effect::Keep(text)) => desks.shown().app.kept(kept::keep(&text)),
             Some(Effect::Other) => desks.other(),
             Some(Effect::Reopen) => desks.reopen(),
-            None => {}
+            // They were kept where they were written.
+            Some(Effect::Note(..)) | None => {}
         }
     }
     Ok(false)

@@ -1,16 +1,17 @@
-//! `inspect`: a trace or a QEMU log on a terminal. A path comes in; the screen is the inspector's own.
+//! `inspect`: a trace on a terminal. A path comes in; the screen is the inspector's own.
 //!
 //! Invariant: where standard output is no terminal that has a screen it is `print`, or `diff` if there is something to compare with.
 
 use std::env;
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blkreplay_core::diff::Align;
-use blkreplay_core::open::{self, Found};
+use blkreplay_core::position::Position;
+use blkreplay_tui::action::View;
 use blkreplay_tui::look::{self, Look, Theme};
-use blkreplay_tui::{Comparison, Log, Opened};
+use blkreplay_tui::state::target::{PLACES, target};
+use blkreplay_tui::{Begin, Comparison, Opened};
 use clap::builder::PossibleValuesParser;
 
 use crate::cmd::diff::DiffArgs;
@@ -19,17 +20,18 @@ use crate::diff::inspected::Inspected;
 use crate::diff::settle::{Given, alignment};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
-use crate::input::{self, Input};
+use crate::input;
+use crate::looking::{self, Looking};
 use crate::printer::Printer;
 use crate::qemu_log::LayoutArg;
-use crate::shown::Printed;
-use crate::trace::{self, Damage};
-use crate::words::shell_word;
+use crate::trace::Damage;
 
 const INSPECT_HELP: &str = "\
 Examples:
   blkreplay inspect t.blkr          look through a trace: ? lists the keys
+  blkreplay inspect t.blkr -f 'write && lat > 5ms' --view map --at 1.2s
   blkreplay inspect -F t.blkr       follow a trace that is being recorded
+  blkreplay record disk.img -o - -- ./client.sh | blkreplay inspect -F -
   blkreplay inspect a.blkr b.blkr   look through two, X goes from one to the other
   blkreplay inspect q.rr            a log of QEMU's record/replay: its checkpoints and events
   blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
@@ -44,7 +46,7 @@ Exit codes: 0 seen, 2 trouble.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = INSPECT_HELP)]
 pub(crate) struct InspectArgs {
-    /// The trace, or a log of QEMU's record/replay; of several, X shows the next
+    /// The trace, or a log of QEMU's record/replay; of several, X shows the next; `-` is standard input
     #[arg(value_name = "TRACE", required = true)]
     traces: Vec<PathBuf>,
 
@@ -52,8 +54,21 @@ pub(crate) struct InspectArgs {
     #[arg(short = 'F', long)]
     follow: bool,
 
-    #[command(flatten)]
-    layout: LayoutArg,
+    /// Show only requests for which this holds
+    #[arg(short = 'f', long, value_name = "FILTER")]
+    filter: Option<String>,
+
+    /// The view to begin with: its key or its name, such as map
+    #[arg(long, value_name = "VIEW", value_parser = view_arg)]
+    view: Option<View>,
+
+    /// The place to begin at, as behind `:` in it: 1214, 1.2s, 50%, 'epoch 11', 'mark NAME', end
+    #[arg(long, value_name = "PLACE")]
+    at: Option<String>,
+
+    /// Do not go on where you left off, and do not remember where you leave
+    #[arg(long)]
+    no_session: bool,
 
     /// Colours
     #[arg(
@@ -67,6 +82,9 @@ pub(crate) struct InspectArgs {
     /// Signs
     #[arg(long, default_value_t, value_enum)]
     glyphs: Glyphs,
+
+    #[command(flatten)]
+    layout: LayoutArg,
 
     #[command(flatten)]
     compared: ComparedArgs,
@@ -98,6 +116,16 @@ impl ComparedArgs {
         Given { align: self.align, config: self.config.clone(), ..Given::default() }
     }
 
+    /// A trace with what it is compared with.
+    fn with(&self, opened: Opened, path: &Path) -> Result<Opened, Failure> {
+        let (given, damage) = (self.given(), self.damage());
+        let compared = self.diff.as_ref();
+        let compared =
+            compared.map(|base| Inspected::new(base, path, given, damage)).transpose()?;
+        let comparison = compared.map(|compared| Arc::new(compared) as Arc<dyn Comparison>);
+        Ok(Opened { comparison, ..opened })
+    }
+
     fn damage(&self) -> Damage {
         if self.allow_truncated { Damage::Allowed } else { Damage::Refused }
     }
@@ -115,102 +143,97 @@ enum Glyphs {
     Ascii,
 }
 
-/// Whether the terminal can only write on.
-fn is_dumb() -> bool {
-    env::var_os("TERM").is_some_and(|name| name == "dumb")
+/// How the screen looks if nobody says it.
+pub(crate) fn look_of(printer: &Printer) -> Look {
+    look(Theme::default(), Glyphs::Auto, printer)
+}
+
+/// Reads `--view`.
+fn view_arg(text: &str) -> Result<View, String> {
+    let keyed = View::ALL.iter().find(|(_, key, _)| key.to_string() == text);
+    let found = View::named(text).or(keyed.map(|(view, ..)| *view));
+    found.ok_or_else(|| {
+        let names: Vec<String> = View::ALL.iter().map(|(.., name)| name.to_lowercase()).collect();
+        format!("there is no such view; {} are", names.join(", "))
+    })
+}
+
+/// Refuses what is no place.
+fn place(text: &str) -> Result<(), Failure> {
+    match target(text) {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(Failure::new(format!("`{text}` is no place; places: {PLACES}"))),
+        Err(why) => Err(Failure::new(why)),
+    }
 }
 
 /// How the screen looks.
-fn look(theme: &str, glyphs: Glyphs, printer: &Printer) -> Look {
+fn look(theme: Theme, glyphs: Glyphs, printer: &Printer) -> Look {
     let glyphs = match glyphs {
         Glyphs::Auto => None,
         Glyphs::Unicode => Some(look::Glyphs::Unicode),
         Glyphs::Ascii => Some(look::Glyphs::Ascii),
     };
     let terminal = look::Terminal::of(|name| env::var(name).ok());
-    let look = Look::new(Theme::named(theme).unwrap_or_default(), glyphs, &terminal);
+    let look = Look::new(theme, glyphs, &terminal);
     // The terminal is standard output.
     if printer.output().is_colored() { look } else { look.without_color() }
 }
 
 impl InspectArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
-        if !io::stdout().is_terminal() || is_dumb() {
+        if let Some(text) = &self.at {
+            place(text)?;
+        }
+        if !looking::has_screen() {
             return self.print(printer);
         }
+        if self.traces.iter().filter(|path| input::is_stdin(path)).count() > 1 {
+            return Err(Failure::new("standard input can be looked at once"));
+        }
+        let looking = Looking {
+            follows: self.follow,
+            begin: Begin { filter: self.filter, view: self.view, at: self.at },
+            keeps_session: !self.no_session,
+            layout: self.layout,
+        };
         let traces: Result<Vec<Opened>, Failure> =
-            self.traces.iter().map(|path| self.opened(path)).collect();
-        let look = look(&self.theme, self.glyphs, printer);
+            self.traces.iter().map(|path| self.compared.with(looking.at(path)?, path)).collect();
+        let look = look(Theme::named(&self.theme).unwrap_or_default(), self.glyphs, printer);
         blkreplay_tui::run(traces?, &look)
             .map_err(|error| Failure::because("cannot use this terminal", error))?;
         Ok(ExitCode::Done)
     }
 
-    /// Prints the one trace there is.
-    fn print(mut self, printer: &Printer) -> Result<ExitCode, Failure> {
+    /// Prints how the one trace there is differs from a base.
+    fn print_diff(mut self, base: PathBuf, printer: &Printer) -> Result<ExitCode, Failure> {
         let (given, damage) = (self.compared.given(), self.compared.damage());
         match (self.traces.pop(), self.traces.is_empty()) {
-            (Some(trace), true) => match self.compared.diff {
-                Some(base) => DiffArgs::of(base, trace, given, damage).run(printer),
-                None => PrintArgs::all_of(trace, self.follow, self.layout).run(printer),
-            },
+            (Some(trace), true) => DiffArgs::of(base, trace, given, damage).run(printer),
+            _ => Err(Failure::new(
+                "without a terminal, one trace is compared, and there are several",
+            )
+            .hint("blkreplay diff BASE NEW  compares two")),
+        }
+    }
+
+    /// Prints the one trace there is.
+    fn print(mut self, printer: &Printer) -> Result<ExitCode, Failure> {
+        if let Some(base) = self.compared.diff.take() {
+            return self.print_diff(base, printer);
+        }
+        let at = self.at.as_ref().map(|text| text.parse::<Position>()).transpose();
+        let at = at.map_err(|error| {
+            Failure::because("without a terminal, --at takes what print --at takes", error)
+        })?;
+        match (self.traces.pop(), self.traces.is_empty()) {
+            (Some(trace), true) => {
+                PrintArgs::asked(trace, self.filter, at, self.follow, self.layout).run(printer)
+            }
             _ => {
                 Err(Failure::new("without a terminal, one trace is printed, and there are several")
                     .hint("blkreplay print TRACE  prints one"))
             }
         }
     }
-}
-
-impl InspectArgs {
-    /// How to look at the trace at `path`, and with what it is compared.
-    fn opened(&self, path: &Path) -> Result<Opened, Failure> {
-        let opened = opened(path, self.follow, self.layout)?;
-        let (given, damage) = (self.compared.given(), self.compared.damage());
-        let compared = self.compared.diff.as_ref();
-        let compared =
-            compared.map(|base| Inspected::new(base, path, given, damage)).transpose()?;
-        let comparison = compared.map(|compared| Arc::new(compared) as Arc<dyn Comparison>);
-        Ok(Opened { comparison, ..opened })
-    }
-}
-
-/// How to look at the trace at `path`. It is opened first: what is wrong with it is said before the screen is taken.
-fn opened(path: &Path, follows: bool, layout: LayoutArg) -> Result<Opened, Failure> {
-    if input::is_stdin(path) {
-        let what = "the inspector goes to and fro in a trace, and standard input only goes on";
-        return Err(Failure::new(what).hint("blkreplay print -  prints it"));
-    }
-    if follows {
-        // It waits for the header.
-        trace::follow(path)?;
-    }
-    let log = match layout.look(path)? {
-        (input, Found::QemuLog) if !follows => Some(log(path, input, layout)?),
-        // It says what is wrong with what is no trace.
-        _ => trace::open(path).map(|_| None)?,
-    };
-    let (at, printed) = (path.to_owned(), path.to_owned());
-    Ok(Opened {
-        name: path.display().to_string(),
-        word: shell_word(path),
-        path: path.to_owned(),
-        open: Arc::new(move || Ok(open::trace(&at)?)),
-        outlet: Arc::new(move |header| Arc::new(Printed::of(&printed, header))),
-        follows,
-        comparison: None,
-        log,
-    })
-}
-
-/// How to read a QEMU log.
-fn log(path: &Path, input: Input, layout: LayoutArg) -> Result<Log, Failure> {
-    let reader = layout.reader(path, input)?;
-    let path = path.to_owned();
-    Ok(Log {
-        header: reader.header(),
-        layout: reader.layout(),
-        is_forced: layout.forced.is_some(),
-        open: Arc::new(move || Ok(open::file(&path)?)),
-    })
 }

@@ -53,7 +53,7 @@ has nothing but the numbers of those that were completed.
 Exit codes: 0 printed, 2 trouble, 3 printed what is whole of a cut or damaged trace.";
 
 /// Print a trace, one line a request
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = PRINT_HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct PrintArgs {
@@ -120,22 +120,16 @@ enum Format {
 }
 
 impl PrintArgs {
-    /// All requests of a trace, as text, or those that come as well; all events of a QEMU log.
-    pub(crate) fn all_of(trace: PathBuf, follow: bool, layout: LayoutArg) -> PrintArgs {
-        PrintArgs {
-            trace,
-            filter: None,
-            events: false,
-            format: Format::Text,
-            json: false,
-            fields: None,
-            limit: None,
-            folded: false,
-            layout,
-            tail: None,
-            at: None,
-            follow,
-        }
+    /// Requests of a trace, as text: those that a filter means, from a position on, and those that come as well; events of a QEMU
+    /// log.
+    pub(crate) fn asked(
+        trace: PathBuf,
+        filter: Option<String>,
+        at: Option<Position>,
+        follow: bool,
+        layout: LayoutArg,
+    ) -> PrintArgs {
+        PrintArgs { trace, filter, at, follow, layout, ..PrintArgs::default() }
     }
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {

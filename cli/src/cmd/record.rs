@@ -14,13 +14,15 @@ use blkreplay_core::nbd::Listener;
 use blkreplay_core::units::Size;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
+use crate::beside;
 use crate::bounds::{self, Bounds, Watch};
-use crate::child::{Places, RecordedCommand, Speaks};
-use crate::cmd::mark;
+use crate::child::{Ended, Places, RecordedCommand, Speaks};
+use crate::cmd::{inspect, mark};
 use crate::control::Control;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::images::Writes;
+use crate::looking;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::session::{Finished, Plan, Session};
@@ -52,6 +54,7 @@ Examples:
   blkreplay record disk.qcow2 -o t.blkr --listen unix:/tmp/d.sock --duration 10m
   blkreplay record disk.img -o t.blkr --sync chunk -- ./client.sh
   blkreplay record disk.img -o - -- ./client.sh | blkreplay print -F -
+  blkreplay record disk.img -o t.blkr --inspect -- ./client.sh    and look at it meanwhile
 
 Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n); \
 without one 0; 2 trouble of our own: nothing recorded, or the trace is not whole.";
@@ -59,6 +62,7 @@ without one 0; 2 trouble of our own: nothing recorded, or the trace is not whole
 /// Serve images to a client and record what it does
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct RecordArgs {
     /// What to serve: raw or qcow2 files, or block devices
     #[arg(value_name = "IMAGE", required = true)]
@@ -105,6 +109,10 @@ pub(crate) struct RecordArgs {
     /// Overwrite TRACE if it exists
     #[arg(long)]
     force: bool,
+
+    /// Look at the trace in the inspector while it is recorded; what COMMAND prints goes into a file
+    #[arg(long)]
+    inspect: bool,
 
     /// With chunk, what is in the trace survives a power cut: the disk is waited for at each chunk
     #[arg(long, value_name = "WHEN", value_enum, default_value = "none")]
@@ -179,6 +187,7 @@ impl RecordArgs {
             words => Some(RecordedCommand::new(words, &places)?),
         };
         let bounds = self.bounds.clone();
+        let inspects = self.inspect;
         let plan = self.plan();
         let Some(session) = start(&plan, listener, &signals, printer)? else {
             return Ok(ExitCode::Interrupted);
@@ -190,28 +199,37 @@ impl RecordArgs {
         let watch = bounds
             .watch(session.engine(), then, printer)
             .map_err(|error| Failure::because("cannot watch the recording", error))?;
-        let Some(command) = command else {
-            serve(&session, &places, watch.as_ref(), &signals, printer);
-            drop(watch);
-            tell(&plan, session.finish(None), printer)?;
-            return Ok(ExitCode::Done);
-        };
-        for line in session.serving(&places) {
-            printer.detail(format_args!("serving  {line}"));
-        }
-        let speaks = match plan.output {
-            Destination::Stdout => Speaks::ToStderr,
-            Destination::Nowhere | Destination::File(_) => Speaks::ToStdout,
-        };
-        let ended = command.run(speaks, &signals)?;
+        let lines = session.serving(&places);
+        let looked_at = plan.output.path().filter(|_| inspects);
+        let recorded = match (command, looked_at) {
+            (Some(command), None) => {
+                for line in &lines {
+                    printer.detail(format_args!("serving  {line}"));
+                }
+                let speaks = match plan.output {
+                    Destination::Stdout => Speaks::ToStderr,
+                    Destination::Nowhere | Destination::File(_) => Speaks::ToStdout,
+                };
+                run_command(command, speaks, session, &signals)
+            }
+            (Some(command), Some(trace)) => {
+                let record = || run_command(command, Speaks::Aside, session, &signals);
+                beside::record(trace, &inspect::look_of(printer), printer, &lines, record)?
+            }
+            (None, None) => {
+                serve(&session, &places, watch.as_ref(), &signals, printer);
+                Ok(Recorded::alone(session))
+            }
+            (None, Some(trace)) => {
+                let record = || {
+                    serve(&session, &places, watch.as_ref(), &signals, printer);
+                    Ok(Recorded::alone(session))
+                };
+                beside::record(trace, &inspect::look_of(printer), printer, &lines, record)?
+            }
+        }?;
         drop(watch);
-        match &ended.trouble {
-            Some(trouble) => printer.error(trouble),
-            None if session.requests() == 0 => warn_of_silence(printer),
-            None => {}
-        }
-        tell(&plan, session.finish(Some(ended.status)), printer)?;
-        Ok(ExitCode::Command(ended.status))
+        recorded.tell(&plan, printer)
     }
 
     /// Refuses what cannot be done, before anything is made.
@@ -220,6 +238,14 @@ impl RecordArgs {
             refuse_missing(&self.images)?;
         }
         self.bounds.check()?;
+        if self.inspect && self.output.path().is_none() {
+            return Err(Failure::new("--inspect looks at a trace in a file of its own")
+                .hint("blkreplay record IMAGE -o - -- COMMAND | blkreplay inspect -F -"));
+        }
+        if self.inspect && !looking::has_screen() {
+            return Err(Failure::new("--inspect needs a terminal, and standard output is none")
+                .hint("blkreplay inspect -F TRACE  looks at it from another terminal"));
+        }
         match self.output {
             Destination::Nowhere | Destination::Stdout if self.sync == SyncWhen::Chunk => {
                 Err(Failure::new("--sync chunk needs a trace in a file of its own")
@@ -267,6 +293,43 @@ fn refuse_missing(images: &[PathBuf]) -> Result<(), Failure> {
             failure.hint("two dashes go before COMMAND: blkreplay record IMAGE -o TRACE -- COMMAND")
         }
     })
+}
+
+/// What was recorded.
+struct Recorded {
+    finished: Finished,
+    /// How COMMAND ended, if there was one, and whether it asked anything.
+    ended: Option<(Ended, bool)>,
+}
+
+impl Recorded {
+    fn alone(session: Session) -> Recorded {
+        Recorded { finished: session.finish(None), ended: None }
+    }
+
+    /// Says what became of it all.
+    fn tell(self, plan: &Plan, printer: &Printer) -> Result<ExitCode, Failure> {
+        match &self.ended {
+            Some((Ended { trouble: Some(trouble), .. }, _)) => printer.error(trouble),
+            Some((_, false)) => warn_of_silence(printer),
+            Some((_, true)) | None => {}
+        }
+        tell(plan, self.finished, printer)?;
+        Ok(self.ended.map_or(ExitCode::Done, |(ended, _)| ExitCode::Command(ended.status)))
+    }
+}
+
+/// Runs COMMAND and ends the recording with it.
+fn run_command(
+    command: RecordedCommand,
+    speaks: Speaks,
+    session: Session,
+    signals: &Signals,
+) -> Result<Recorded, Failure> {
+    let ended = command.run(speaks, signals)?;
+    let asked = session.requests() > 0;
+    let finished = session.finish(Some(ended.status));
+    Ok(Recorded { finished, ended: Some((ended, asked)) })
 }
 
 /// A COMMAND that never came to us most likely does not know where we are.

@@ -19,6 +19,7 @@ impl App {
             Told::Pages(pages) => {
                 self.requests.set_pages(pages);
                 self.live.keep(self.requests.time());
+                self.begin_at();
             }
             Told::Rows(page, rows) => {
                 self.requests.set_rows(page, rows);

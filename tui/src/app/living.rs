@@ -76,6 +76,7 @@ impl App {
     pub(crate) fn go_on_as(&mut self, before: &App) {
         self.beside.clone_from(&before.beside);
         self.look = before.look.clone();
+        (self.place, self.message) = (None, None);
         self.show(before.view);
         if !before.filtering.text().is_empty() {
             self.filter(before.filtering.text());

@@ -62,24 +62,20 @@ impl App {
                 return None;
             }
             Some(Over::Filter(line)) => {
-                match key.code {
-                    Code::Tab => line.complete(&self.header),
-                    Code::Up => line.recall(true, &self.filtering, &self.header),
-                    Code::Down => line.recall(false, &self.filtering, &self.header),
-                    _ => match edit(key) {
-                        Some(edit) => line.edit(edit, &self.header),
-                        None => return self.obey(key),
-                    },
+                match (key.code, edit(key)) {
+                    (Code::Tab, _) => line.complete(&self.header),
+                    (Code::Up, _) => line.recall(true, &self.filtering, &self.header),
+                    (Code::Down, _) => line.recall(false, &self.filtering, &self.header),
+                    (_, Some(edit)) => line.edit(edit, &self.header),
+                    _ => return self.obey(key),
                 }
                 return None;
             }
             Some(Over::File(naming)) => {
-                match key.code {
-                    Code::Tab => naming.complete(),
-                    _ => match edit(key) {
-                        Some(edit) => naming.edit(edit),
-                        None => return self.obey(key),
-                    },
+                match (key.code, edit(key)) {
+                    (Code::Tab, _) => naming.complete(),
+                    (_, Some(edit)) => naming.edit(edit),
+                    _ => return self.obey(key),
                 }
                 return None;
             }
@@ -95,9 +91,19 @@ impl App {
                 }
                 return None;
             }
+            Some(Over::Note(..)) => return self.write_note(key),
             Some(Over::Detail | Over::Rules(..) | Over::Bless | Over::Columns) | None => {}
         }
         self.obey(key)
+    }
+
+    /// A key in a note.
+    fn write_note(&mut self, key: Key) -> Option<Effect> {
+        match (&mut self.over, edit(key)) {
+            (Some(Over::Note(_, prompt)), Some(edit)) => prompt.edit(edit),
+            _ => return self.obey(key),
+        }
+        None
     }
 
     /// Does what a key is bound to.

@@ -23,6 +23,7 @@ impl Desk {
         Desk {
             app,
             opened,
+            uuid: None,
             followed: Arc::default(),
             sender,
             heard,
@@ -54,7 +55,8 @@ impl Desk {
     pub(super) fn of_log(opened: Opened) -> Desk {
         let (sender, heard) = channel();
         let Opened { name, word, log, .. } = opened.clone();
-        let app = App::of_log(name, word, log.as_ref());
+        let mut app = App::of_log(name, word, log.as_ref());
+        app.begin(&opened.begin);
         let again: Again = Arc::new(|| Err("a QEMU log is no trace".into()));
         // Nobody reads requests: there are none.
         let mut desk = Desk::with(app, opened, (sender.clone(), heard), channel().0, again);

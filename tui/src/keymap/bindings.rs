@@ -200,6 +200,8 @@ pub const BINDINGS: &[Binding] = &[
         "layout: by room, list alone, list and request, all panes",
         Action::Arrange(Arranging::Layout),
     ),
+    bind(&["a"], "note", "a note on this request, beside the trace", Action::AskNote),
+    bind(&["r"], "replay", "copy commands that replay from this request on", Action::Replay),
     bind(&["F"], "follow", "follow what is being recorded, or not", Action::Follow),
     bind(&["X"], "other-trace", "the next trace, of several", Action::Other),
     bind(&["?", "f1"], "help", "this help", Action::Help),

@@ -1,5 +1,6 @@
 //! The inspector without a terminal: keys are pressed, and state and pictures are looked at once all is read that was wished for.
 
+mod changed;
 mod checkpoints;
 mod columns;
 mod diff;
@@ -21,6 +22,7 @@ mod look;
 mod map;
 mod map_keys;
 mod marks;
+mod notes;
 mod outlet;
 mod panes;
 mod pictures;
@@ -49,7 +51,8 @@ use crate::compare::Comparison;
 use crate::desk::Desk;
 use crate::events::log::{Log, OpenLog};
 use crate::key::Key;
-use crate::opened::Opened;
+use crate::notebook::Notebook;
+use crate::opened::{Begin, Opened};
 use crate::state::diff::Diff;
 use crate::state::filter::Stage;
 use crate::state::log::Log as Reading;
@@ -107,6 +110,8 @@ impl Inspector {
             follows: false,
             comparison: None,
             log: None,
+            begin: Begin::default(),
+            notebook: Notebook::default(),
         }
     }
 

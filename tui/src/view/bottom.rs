@@ -71,6 +71,8 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
             line.push_span(Span::raw(format!("   tab: {}", all.join(" "))));
         }
         line
+    } else if let Some(Over::Note(id, prompt)) = &app.over {
+        written(&format!(" note on {id}: "), prompt, frame, area)
     } else if let Some(Over::Search(prompt)) = &app.over {
         written(" / ", prompt, frame, area)
     } else if let Some(Over::Filter(line)) = &app.over {

@@ -38,6 +38,12 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     );
     let mut lines = vec![Line::styled(rule, Style::new().add_modifier(Modifier::BOLD))];
     lines.extend(facts(row).into_iter().map(Line::raw));
+    if let Some(note) = app.notes.get(&row.id.0) {
+        let wide = usize::from(area.width).saturating_sub(10).max(10);
+        let parts = words::wrapped(note, wide).into_iter().enumerate();
+        let label = |at| if at == 0 { " note     " } else { "          " };
+        lines.extend(parts.map(|(at, text)| Line::raw(format!("{}{text}", label(at)))));
+    }
     lines.extend(app.around().map(around).into_iter().flatten().map(Line::raw));
     lines.extend(findings::of_request(app, area.width).into_iter().map(Line::raw));
     lines.extend(app.found_bytes().map(|found| Line::raw(found_bytes(row, found))));

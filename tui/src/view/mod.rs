@@ -86,6 +86,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
         Some(Over::Detail) => detail::draw(app, frame, body),
         Some(
             Over::Place(_)
+            | Over::Note(..)
             | Over::Search(_)
             | Over::Filter(_)
             | Over::File(_)

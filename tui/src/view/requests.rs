@@ -162,10 +162,12 @@ fn line(app: &App, columns: &Columns, place: u64, width: u16) -> Line<'static> {
         true => '|',
         false => ' ',
     };
-    let mark = app.points.sign(place).or_else(|| app.marks.at(place)).unwrap_or(' ');
+    let marked = app.points.sign(place).or_else(|| app.marks.at(place));
     let Some(row) = app.requests.row(place) else {
+        let mark = marked.unwrap_or(' ');
         return Line::raw(format!("{focus}{mark}      …"));
     };
+    let mark = marked.unwrap_or_else(|| if app.notes.contains_key(&row.id.0) { '"' } else { ' ' });
     let text = |cell: &Cell| match cell {
         Cell::Operation if width < NARROW => words::letter(row.request.operation).to_string(),
         cell => app.text_of(*cell, place, row),

@@ -1,0 +1,178 @@
+//! Notes on requests, where one left off, where one begins, and commands that replay from a request on.
+
+use std::fs;
+use std::path::Path;
+
+use blkreplay_fixtures::native;
+use blkreplay_fixtures::story::{self, BEFORE, FAILED};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use super::Inspector;
+use crate::action::View;
+use crate::app::Effect;
+use crate::desk::{Desk, Heard};
+use crate::key::Key;
+use crate::notebook::Notebook;
+use crate::opened::{Begin, Opened};
+
+/// A trace with its notes and its session in this directory.
+fn opened(directory: &Path) -> Opened {
+    let trace = directory.join("boot.blkr");
+    if !trace.exists() {
+        fs::write(&trace, story::trace()).unwrap();
+    }
+    let notebook = Notebook {
+        beside: Some(directory.join("boot.blkr.notes.toml")),
+        state: Some(directory.join("state")),
+        keeps_session: true,
+    };
+    Opened { notebook, ..Inspector::opened(&trace, "boot.blkr") }
+}
+
+fn inspector(opened: Opened) -> Inspector {
+    let desk = Desk::new(opened).unwrap();
+    let terminal = Terminal::new(TestBackend::new(100, 30)).unwrap();
+    let mut inspector = Inspector { desk, _file: None, terminal };
+    inspector.settle();
+    inspector
+}
+
+impl Inspector {
+    /// Presses keys as the terminal does, so that what is to be kept is kept.
+    fn type_keys(&mut self, keys: &str) {
+        for (place, part) in keys.split('\'').enumerate() {
+            let pressed: Vec<Key> = if place % 2 == 0 {
+                part.split_whitespace().map(|name| name.parse().unwrap()).collect()
+            } else {
+                part.chars().map(Key::char).collect()
+            };
+            for key in pressed {
+                self.desk.take(Heard::Key(key));
+                self.settle();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_note_stands_in_a_file_beside_the_trace_and_is_there_the_next_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let before = {
+        let mut inspector = inspector(opened(directory.path()));
+        inspector.type_keys("e a 'the \"bad\" sector' enter");
+        assert!(inspector.message().contains("boot.blkr.notes.toml"), "{}", inspector.message());
+        assert!(
+            inspector.screen().contains("note     the \"bad\" sector"),
+            "{}",
+            inspector.screen()
+        );
+        let focused = inspector.screen();
+        let focused = focused.lines().find(|line| line.starts_with('>')).unwrap();
+        assert!(focused.starts_with(">\""), "{focused}");
+        fs::read(directory.path().join("boot.blkr")).unwrap()
+    };
+    assert_eq!(before, story::trace(), "the trace is as it was");
+    let text = fs::read_to_string(directory.path().join("boot.blkr.notes.toml")).unwrap();
+    assert!(text.contains(&format!("request = {FAILED}")), "{text}");
+    let mut inspector = inspector(opened(directory.path()));
+    assert_eq!(inspector.desk.app.notes[&FAILED], "the \"bad\" sector");
+    inspector.type_keys("e a ctrl-u 'another' enter");
+    assert_eq!(inspector.desk.app.notes[&FAILED], "another");
+    inspector.type_keys("a ctrl-u enter");
+    assert!(inspector.desk.app.notes.is_empty());
+    assert!(inspector.message().contains("is gone"), "{}", inspector.message());
+    let text = fs::read_to_string(directory.path().join("boot.blkr.notes.toml")).unwrap();
+    assert!(!text.contains("another"), "{text}");
+}
+
+#[test]
+fn notes_go_elsewhere_where_one_cannot_write_beside_the_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut opened = opened(directory.path());
+    opened.notebook.beside = Some("/proc/nowhere/boot.blkr.notes.toml".into());
+    let state = directory.path().join("state");
+    let mut noting = inspector(opened.clone());
+    noting.type_keys("e a 'kept' enter");
+    assert!(noting.message().contains(state.to_str().unwrap()), "{}", noting.message());
+    assert_eq!(inspector(opened.clone()).desk.app.notes[&FAILED], "kept");
+    opened.notebook.state = None;
+    let mut inspector = inspector(opened);
+    inspector.type_keys("e a 'lost' enter");
+    assert!(inspector.message().contains("cannot write /proc/nowhere"), "{}", inspector.message());
+    assert!(inspector.desk.app.notes.is_empty());
+}
+
+#[test]
+fn notes_of_another_recording_and_what_is_no_notes_are_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = directory.path().join("boot.blkr.notes.toml");
+    for (text, why) in [
+        (format!("trace = \"{:032x}\"\n", 7), "is about another recording"),
+        ("no toml".to_owned(), "cannot be understood"),
+        ("trace = 3\n".to_owned(), "cannot be understood"),
+        (" ".repeat(5 << 20), "is too long"),
+    ] {
+        fs::write(&beside, &text).unwrap();
+        let mut inspector = inspector(opened(directory.path()));
+        assert!(inspector.message().contains(why), "{}", inspector.message());
+        inspector.type_keys("a 'mine' enter");
+        assert!(inspector.message().contains(why), "{}", inspector.message());
+        assert_eq!(fs::read_to_string(&beside).unwrap(), text);
+    }
+}
+
+#[test]
+fn one_goes_on_where_one_left_off_but_not_in_another_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut leaving = inspector(opened(directory.path()));
+    leaving.type_keys("e f 'write' enter 2");
+    leaving.desk.leave();
+    let mut again = inspector(opened(directory.path()));
+    let app = &again.desk.app;
+    assert_eq!((app.filtering.text(), app.view), ("write", View::Map));
+    assert!(again.message().contains("as you left it, filter write"), "{}", again.message());
+    again.type_keys("1");
+    assert_eq!(again.focused(), FAILED);
+    let asked = Begin { view: Some(View::Stats), ..Begin::default() };
+    let app = inspector(Opened { begin: asked, ..opened(directory.path()) });
+    let app = &app.desk.app;
+    assert_eq!((app.filtering.text(), app.view), ("", View::Stats), "who asks gets what was asked");
+    let mut anew = opened(directory.path());
+    anew.notebook.keeps_session = false;
+    assert_eq!(inspector(anew).desk.app.filtering.text(), "");
+    fs::write(directory.path().join("boot.blkr"), native::many_chunks(30)).unwrap();
+    let app = inspector(opened(directory.path()));
+    let app = &app.desk.app;
+    assert_eq!((app.filtering.text(), app.view), ("", View::Requests));
+}
+
+#[test]
+fn who_only_looked_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    inspector(opened(directory.path())).desk.leave();
+    assert!(!directory.path().join("state").exists());
+}
+
+#[test]
+fn one_begins_with_the_filter_the_view_and_the_place_that_were_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let begin = Begin {
+        filter: Some("off == 135266304".to_owned()),
+        view: Some(View::Latency),
+        at: Some(format!("#{BEFORE}")),
+    };
+    let inspector = inspector(Opened { begin, ..opened(directory.path()) });
+    assert_eq!((inspector.shown(), inspector.focused()), (3, BEFORE));
+    assert_eq!(inspector.desk.app.view, View::Latency);
+}
+
+#[test]
+fn commands_that_replay_from_a_request_on_are_copied() {
+    let mut inspector = Inspector::new(100, 30);
+    let Some(Effect::Copy(text)) = inspector.press("r") else { panic!() };
+    assert_eq!(text, "blkreplay replay boot.blkr IMAGE");
+    let Some(Effect::Copy(text)) = inspector.press("e r") else { panic!() };
+    assert!(text.contains(&format!("--write --until '#{FAILED}'")), "{text}");
+    assert!(text.contains(&format!("slice boot.blkr --from '#{FAILED}' -o")), "{text}");
+}
