@@ -350,33 +350,6 @@ impl App {
         self.message = Some(Message { is_error: true, text: text.into() });
     }
 
-    fn open(&mut self) -> Option<Effect> {
-        match self.over.take() {
-            None => self.open_line(),
-            Some(Over::Place(prompt)) => return self.run(prompt.text().trim()),
-            Some(Over::Note(id, prompt)) => return self.note(id, prompt.text()),
-            Some(Over::Search(prompt)) => self.search_for(prompt.text().trim()),
-            Some(Over::Filter(line)) => {
-                if line.error.is_some() {
-                    self.over = Some(Over::Filter(line));
-                } else {
-                    self.filter(line.text().trim());
-                }
-            }
-            Some(Over::File(naming)) => self.write(naming),
-            Some(Over::Help(help)) => {
-                return help.picked(&self.keymap).and_then(|action| self.update(action));
-            }
-            Some(Over::Rules(proposed, prompt)) => self.ignore(proposed, prompt.text()),
-            Some(Over::Detail | Over::Bless) => {}
-            Some(Over::Columns) => {
-                self.toggle_column();
-                self.over = Some(Over::Columns);
-            }
-        }
-        None
-    }
-
     /// Cancels or closes what there is; whether there was something.
     fn cancel(&mut self) -> bool {
         if self.stop_search() {

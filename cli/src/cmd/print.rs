@@ -129,7 +129,7 @@ impl PrintArgs {
         follow: bool,
         layout: LayoutArg,
     ) -> PrintArgs {
-        PrintArgs { trace, filter, at, follow, layout, ..PrintArgs::default() }
+        PrintArgs { trace, filter, layout, at, follow, ..PrintArgs::default() }
     }
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {

@@ -1,6 +1,6 @@
 //! What an action means in the view that is shown. Actions in, the state of the view changed.
 
-use super::{App, Over};
+use super::{App, Effect, Over};
 use crate::action::{Like, Move, View};
 use crate::state::cell::Cell;
 
@@ -31,6 +31,34 @@ impl App {
             _ => return false,
         }
         true
+    }
+
+    /// Does what Enter means: accepts what was written, or opens what is looked at.
+    pub(super) fn open(&mut self) -> Option<Effect> {
+        match self.over.take() {
+            None => self.open_line(),
+            Some(Over::Place(prompt)) => return self.run(prompt.text().trim()),
+            Some(Over::Note(id, prompt)) => return self.note(id, prompt.text()),
+            Some(Over::Search(prompt)) => self.search_for(prompt.text().trim()),
+            Some(Over::Filter(line)) => {
+                if line.error.is_some() {
+                    self.over = Some(Over::Filter(line));
+                } else {
+                    self.filter(line.text().trim());
+                }
+            }
+            Some(Over::File(naming)) => self.write(naming),
+            Some(Over::Help(help)) => {
+                return help.picked(&self.keymap).and_then(|action| self.update(action));
+            }
+            Some(Over::Rules(proposed, prompt)) => self.ignore(proposed, prompt.text()),
+            Some(Over::Detail | Over::Bless) => {}
+            Some(Over::Columns) => {
+                self.toggle_column();
+                self.over = Some(Over::Columns);
+            }
+        }
+        None
     }
 
     /// Goes elsewhere in the lines of the view.
