@@ -29,6 +29,8 @@ mod findings;
 /// `inspect`: keys typed at a terminal, and what its screen shows.
 mod growth;
 mod inspect;
+/// `inspect --diff`: two traces side by side, rules that ignore what differs, and a base that is replaced.
+mod inspect_diff;
 mod inspect_live;
 mod inspect_logs;
 /// `inspect`: what is taken out of it.

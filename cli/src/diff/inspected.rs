@@ -14,6 +14,7 @@ use super::{accept, learned, refuse, trouble};
 use crate::clock;
 use crate::config::{self, FILE_NAME};
 use crate::failure::Failure;
+use crate::input;
 use crate::output::diff::{self, Found, Pair};
 use crate::trace::Damage;
 
@@ -35,6 +36,10 @@ impl Inspected {
         given: Given,
         damage: Damage,
     ) -> Result<Inspected, Failure> {
+        if input::is_stdin(base) {
+            let what = "the inspector reads keys from standard input, and no base";
+            return Err(Failure::new(what).hint("write it to a file first"));
+        }
         let found = given.config.clone().or_else(|| config::find(base));
         let asked = Asked { damage, ..Asked::of(given, clock::today()) };
         let settled = refuse::at_once([base, new], &asked)?;

@@ -210,3 +210,83 @@ impl Section {
         is_one && self.first == self.last && self.goes_on(next.first, differs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use blkreplay_core::diff::{Facts, Kind};
+    use blkreplay_core::request::DeviceId;
+    use blkreplay_fixtures::workload::Numbers;
+
+    use super::*;
+
+    /// What an alignment may say: a place, and how many are the same there, or a kind of difference.
+    fn any_words(numbers: &mut Numbers) -> Vec<(Place, Result<u64, Kind>)> {
+        let (mut epoch, mut words) = (0, Vec::new());
+        for _ in 0..numbers.below(60) {
+            epoch += numbers.below(3).min(1);
+            let has_epochs = numbers.below(8) > 0;
+            let place = Place {
+                device: Some(DeviceId(0)),
+                base_epoch: has_epochs.then_some(epoch),
+                new_epoch: has_epochs.then_some(epoch + 1),
+            };
+            let (kind, _) = Kind::NAMES[usize::try_from(numbers.below(4)).unwrap()];
+            let said = if numbers.below(3) == 0 { Err(kind) } else { Ok(numbers.below(9)) };
+            words.push((place, said));
+        }
+        words
+    }
+
+    fn say(found: &mut Found, (place, said): (Place, Result<u64, Kind>)) {
+        match said {
+            Ok(count) => found.same(place, count, count / 2),
+            Err(kind) => {
+                let (base, new, facts) = (Vec::new(), Vec::new(), Facts::NONE);
+                found.difference(Difference { kind, place, base, new, facts });
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_found_in_parts_is_what_is_found_at_once() {
+        for seed in 0..2000 {
+            let mut numbers = Numbers::new(seed);
+            let most = usize::try_from(1 + numbers.below(20)).unwrap();
+            let words = any_words(&mut numbers);
+            let mut whole = Found::keeping(most);
+            let (mut all, mut part) = (Found::keeping(most), Found::keeping(most));
+            for one in words {
+                say(&mut whole, one);
+                if numbers.below(4) == 0 {
+                    let behind = part.behind();
+                    all.absorb(std::mem::replace(&mut part, behind));
+                }
+                say(&mut part, one);
+            }
+            all.absorb(part);
+            all.finish();
+            whole.finish();
+            assert_eq!(all.sections, whole.sections, "{seed}");
+            assert_eq!(all.differences, whole.differences, "{seed}");
+            assert_eq!((all.counts, all.rest), (whole.counts, whole.rest), "{seed}");
+        }
+    }
+
+    #[test]
+    fn no_more_is_kept_than_was_asked_for_and_all_is_counted() {
+        for seed in 0..200 {
+            let mut numbers = Numbers::new(seed);
+            let mut found = Found::keeping(3);
+            let words = any_words(&mut numbers);
+            words.iter().for_each(|one| say(&mut found, *one));
+            let differences = words.iter().filter(|(_, said)| said.is_err()).count();
+            let same: u64 = words.iter().filter_map(|(_, said)| said.ok()).sum();
+            assert_eq!((found.counts.differences(), found.counts.same), (differences as u64, same));
+            assert_eq!(found.differences.len(), differences.min(3), "{seed}");
+            let listed: u64 = found.sections.iter().map(|section| section.same).sum();
+            assert_eq!(listed + found.rest.same, same);
+            let left = found.rest.differences() + found.differences.len() as u64;
+            assert_eq!(left, differences as u64, "{seed}");
+        }
+    }
+}

@@ -8,8 +8,7 @@ use blkreplay_core::diff::{
     Until, Which,
 };
 use blkreplay_core::open;
-use blkreplay_core::request::{Flags, Operation, Request};
-use blkreplay_core::units::ByteRange;
+use blkreplay_core::request::{Operation, Request};
 use blkreplay_fixtures::story::{self, Asked};
 use blkreplay_fixtures::workload::{self, Numbers};
 use bytes::Bytes;
@@ -17,7 +16,10 @@ use tempfile::TempDir;
 
 use super::Inspector;
 use crate::compare::{Comparison, Sides, Terms, Trouble, Wanted};
+use crate::desk::Desk;
+use crate::opened::Opened;
 use crate::state::diff::Diff;
+use crate::view;
 
 /// What was changed, one after the other.
 pub(super) type Changes = Arc<Mutex<Vec<String>>>;
@@ -27,7 +29,18 @@ pub(super) struct Plain {
     paths: [PathBuf; 2],
     rule: Rule,
     pub(super) changes: Changes,
-    refuses: bool,
+    how: How,
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It is compared.
+    Compares,
+    /// It cannot be.
+    Refuses,
+    /// It goes on for as long as anybody wants it.
+    Waits,
 }
 
 impl Plain {
@@ -54,8 +67,11 @@ impl Comparison for Plain {
         "base.blkr".to_owned()
     }
 
-    fn open(&self, _: Wanted<'_>, with: &mut dyn FnMut(&Sides<'_>)) -> Result<(), Trouble> {
-        if self.refuses {
+    fn open(&self, wanted: Wanted<'_>, with: &mut dyn FnMut(&Sides<'_>)) -> Result<(), Trouble> {
+        while self.how == How::Waits && wanted() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        if self.how != How::Compares {
             let hints = vec!["blkreplay recover base.blkr".to_owned()];
             return Err(Trouble { message: "base.blkr is not whole".to_owned(), hints });
         }
@@ -131,47 +147,21 @@ pub(super) struct Two {
 }
 
 /// Looks at two traces on a screen of this size.
-pub(super) fn two(base: Vec<u8>, new: Vec<u8>, rule: Rule, size: (u16, u16), refuses: bool) -> Two {
+pub(super) fn two(base: Vec<u8>, new: Vec<u8>, rule: Rule, size: (u16, u16), how: How) -> Two {
     let folder = TempDir::new().unwrap();
     let paths = ["base.blkr", "new.blkr"].map(|name| folder.path().join(name));
     std::fs::write(&paths[0], base).unwrap();
     std::fs::write(&paths[1], new).unwrap();
-    let plain = Arc::new(Plain { paths, rule, changes: Changes::default(), refuses });
+    let plain = Arc::new(Plain { paths, rule, changes: Changes::default(), how });
     let comparison = Arc::clone(&plain) as Arc<dyn Comparison>;
     let inspector = Inspector::comparing(&plain.paths[1], size, comparison);
     Two { inspector, plain, _folder: folder }
 }
 
-/// A story, and the same told again: bytes of a superblock and of a write changed, a write that is new, one that is gone, one in a later
-/// epoch.
+/// Looks at the two recordings of [`story::retold`].
 pub(super) fn retold(size: (u16, u16)) -> Two {
-    let write = |offset: u64, data: Vec<u8>| Asked {
-        request: Request {
-            operation: Operation::Write,
-            range: ByteRange::new(offset, data.len() as u64),
-            flags: Flags::NONE,
-        },
-        data: Some(Bytes::from(data)),
-        failed: false,
-    };
-    let mut base = story::first(120);
-    let mut superblock = vec![0; 4096];
-    superblock[1024 + 0x38..1024 + 0x3a].copy_from_slice(&[0x53, 0xef]);
-    superblock[1024 + 0x4c] = 1;
-    base[12] = write(0, superblock.clone());
-    let mut new = base.clone();
-    superblock[1024 + 0x2c..1024 + 0x34]
-        .copy_from_slice(&[0xe0, 0x1b, 0x22, 0x67, 0xe1, 0x1b, 0x22, 0x67]);
-    new[12] = write(0, superblock);
-    let mut changed = new[36].data.clone().unwrap().to_vec();
-    changed[100..103].copy_from_slice(b"new");
-    changed[3000] ^= 0xff;
-    new[36].data = Some(changed.into());
-    let moved = new.remove(61);
-    new.insert(71, moved);
-    new.remove(84);
-    new.insert(95, write(8 << 20, vec![7; 512]));
-    two(story::told(base), story::told(new), Rule::default(), size, false)
+    let [base, new] = story::retold();
+    two(base, new, Rule::default(), size, How::Compares)
 }
 
 pub(super) fn diff(two: &Two) -> &Diff {
@@ -206,4 +196,18 @@ pub(super) fn any_pair(seed: u64) -> [Vec<u8>; 2] {
         }
     }
     [story::told(base), story::told(new)]
+}
+
+impl Inspector {
+    /// Looks at the same once more, with a comparison that goes on.
+    pub(super) fn begin_waiting(&mut self, plain: &Plain) {
+        let Plain { paths, rule, changes, .. } = plain;
+        let (paths, rule, changes) = (paths.clone(), rule.clone(), Arc::clone(changes));
+        let waiting = Plain { paths, rule, changes, how: How::Waits };
+        let opened = Inspector::opened(&plain.paths[1], "boot.blkr");
+        let comparison = Some(Arc::new(waiting) as Arc<dyn Comparison>);
+        self.desk = Desk::new(Opened { comparison, ..opened }).unwrap();
+        self.desk.wish();
+        self.terminal.draw(|frame| view::draw(&mut self.desk.app, frame)).unwrap();
+    }
 }

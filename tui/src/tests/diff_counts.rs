@@ -2,7 +2,7 @@
 
 use blkreplay_core::diff::{Align, Counts, Rule};
 
-use super::diff::{any_pair, diff, two};
+use super::diff::{How, any_pair, diff, two};
 use crate::state::diff::{Line, Stage};
 
 #[test]
@@ -11,7 +11,7 @@ fn counts_are_those_of_core_whatever_is_compared_and_however_it_is_aligned() {
         let [base, new] = any_pair(seed);
         for (align, name) in Align::NAMES {
             let rule = Rule { align, ..Rule::default() };
-            let two = two(base.clone(), new.clone(), rule, (100, 26), false);
+            let two = two(base.clone(), new.clone(), rule, (100, 26), How::Compares);
             let report = two.plain.report();
             let diff = diff(&two);
             assert_eq!(diff.stage, Stage::Done, "{seed} {name}");
@@ -36,7 +36,7 @@ fn all_that_is_the_same_can_be_unfolded_each_with_the_one_that_is_the_same() {
         for align in [Align::Epoch, Align::Order, Align::Key, Align::Conflict] {
             let rule = Rule { align, ..Rule::default() };
             let facts = rule.facts;
-            let mut two = two(base.clone(), new.clone(), rule, (100, 26), false);
+            let mut two = two(base.clone(), new.clone(), rule, (100, 26), How::Compares);
             while let Some(at) =
                 diff(&two).lines().iter().position(|line| matches!(line, Line::Fold(_)))
             {

@@ -4,7 +4,7 @@ use blkreplay_core::diff::Rule;
 use blkreplay_fixtures::story;
 
 use super::Inspector;
-use super::diff::{Two, diff, retold, two};
+use super::diff::{How, Two, diff, retold, two};
 use crate::app::{Effect, Over};
 use crate::state::diff::{Line, Stage};
 
@@ -115,20 +115,20 @@ fn the_base_is_replaced_only_if_somebody_says_yes() {
 
 #[test]
 fn two_traces_that_are_the_same_are_said_to_be_and_an_empty_pair_was_not_compared() {
-    let mut two = two(story::trace(), story::trace(), Rule::default(), (100, 26), false);
+    let mut two = two(story::trace(), story::trace(), Rule::default(), (100, 26), How::Compares);
     let screen = two.inspector.screen();
     assert!(screen.contains("0 differences: 0 changed"), "{screen}");
     assert!(screen.contains("both are the same: 600 requests in 60 epochs"), "{screen}");
     two.inspector.press("n");
     assert_eq!(two.inspector.message(), "there is no difference behind this");
-    let empty = self::two(story::empty(), story::empty(), Rule::default(), (80, 24), false);
+    let empty = self::two(story::empty(), story::empty(), Rule::default(), (80, 24), How::Compares);
     let screen = empty.inspector.screen();
     assert!(screen.contains("nothing was compared"), "{screen}");
 }
 
 #[test]
 fn what_cannot_be_compared_is_said_with_what_to_try() {
-    let mut two = two(story::trace(), story::trace(), Rule::default(), (80, 24), true);
+    let mut two = two(story::trace(), story::trace(), Rule::default(), (80, 24), How::Refuses);
     let screen = two.inspector.screen();
     assert!(screen.contains("cannot compare: base.blkr is not whole"), "{screen}");
     assert!(screen.contains("hint: blkreplay recover base.blkr"), "{screen}");
@@ -174,4 +174,20 @@ fn without_a_base_the_view_says_how_to_get_one() {
     inspector.press("1 i");
     assert_eq!(inspector.message(), "that is about differences: 8 shows them");
     assert!(!matches!(inspector.desk.app.over, Some(Over::Bless)));
+}
+
+#[test]
+fn a_comparison_that_goes_on_says_so_and_esc_stops_it() {
+    let mut two = retold((100, 26));
+    two.inspector.begin_waiting(&two.plain);
+    let screen = two.inspector.screen();
+    assert!(screen.contains("~0 differences"), "{screen}");
+    assert!(screen.contains("being opened; esc stops"), "{screen}");
+    two.inspector.press("esc");
+    assert_eq!(two.inspector.message(), "no more is compared; 8 compares anew");
+    assert_eq!(diff(&two).stage, Stage::Stopped);
+    let screen = two.inspector.screen();
+    assert!(screen.contains("stopped; 8 compares anew"), "{screen}");
+    assert_eq!(two.inspector.press("esc"), None);
+    assert_eq!(two.inspector.press("q"), Some(Effect::Quit));
 }

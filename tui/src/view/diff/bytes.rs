@@ -71,8 +71,15 @@ pub(super) fn lines(
     let is_read = is_read.is_some_and(|one| one.request.operation == Operation::Read);
     lines.extend(writers(evidence, is_read).into_iter().flat_map(told));
     let around = around(diff, evidence, (&difference.base, &difference.new), width);
-    let hex: Vec<Text<'static>> =
-        explained.lines.iter().skip(diff.bytes_from).flat_map(|line| hex(line, width)).collect();
+    // Where there is little room, only what differs is shown.
+    let is_shown = |line: &&HexLine| is_high || (0..line.base.len()).any(|at| line.differs(at));
+    let hex: Vec<Text<'static>> = explained
+        .lines
+        .iter()
+        .skip(diff.bytes_from)
+        .filter(is_shown)
+        .flat_map(|line| hex(line, width, is_high))
+        .collect();
     // What lies around it goes before the last bytes do.
     let left = room.saturating_sub(lines.len());
     let kept =
@@ -80,7 +87,7 @@ pub(super) fn lines(
     let is_cut = kept < hex.len() || explained.has_more;
     lines.extend(hex.into_iter().take(kept));
     if let Some(last) = lines.last_mut().filter(|_| is_cut && kept > 0) {
-        last.spans.push(Span::raw(" … l, h"));
+        last.spans.push(Span::raw(" …"));
     }
     lines.extend(around);
     lines.truncate(room);
@@ -167,7 +174,7 @@ fn around(
 }
 
 /// A line of bytes: both sides beside each other, or one below the other.
-fn hex(line: &HexLine, width: usize) -> Vec<Text<'static>> {
+fn hex(line: &HexLine, width: usize, with_same: bool) -> Vec<Text<'static>> {
     let each = if width >= WHOLE { 16 } else { 8 };
     let with_text = width >= WITH_TEXT[usize::from(each == 16)];
     let mut lines = Vec::new();
@@ -177,7 +184,8 @@ fn hex(line: &HexLine, width: usize) -> Vec<Text<'static>> {
         let has_bytes = |bytes: &[Option<u8>]| {
             bytes[from.min(bytes.len())..to.min(bytes.len())].iter().any(Option::is_some)
         };
-        if !has_bytes(&line.base) && !has_bytes(&line.new) {
+        let differs = (from..to).any(|column| line.differs(column));
+        if !differs && (!with_same || !has_bytes(&line.base) && !has_bytes(&line.new)) {
             continue;
         }
         let at = line.at + from as u64;
