@@ -33,7 +33,7 @@ impl App {
             Told::Learned(_, learned) => {
                 diff.learns = false;
                 match learned {
-                    Ok(Some(rules)) if self.over.is_none() => {
+                    Ok(Some(rules)) if self.over.is_none() && self.view == View::Diff => {
                         self.over = Some(Over::Rules(rules, Prompt::default()));
                     }
                     Ok(Some(_)) => {}
@@ -130,6 +130,7 @@ impl App {
                 (None, _) => {}
             },
             Action::Cancel | Action::Back if diff.shows_bytes => diff.shows_bytes = false,
+            Action::Back if diff.changes => self.say("a file is being changed; Q quits at once"),
             Action::Cancel | Action::Back if self.searching.now.is_none() && diff.stop() => {
                 self.say("no more is compared; 8 compares anew");
             }

@@ -149,7 +149,9 @@ fn line_of(diff: &Diff, line: Line, width: u16) -> Text<'static> {
 /// What is to be said of the comparison before anything else.
 fn warnings(diff: &Diff, width: usize) -> Vec<Text<'static>> {
     let mut lines = Vec::new();
-    let trouble = diff.trouble.as_ref().filter(|_| diff.stage != Stage::Failed);
+    // Without lines it stands where they would be.
+    let is_alone = diff.stage == Stage::Failed && diff.lines().is_empty();
+    let trouble = diff.trouble.as_ref().filter(|_| !is_alone);
     let trouble = trouble.map(|trouble| &trouble.message);
     for warning in diff.terms.warnings.iter().chain(trouble) {
         let wrapped = words::wrapped(warning, width.saturating_sub(3));

@@ -58,8 +58,12 @@ pub(super) fn summary(app: &App, diff: &Diff, width: usize) -> Text<'static> {
     if diff.changes {
         parts.push("a file is being changed".to_owned());
     }
-    if width >= 100 {
-        parts.push(diff.terms.rule.clone());
+    let rule = &diff.terms.rule;
+    match width {
+        180.. => parts.push(rule.clone()),
+        // How they are aligned, without what is compared.
+        100.. => parts.extend(rule.split(';').next().map(str::to_owned)),
+        _ => {}
     }
     Text::styled(parts.join("  "), Style::new().add_modifier(Modifier::BOLD))
 }
