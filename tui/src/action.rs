@@ -220,8 +220,14 @@ pub enum Listing {
     Columns,
     /// Times from elsewhere.
     NextClock,
+    /// How often each value of the focused column comes.
+    Frequencies,
+    /// Requests in the order of the focused column, or of the trace again.
+    Sort,
     /// Times from the focused request on.
     Reference,
+    /// The data of the focused request in another way.
+    Data,
 }
 
 /// What makes a request worth a stop.

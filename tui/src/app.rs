@@ -12,6 +12,7 @@ mod epochs;
 mod eventing;
 mod filtering;
 mod findings;
+mod frequencies;
 mod going;
 mod hearing;
 mod living;
@@ -20,10 +21,12 @@ mod mapping;
 mod marking;
 mod navigating;
 mod noting;
+mod payload;
 mod pointing;
 mod pressing;
 mod queueing;
 mod searching;
+mod sorting;
 mod tallying;
 mod viewing;
 mod writing;
@@ -53,6 +56,7 @@ use crate::state::epochs::Epochs;
 use crate::state::events::Events;
 use crate::state::filter::{Filtering, Line};
 use crate::state::findings::Findings;
+use crate::state::frequencies::Frequencies;
 use crate::state::help::Help;
 use crate::state::live::Live;
 use crate::state::log::Log;
@@ -60,10 +64,12 @@ use crate::state::map::Map;
 use crate::state::marks::Marks;
 use crate::state::outline::Outline;
 use crate::state::panes::Panes;
+use crate::state::payload::Payload;
 use crate::state::points::Points;
 use crate::state::prompt::{History, Prompt};
 use crate::state::queue::Queue;
 use crate::state::requests::Requests;
+use crate::state::sorting::Sorting;
 use crate::state::tallying::Tallying;
 use crate::state::trail::Trail;
 use crate::state::writing::{Naming, Writing};
@@ -71,6 +77,7 @@ use crate::state::writing::{Naming, Writing};
 pub use commands::{COMMANDS, Command};
 use going::Going;
 pub use marking::Letter;
+pub(crate) use payload::Before;
 use searching::Searching;
 
 /// Something that the state cannot do itself.
@@ -117,6 +124,8 @@ pub enum Over {
     Bless,
     /// The columns that the list can have.
     Columns,
+    /// How often values of a column come.
+    Frequencies,
 }
 
 /// A line for the person, until the next key.
@@ -173,6 +182,10 @@ pub struct App {
     pub diff: Option<Diff>,
     /// What is counted.
     pub tallying: Tallying,
+    /// How often values of a column come.
+    pub frequencies: Frequencies,
+    /// Whether the list is sorted.
+    pub sorting: Sorting,
     /// What is written to a file.
     pub writing: Writing,
     /// How requests look elsewhere.
@@ -215,6 +228,8 @@ pub struct App {
     /// The filter that was in force before only what is marked was shown.
     before_marked: Option<String>,
     data: Option<(PayloadId, Option<Bytes>)>,
+    /// How data are shown.
+    pub payload: Payload,
     around: Option<Around>,
     /// Keys that only begin something.
     pub begun: Vec<Key>,
@@ -245,6 +260,8 @@ impl App {
             findings: Findings::default(),
             diff: None,
             tallying: Tallying::default(),
+            frequencies: Frequencies::default(),
+            sorting: Sorting::default(),
             writing: Writing::default(),
             outlet,
             outline: Outline::default(),
@@ -267,6 +284,7 @@ impl App {
             letter: None,
             before_marked: None,
             data: None,
+            payload: Payload::default(),
             around: None,
             begun: Vec::new(),
         }
@@ -360,11 +378,14 @@ impl App {
             self.say("it goes nowhere");
             return true;
         }
-        if self.over.take().is_some() || self.stop_writing() {
+        if self.leave_frequencies() || self.over.take().is_some() || self.stop_writing() {
             return true;
         }
         if self.points.anchor.take().is_some() {
             self.say("the selection was dropped");
+            return true;
+        }
+        if self.view == View::Requests && self.stop_sorting() {
             return true;
         }
         if self.stop_view() {

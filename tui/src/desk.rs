@@ -5,6 +5,7 @@
 mod begun;
 mod counting;
 mod eventing;
+mod listing;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -21,12 +22,14 @@ use crate::epochs::Counted;
 use crate::events;
 use crate::expert::Looked;
 use crate::flight::Flight;
+use crate::frequencies;
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
 use crate::opened::{self, Again, Begin, Opened};
 use crate::outline::{self, Outlined};
 use crate::places::{self, Found};
 use crate::sieve::{self, Pass, Sifted};
+use crate::sorter;
 use crate::tally::Tallied;
 use crate::watch::Watch;
 use crate::writer;
@@ -42,6 +45,8 @@ pub(crate) enum Heard {
     Counted(Counted),
     Tallied(Tallied),
     Wrote(writer::Told),
+    Frequencies(frequencies::Told),
+    Sorted(sorter::Told),
     Scouted(Sifted),
     Found(Found),
     Outlined(Box<Outlined>),
@@ -90,6 +95,10 @@ pub(crate) struct Desk {
     has_names: bool,
     /// The number of the count that is wanted.
     wanted_tally: Arc<AtomicU64>,
+    /// The last count of values that was begun with, and the number of the one that is wanted.
+    frequent: (u64, Arc<AtomicU64>),
+    /// The same of what is sorted.
+    sorting: (u64, Arc<AtomicU64>),
     /// Who writes it, and the number of it.
     writer: Option<(u64, JoinHandle<()>)>,
     /// The number of the count of what was in flight that is wanted.
@@ -199,6 +208,8 @@ impl Desk {
             Heard::Counted(counted) => self.app.epochs.take(counted),
             Heard::Tallied(tallied) => self.app.tallied(tallied),
             Heard::Wrote(told) => self.app.wrote(told),
+            Heard::Frequencies(told) => self.app.frequencies.take(told),
+            Heard::Sorted(told) => self.app.sorted(told),
             Heard::Scouted(sifted) => self.app.scouted(sifted),
             Heard::Found(found) => self.app.placed(found),
             Heard::Outlined(outlined) => self.app.outline.take(*outlined),
@@ -238,26 +249,11 @@ impl Desk {
         self.count();
         self.tally();
         self.write();
+        self.count_values();
+        self.sort();
         if let Some(differ) = &mut self.differ {
             differ.wish(&mut self.app, &self.sender);
         }
-    }
-
-    /// Begins to write a file, if one is wanted.
-    fn write(&mut self) {
-        let Some(order) = self.app.writing.order() else { return };
-        let number = order.number;
-        if self.writer.as_ref().is_some_and(|(begun, _)| *begun == number) {
-            return;
-        }
-        let (sender, again) = (self.sender.clone(), Arc::clone(&self.again));
-        let tell = move |told| {
-            // If nobody hears it, nobody wants it.
-            let _ = sender.send(Heard::Wrote(told));
-        };
-        let outlet = Arc::clone(&self.app.outlet);
-        let thread = writer::start(order.clone(), outlet, move || again(), tell);
-        self.writer = Some((number, thread));
     }
 
     /// Begins to look for a place to go to, if there is a new one, and lets others end.

@@ -29,6 +29,9 @@ impl App {
     pub(super) fn list(&mut self, listing: Listing) {
         match listing {
             Listing::Columns => self.over = Some(Over::Columns),
+            Listing::Data => self.next_mode(),
+            Listing::Frequencies => self.ask_frequencies(),
+            Listing::Sort => self.sort(),
             Listing::NextClock => self.next_clock(),
             Listing::Reference => self.set_reference(),
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use blkreplay_core::query::Filter;
 
-use super::App;
 use super::logs::NO_FILTER;
+use super::{App, Over};
 use crate::action::{Like, View};
 use crate::state::cell::Cell;
 
@@ -32,6 +32,9 @@ impl App {
     }
 
     pub(super) fn filter_by(&mut self, like: Like) {
+        if matches!(self.over, Some(Over::Frequencies)) {
+            return self.filter_by_value(like);
+        }
         if self.view != View::Requests {
             return self.filter_by_line(like);
         }

@@ -26,7 +26,7 @@ impl App {
                 self.arrive();
             }
             Told::Singles(rows) => self.requests.set_singles(rows),
-            Told::Data(id, data) => self.data = Some((id, data)),
+            Told::Data(id, data) => self.take_data(id, data),
             Told::Around(around) => self.around = Some(around),
             Told::Searched(number, done, all) => {
                 self.searched(number, done, all);
@@ -97,6 +97,7 @@ impl App {
         {
             wishes.push(Wish::Around(focus, Box::new(row.clone())));
         }
+        wishes.extend(self.missing_other().map(Wish::Data));
         wishes.extend(self.searching.now.clone().map(Wish::Search));
         wishes.extend(self.adding().map(Wish::Add));
         wishes

@@ -92,7 +92,7 @@ impl App {
                 return None;
             }
             Some(Over::Note(..)) => return self.write_note(key),
-            Some(Over::Detail | Over::Rules(..) | Over::Bless | Over::Columns) | None => {}
+            _ => {}
         }
         self.obey(key)
     }

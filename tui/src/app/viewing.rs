@@ -27,6 +27,11 @@ impl App {
     pub(super) fn move_over(&mut self, way: Move) -> bool {
         match &mut self.over {
             Some(Over::Help(help)) => help.go(way, &self.keymap),
+            Some(Over::Detail) => self.payload.go(way),
+            Some(Over::Frequencies) => {
+                let lines = self.frequencies.lines();
+                self.frequencies.cursor.go(way, lines);
+            }
             Some(Over::Columns) => self.columns.cursor.go(way, Cell::ALL.len()),
             _ => return false,
         }
@@ -53,6 +58,10 @@ impl App {
             }
             Some(Over::Rules(proposed, prompt)) => self.ignore(proposed, prompt.text()),
             Some(Over::Detail | Over::Bless) => {}
+            Some(Over::Frequencies) => {
+                self.over = Some(Over::Frequencies);
+                self.filter_by_value(Like::This);
+            }
             Some(Over::Columns) => {
                 self.toggle_column();
                 self.over = Some(Over::Columns);

@@ -42,6 +42,8 @@ impl Desk {
             resolving: Arc::default(),
             has_names: false,
             wanted_tally: Arc::default(),
+            frequent: <_>::default(),
+            sorting: <_>::default(),
             writer: None,
             wanted_flight: Arc::default(),
             differ: None,

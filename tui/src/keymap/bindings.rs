@@ -74,6 +74,13 @@ pub const BINDINGS: &[Binding] = &[
     ),
     bind(&["h", "left"], "column-left", "the column before", Action::Column(Direction::Previous)),
     bind(&["l", "right"], "column-right", "the next column", Action::Column(Direction::Next)),
+    bind(
+        &["K"],
+        "frequencies",
+        "how often each value of this column comes",
+        Action::List(Listing::Frequencies),
+    ),
+    bind(&["O"], "sort", "sort by this column, and back", Action::List(Listing::Sort)),
     bind(&["c"], "columns", "choose the columns of the list", Action::List(Listing::Columns)),
     bind(
         &["t"],
@@ -170,6 +177,12 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["w"], "next-finding", "next finding", Action::FindFinding(Direction::Next)),
     bind(&["W"], "previous-finding", "the one before", Action::FindFinding(Direction::Previous)),
     bind(&["%"], "events", "events around the request; on one, its other end", Action::OtherEnd),
+    bind(
+        &["x"],
+        "data",
+        "data as hex, text, difference from before, entropy",
+        Action::List(Listing::Data),
+    ),
     bind(&["y l"], "copy-line", "copy its line", Action::Copy(Copied::Line)),
     bind(
         &["y c"],

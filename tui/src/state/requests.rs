@@ -14,6 +14,7 @@ use blkreplay_core::view::Page;
 use roaring::RoaringTreemap;
 
 use crate::action::Move;
+use crate::state::sorted::Sorted;
 
 /// Pages that are kept, and more as long as they have no more than `ROWS` rows together.
 const PAGES: usize = 6;
@@ -35,6 +36,8 @@ pub struct Requests {
     stale: (BTreeSet<usize>, BTreeSet<u64>),
     /// The places that are shown; `None` for all.
     shown: Option<Arc<RoaringTreemap>>,
+    /// The order they are shown in, if it is not that of the trace.
+    order: Option<Sorted>,
     /// The place that is looked at.
     focus: u64,
     /// The place that was looked at before some were left out, until somebody moves.
@@ -134,6 +137,7 @@ impl Requests {
 
     /// Shows these places. The focus goes to the one that is shown and nearest to where it was before some were left out.
     pub fn show(&mut self, places: Option<Arc<RoaringTreemap>>) {
+        self.order = None;
         self.shown = places;
         self.look_at(self.anchor);
     }
@@ -156,7 +160,8 @@ impl Requests {
 
     /// How many are shown.
     pub fn shown(&self) -> u64 {
-        self.shown.as_ref().map_or(self.len(), |shown| shown.len())
+        let shown = || self.shown.as_ref().map_or(self.len(), |shown| shown.len());
+        self.order.as_ref().map_or_else(shown, Sorted::count)
     }
 
     /// The place of the focused request.
@@ -199,7 +204,7 @@ impl Requests {
                 // The page promised more than the trace has.
                 continue;
             }
-            let alone = self.shown.is_some() && !is_kept;
+            let alone = (self.shown.is_some() || self.order.is_some()) && !is_kept;
             match missing.iter_mut().find(|missing| missing.page == page) {
                 Some(missing) if alone && !missing.places.contains(&place) => {
                     missing.places.push(place);
@@ -242,7 +247,33 @@ impl Requests {
         self.look_at(place);
     }
 
+    /// Shows requests in this order, from the first on.
+    pub fn sort(&mut self, order: Sorted) {
+        let first = order.place(0);
+        self.order = Some(order);
+        self.top = 0;
+        if let Some(first) = first {
+            self.go(first);
+        }
+    }
+
+    /// Shows them in the order of the trace again; whether they were shown in another one.
+    pub fn unsort(&mut self) -> bool {
+        let was_sorted = self.order.take().is_some();
+        if was_sorted {
+            self.look_at(self.focus);
+        }
+        was_sorted
+    }
+
+    /// Whether they are shown in another order.
+    pub fn is_sorted(&self) -> bool {
+        self.order.is_some()
+    }
+
     fn look_at(&mut self, place: u64) {
+        // Who goes to one that is not among those that were sorted leaves their order.
+        self.order.take_if(|order| order.at(place).is_none());
         self.focus = match &self.shown {
             None => place.min(self.len().saturating_sub(1)),
             Some(shown) if shown.contains(place) => place,
@@ -265,6 +296,9 @@ impl Requests {
 
     /// Which of those that are shown is the one at a place.
     pub fn at(&self, place: u64) -> u64 {
+        if let Some(order) = &self.order {
+            return order.at(place).unwrap_or(0);
+        }
         match &self.shown {
             None => place,
             Some(shown) => shown.rank(place).saturating_sub(1),
@@ -278,6 +312,9 @@ impl Requests {
 
     /// The place of one of those that are shown.
     fn place(&self, at: u64) -> Option<u64> {
+        if let Some(order) = &self.order {
+            return order.place(at);
+        }
         match &self.shown {
             None => (at < self.len()).then_some(at),
             Some(shown) => shown.select(at),

@@ -3,6 +3,7 @@
 mod changed;
 mod checkpoints;
 mod columns;
+mod detail;
 mod diff;
 mod diff_counts;
 mod diff_keys;
@@ -11,6 +12,7 @@ mod epochs;
 mod event_screens;
 mod events;
 mod findings;
+mod frequencies;
 mod going;
 mod growing;
 mod help;
@@ -30,6 +32,7 @@ mod points;
 mod queue;
 mod screens;
 mod searching;
+mod sorting;
 mod stats;
 mod timeline;
 mod trail;
@@ -151,6 +154,8 @@ impl Inspector {
                 || app.writing.order().is_some()
                 || app.log.is_none() && !app.outline.is_done()
                 || app.log.as_ref().is_some_and(Reading::goes_on)
+                || app.frequencies.goes_on()
+                || app.sorting.order().is_some()
                 || !app.event_wishes().is_empty();
             if app.requests.is_known() && app.wishes().is_empty() && !sifts {
                 return;

@@ -6,7 +6,7 @@ use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{columns, diff, filter, hint};
+use super::{columns, diff, filter, frequencies, hint};
 use crate::app::{App, Letter, Over};
 use crate::state::prompt::Prompt;
 use crate::state::writing::Naming;
@@ -100,6 +100,12 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Line::raw(format!(" {text}; esc stops"))
     } else if let Some((done, all)) = app.progress {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
+    } else if matches!(app.over, Some(Over::Detail)) {
+        Line::raw(" j k scroll  x data otherwise  F8 F7 next request  . , same range  esc list")
+    } else if let Some(percent) = app.sorting.percent(app.requests.len()) {
+        Line::raw(format!(" sorting: {percent} %; esc stops"))
+    } else if matches!(app.over, Some(Over::Frequencies)) {
+        Line::raw(frequencies::HINT)
     } else if matches!(app.over, Some(Over::Columns)) {
         Line::raw(columns::HINT)
     } else {

@@ -1,8 +1,5 @@
 //! One request with all that the trace says of it.
 
-use std::fmt::Write as _;
-
-use blkreplay_core::event::Payload;
 use blkreplay_core::rows::Row;
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -10,48 +7,86 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-use super::findings;
-use crate::app::App;
+use super::payload::Dump;
+use super::{findings, lifecycle};
+use crate::app::{App, Over};
 use crate::around::{Around, Found, Likeness, Neighbour};
 use crate::search::hex as hex_of;
 use crate::words;
 
-/// Bytes on a line of the dump.
-const DUMPED: usize = 16;
-
-/// The same where there is not room for so many.
-const DUMPED_NARROW: usize = 8;
-
-/// How wide a line of `DUMPED` bytes is.
-const DUMP_WIDTH: u16 = 78;
-
 /// Bytes that were found of which it shows so many.
 const SHOWN: usize = 8;
 
-/// Draws the focused request.
-pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let Some(row) = app.requests.focused() else { return };
-    let rule = format!("── #{} {} → {} ", row.id.0, row.request.operation, words::result(row));
-    let rule = format!(
-        "{rule}{}",
-        "─".repeat(usize::from(area.width).saturating_sub(rule.chars().count()))
+/// From this height on each step of a request has a line.
+const TALL: u16 = 20;
+
+/// Draws the focused request. Alone, its lines can be scrolled through.
+pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    let is_alone = matches!(app.over, Some(Over::Detail));
+    let Some((rule, head)) = head(app, area, is_alone) else { return };
+    let all = head.len() + Dump::of(app, area.width).lines();
+    let height = usize::from(area.height.saturating_sub(1));
+    let place = app.requests.focus();
+    let top = if is_alone { app.payload.top(place, height, all) } else { 0 };
+    let dump = Dump::of(app, area.width);
+    let line = |at: usize| match head.get(at) {
+        Some(text) => text.clone(),
+        None => dump.line(at - head.len()),
+    };
+    let shown = (top..all.min(top + height)).map(|at| Line::raw(line(at)));
+    let rule = Line::styled(rule, Style::new().add_modifier(Modifier::BOLD));
+    frame.render_widget(
+        Paragraph::new(std::iter::once(rule).chain(shown).collect::<Vec<_>>()),
+        area,
     );
-    let mut lines = vec![Line::styled(rule, Style::new().add_modifier(Modifier::BOLD))];
-    lines.extend(facts(row).into_iter().map(Line::raw));
+}
+
+/// The line above all, and what is said before the data.
+fn head(app: &App, area: Rect, is_alone: bool) -> Option<(String, Vec<String>)> {
+    let row = app.requests.focused()?;
+    let rule = format!("── #{} {} → {} ", row.id.0, row.request.operation, words::result(row));
+    let rest = usize::from(area.width).saturating_sub(rule.chars().count());
+    let rule = format!("{rule}{}", "─".repeat(rest));
+    let is_tall = is_alone || area.height >= TALL;
+    let mut lines = facts(row);
+    if is_tall {
+        lines.extend(lifecycle::lines(app, row, area.width));
+    } else {
+        lines.push(lifecycle::line(row, area.width));
+    }
     if let Some(note) = app.notes.get(&row.id.0) {
         let wide = usize::from(area.width).saturating_sub(10).max(10);
         let parts = words::wrapped(note, wide).into_iter().enumerate();
         let label = |at| if at == 0 { " note     " } else { "          " };
-        lines.extend(parts.map(|(at, text)| Line::raw(format!("{}{text}", label(at)))));
+        lines.extend(parts.map(|(at, text)| format!("{}{text}", label(at))));
     }
-    lines.extend(app.around().map(around).into_iter().flatten().map(Line::raw));
-    lines.extend(findings::of_request(app, area.width).into_iter().map(Line::raw));
-    lines.extend(app.found_bytes().map(|found| Line::raw(found_bytes(row, found))));
-    let data = app.data().map(|data| &data[..]);
-    let left = usize::from(area.height).saturating_sub(lines.len());
-    let each = if area.width < DUMP_WIDTH { DUMPED_NARROW } else { DUMPED };
-    lines.extend(dump(row, data, left, each).into_iter().map(Line::raw));
-    frame.render_widget(Paragraph::new(lines), area);
+    lines.extend(app.around().map(around).into_iter().flatten());
+    lines.extend(findings::of_request(app, area.width));
+    lines.extend(app.found_bytes().map(|found| found_bytes(row, found)));
+    lines.extend(structures(app, area.width, is_tall));
+    Some((rule, lines))
+}
+
+/// What is known of the data, and what of that differs from what was there before.
+fn structures(app: &App, width: u16, is_tall: bool) -> Vec<String> {
+    let Some(data) = app.data() else { return Vec::new() };
+    let mut lines = Vec::new();
+    for named in &app.payload.named {
+        let differing = match app.differing(named) {
+            None => String::new(),
+            Some(fields) if fields.is_empty() => ", as it was".to_owned(),
+            Some(fields) => format!(": {} differ", fields.join(", ")),
+        };
+        let said = format!("{} at {:#x}{differing}", named.name(), named.at);
+        lines.push(format!(" known    {said}"));
+        if is_tall {
+            let fields = named.fields(data).join("  ");
+            let room = usize::from(width).saturating_sub(11).max(1);
+            let wrapped = words::wrapped(&fields, room);
+            lines.extend(wrapped.into_iter().map(|line| format!("          {line}")));
+        }
+    }
+    lines
 }
 
 fn facts(row: &Row) -> Vec<String> {
@@ -64,24 +99,13 @@ fn facts(row: &Row) -> Vec<String> {
             range.offset
         ));
     }
-    let flags = row.request.flags.names().collect::<Vec<_>>().join(",");
-    let flags = if flags.is_empty() { "-".to_owned() } else { flags };
     lines.push(format!(
-        " flags    {flags}  epoch {}  connection {}  cookie {:#x}",
-        row.epoch, row.connection.0, row.cookie
+        " flags    {}  epoch {}  connection {}  cookie {:#x}",
+        words::flags(row.request.flags),
+        row.epoch,
+        row.connection.0,
+        row.cookie
     ));
-    match &row.completion {
-        Some(end) => lines.push(format!(
-            " time     issued {}  image {}  held {}",
-            words::seconds(row.time),
-            end.latency,
-            end.hold
-        )),
-        None => lines.push(format!(
-            " time     issued {}  never completed in this trace",
-            words::seconds(row.time)
-        )),
-    }
     lines
 }
 
@@ -129,38 +153,4 @@ fn found_bytes(row: &Row, (at, bytes): (u64, &[u8])) -> String {
     let more = if bytes.len() > SHOWN { " …" } else { "" };
     let offset = row.request.range.offset.saturating_add(at);
     format!(" found    {shown}{more} at {at:#x} of the data, offset {offset}")
-}
-
-fn dump(row: &Row, data: Option<&[u8]>, lines: usize, each: usize) -> Vec<String> {
-    let said = match (row.payload, data) {
-        (Payload::Absent, _) => return Vec::new(),
-        (Payload::Zeroes, _) => " data     all zeroes".to_owned(),
-        (Payload::Digest(digest), _) => format!(" data     {digest}, not recorded"),
-        (Payload::Stored(digest, _), None) => format!(" data     {digest}"),
-        (Payload::Stored(digest, _), Some(data)) => {
-            let mut dumped = vec![format!(" data     {digest}")];
-            dumped.extend(
-                data.chunks(each)
-                    .enumerate()
-                    .take(lines.saturating_sub(1))
-                    .map(|(line, bytes)| hex(line * each, bytes, each)),
-            );
-            return dumped;
-        }
-    };
-    vec![said]
-}
-
-fn hex(offset: usize, bytes: &[u8], each: usize) -> String {
-    let mut digits = String::new();
-    for (place, byte) in bytes.iter().enumerate() {
-        digits.push_str(if place == each / 2 { "  " } else { " " });
-        let _ = write!(digits, "{byte:02x}");
-    }
-    let text: String = bytes
-        .iter()
-        .map(|byte| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' })
-        .collect();
-    let width = 3 * each + 1;
-    format!(" {offset:08x} {digits:<width$} |{text}|")
 }

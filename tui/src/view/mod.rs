@@ -21,13 +21,16 @@ mod epochs;
 mod events;
 mod filter;
 mod findings;
+mod frequencies;
 mod growing;
 mod help;
 mod hint;
 mod latency;
+mod lifecycle;
 mod log;
 mod map;
 mod panes;
+mod payload;
 mod plot;
 mod queue;
 mod requests;
@@ -83,6 +86,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     match &mut app.over {
         Some(Over::Help(help)) => help::draw(help, &app.keymap, frame, body),
         Some(Over::Columns) => columns::draw(app, frame, body),
+        Some(Over::Frequencies) => frequencies::draw(app, frame, body),
         Some(Over::Detail) => detail::draw(app, frame, body),
         Some(
             Over::Place(_)

@@ -143,6 +143,7 @@ fn heading(app: &App, columns: &Columns) -> Line<'static> {
     for at in &columns.fitting {
         let text = table::heading(&columns.widths, &[*at]);
         let name = text.trim();
+        let is_sorted = app.requests.is_sorted() && app.sorting.by == Some(columns.cells[*at]);
         let is_focused = columns.cells[*at] == app.cell;
         let style = if is_focused { bold.add_modifier(Modifier::UNDERLINED) } else { bold };
         // The line under a name is no longer than the name.
@@ -150,7 +151,12 @@ fn heading(app: &App, columns: &Columns) -> Line<'static> {
         let behind = text.len() - text.trim_end().len();
         spans.push(Span::styled(" ".repeat(before), bold));
         spans.push(Span::styled(name.to_owned(), style));
-        spans.push(Span::styled(" ".repeat(behind), bold));
+        spans.push(if is_sorted {
+            // In the space between two columns.
+            Span::styled(format!("▼{}", " ".repeat(behind.saturating_sub(1))), bold)
+        } else {
+            Span::styled(" ".repeat(behind), bold)
+        });
     }
     Line::from(spans)
 }
