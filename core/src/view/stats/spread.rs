@@ -39,16 +39,26 @@ impl Spread {
 
     /// Takes a number.
     pub fn add(&mut self, number: u64) {
-        self.count += 1;
-        self.sum += u128::from(number);
-        self.squares = self.squares.saturating_add(u128::from(number) * u128::from(number));
+        self.add_many(number, 1);
+    }
+
+    /// Takes a number so many times.
+    pub fn add_many(&mut self, number: u64, times: u64) {
+        if times == 0 {
+            return;
+        }
+        self.count += times;
+        self.sum += u128::from(number) * u128::from(times);
+        let square = u128::from(number) * u128::from(number);
+        self.squares = self.squares.saturating_add(square.saturating_mul(u128::from(times)));
         self.min = self.min.min(number);
         self.max = self.max.max(number);
         let digits = self.digits;
         let histogram = self.histogram.get_or_insert_with(|| {
             Box::new(Histogram::new(digits).expect("two and three digits are possible"))
         });
-        histogram.record(number.min(LARGEST)).expect("a histogram grows up to 2^62");
+        let number = number.min(LARGEST);
+        histogram.record_n(number, times).expect("a histogram grows up to 2^62");
     }
 
     /// Takes all that `other` took, which is as coarse as this one.
@@ -214,5 +224,21 @@ mod tests {
         assert!(spread.quantile(1.0).unwrap() >= 1 << 62);
         assert!(spread.deviation().is_some());
         assert_eq!(spread.powers().len(), 63);
+    }
+
+    #[test]
+    fn a_number_that_is_taken_many_times_is_as_if_it_were_taken_one_by_one() {
+        let mut once = Spread::default();
+        let mut many = Spread::default();
+        for (number, times) in [(7, 3), (100_000, 5), (9, 0), (u64::MAX, 2), (0, 4)] {
+            (0..times).for_each(|_| once.add(number));
+            many.add_many(number, times);
+        }
+        let seen = |spread: &Spread| {
+            let quantiles = [0.0, 0.3, 0.5, 0.9, 1.0].map(|part| spread.quantile(part));
+            let sums = (spread.count(), spread.sum(), spread.deviation());
+            (sums, spread.min(), spread.max(), quantiles, spread.powers())
+        };
+        assert_eq!(seen(&many), seen(&once));
     }
 }
