@@ -61,15 +61,22 @@ pub enum Likeness {
     Unknown,
 }
 
-/// Looks around the request `of`, which is at `place`.
-pub(crate) fn around<R: Read + Seek>(pages: &mut Pages<R>, place: u64, of: &Row) -> Around {
+/// Looks around the request `of`, which is at `place`; `None` once it is not wanted any more, which is asked before each page.
+pub(crate) fn around<R: Read + Seek>(
+    pages: &mut Pages<R>,
+    place: u64,
+    of: &Row,
+    mut is_wanted: impl FnMut() -> bool,
+) -> Option<Around> {
     let own = pages.holding(place).filter(|_| of.request.range.length > 0);
     let Some(own) = own else {
-        return Around { place, before: Found::Nothing, after: Found::Nothing };
+        return Some(Around { place, before: Found::Nothing, after: Found::Nothing });
     };
-    let before = before(pages, own, place, of).unwrap_or(Found::Unreadable);
-    let after = after(pages, own, place, of).unwrap_or(Found::Unreadable);
-    Around { place, before, after }
+    let before = before(pages, own, place, of, &mut is_wanted);
+    let before = before.unwrap_or(Some(Found::Unreadable))?;
+    let after = after(pages, own, place, of, &mut is_wanted);
+    let after = after.unwrap_or(Some(Found::Unreadable))?;
+    Some(Around { place, before, after })
 }
 
 fn touches(of: &Row, row: &Row) -> bool {
@@ -82,9 +89,13 @@ fn before<R: Read + Seek>(
     own: usize,
     place: u64,
     of: &Row,
-) -> Result<Found, ReadError> {
+    is_wanted: &mut impl FnMut() -> bool,
+) -> Result<Option<Found>, ReadError> {
     let first = own.saturating_sub(PAGES - 1);
     for page in (first..=own).rev() {
+        if !is_wanted() {
+            return Ok(None);
+        }
         let Page { place: begins, requests, .. } = pages.all()[page];
         let rows = pages.rows(page)?;
         // Of its own page only what lies before it is asked.
@@ -92,14 +103,14 @@ fn before<R: Read + Seek>(
         let before = (begins..).zip(rows).take_while(|(at, _)| *at < place);
         let writes = |row: &Row| row.request.operation.modifies() && touches(of, row);
         if let Some((_, row)) = before.filter(|(_, row)| writes(row)).last() {
-            return found(pages, of, row);
+            return found(pages, of, row).map(Some);
         }
         if is_short {
-            return Ok(Found::Unreadable);
+            return Ok(Some(Found::Unreadable));
         }
     }
     let looked = place - pages.all()[first].place;
-    Ok(if first == 0 { Found::Nothing } else { Found::NotNear(looked) })
+    Ok(Some(if first == 0 { Found::Nothing } else { Found::NotNear(looked) }))
 }
 
 /// The next that touches any of it.
@@ -108,24 +119,28 @@ fn after<R: Read + Seek>(
     own: usize,
     place: u64,
     of: &Row,
-) -> Result<Found, ReadError> {
+    is_wanted: &mut impl FnMut() -> bool,
+) -> Result<Option<Found>, ReadError> {
     let behind = pages.all().len();
     let end = (own + PAGES).min(behind);
     for page in own..end {
+        if !is_wanted() {
+            return Ok(None);
+        }
         let Page { place: begins, requests, .. } = pages.all()[page];
         let rows = pages.rows(page)?;
         let is_short = (rows.len() as u64) < requests;
         let mut after = (begins..).zip(rows).skip_while(|(at, _)| *at <= place);
         if let Some((_, row)) = after.find(|(_, row)| touches(of, row)) {
-            return found(pages, of, row);
+            return found(pages, of, row).map(Some);
         }
         if is_short {
-            return Ok(Found::Unreadable);
+            return Ok(Some(Found::Unreadable));
         }
     }
     let last = pages.all()[end - 1];
     let looked = (last.place + last.requests).saturating_sub(place + 1);
-    Ok(if end == behind { Found::Nothing } else { Found::NotNear(looked) })
+    Ok(Some(if end == behind { Found::Nothing } else { Found::NotNear(looked) }))
 }
 
 fn found<R: Read + Seek>(pages: &mut Pages<R>, of: &Row, row: Row) -> Result<Found, ReadError> {

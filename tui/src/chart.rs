@@ -4,6 +4,8 @@
 //! anything of are not read. Invariants: it ends within a page once it is not wanted any more; the bytes of a request are in
 //! the cells that it touches, each once.
 
+mod said;
+
 use std::error::Error;
 use std::io::{Read, Seek};
 use std::sync::Arc;
@@ -69,6 +71,8 @@ pub struct Chart {
     pub rewrites: bool,
     /// Pages that were read, and how many are to be.
     pub pages: (usize, usize),
+    /// All columns that end before here were counted.
+    pub reached: Nanos,
     /// The highest end of a range of this device.
     pub reach: u64,
     /// The first arrival.
@@ -133,7 +137,7 @@ fn count<R: Read + Seek>(
         if !is_wanted() {
             return Ok(());
         }
-        let Page { place, requests, .. } = pages.all()[page];
+        let Page { place, requests, time_last, .. } = pages.all()[page];
         let rows = pages.rows(page)?;
         chart.unread += requests.saturating_sub(rows.len() as u64);
         for (place, row) in (place..).zip(&rows) {
@@ -144,6 +148,7 @@ fn count<R: Read + Seek>(
             }
         }
         chart.pages.0 += 1;
+        chart.reached = time_last;
         if told_at.is_none_or(|at| at.elapsed() >= GATHER) {
             tell(chart.clone());
             told_at = Some(Instant::now());
@@ -177,6 +182,7 @@ impl Chart {
             sums: vec![Sums::default(); order.grid.width() * order.grid.height()],
             rewrites: order.rewrites,
             pages: (0, 0),
+            reached: Nanos(0),
             reach: 0,
             earliest: None,
             early: None,

@@ -23,6 +23,9 @@ use crate::loader;
 /// How long sums are gathered before they are handed over.
 const GATHER: Duration = Duration::from_millis(200);
 
+/// The first time it is told sooner, so that there is something to see.
+const FIRST: Duration = Duration::from_millis(40);
+
 /// Events that are looked at in one step.
 const STEP_EVENTS: usize = 1024;
 
@@ -91,10 +94,10 @@ pub fn start<R: Read + Seek + Send + 'static>(
                 return;
             }
         };
-        let mut told_at = Instant::now();
+        let (mut told_at, mut pause) = (Instant::now(), FIRST);
         loop {
             let ended = match count.step() {
-                Ok(true) if told_at.elapsed() < GATHER => continue,
+                Ok(true) if told_at.elapsed() < pause => continue,
                 Ok(true) => None,
                 Ok(false) => Some(None),
                 Err(error) => Some(Some(loader::told(&error))),
@@ -105,7 +108,7 @@ pub fn start<R: Read + Seek + Send + 'static>(
             if !tell(Counted { number, epochs, flushes, done, is_done, error }) || is_done {
                 return;
             }
-            told_at = Instant::now();
+            (told_at, pause) = (Instant::now(), GATHER);
         }
     });
 }

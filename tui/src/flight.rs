@@ -31,6 +31,9 @@ pub use lane::{Lane, POWERS, Slice, Stall, power};
 /// How long is counted before it is told how far it is.
 const GATHER: Duration = Duration::from_millis(200);
 
+/// The first time it is told sooner, so that there is something to see.
+const FIRST: Duration = Duration::from_millis(40);
+
 /// Events that are looked at in one step.
 const STEP_EVENTS: usize = 4096;
 
@@ -97,10 +100,10 @@ pub fn start<R: Read + Seek + Send + 'static>(
                 return tell(Flight { is_done: true, error: Some(error), ..flight });
             }
         };
-        let mut told_at = Instant::now();
+        let (mut told_at, mut pause) = (Instant::now(), FIRST);
         while is_wanted() {
             let step = count.step();
-            if matches!(step, Ok(true)) && told_at.elapsed() < GATHER {
+            if matches!(step, Ok(true)) && told_at.elapsed() < pause {
                 continue;
             }
             let is_done = !matches!(step, Ok(true));
@@ -112,7 +115,7 @@ pub fn start<R: Read + Seek + Send + 'static>(
             if is_done {
                 return;
             }
-            told_at = Instant::now();
+            (told_at, pause) = (Instant::now(), GATHER);
         }
     });
 }

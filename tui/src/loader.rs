@@ -196,8 +196,15 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
                 self.tell(Told::Data(*id, data.ok()))
             }
             Wish::Around(place, row) => {
-                let around = around(&mut self.pages, *place, row);
-                self.tell(Told::Around(around))
+                // It reads pages, and whoever moves on wants others.
+                let mut newer = None;
+                let (wishes, pages) = (&self.wishes, &mut self.pages);
+                let around = around(pages, *place, row, || {
+                    newer = wishes.try_iter().last().or(newer.take());
+                    newer.is_none()
+                });
+                *todo = newer.unwrap_or_else(|| std::mem::take(todo));
+                around.map_or(Ok(()), |around| self.tell(Told::Around(around)))
             }
             Wish::Search(search) => self.search(search, todo),
             Wish::Add(adding) => self.add(adding, todo),

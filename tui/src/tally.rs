@@ -19,6 +19,9 @@ use crate::state::sums::Sums;
 /// How long is counted before it is told how far it is.
 const EVERY: Duration = Duration::from_millis(200);
 
+/// The first time it is told sooner, so that there is something to see.
+const FIRST: Duration = Duration::from_millis(40);
+
 /// Rows between two looks at the time.
 const STEP_ROWS: usize = 4096;
 
@@ -57,11 +60,11 @@ pub fn start<R: Read + Seek + Send + 'static>(
                 return;
             }
         };
-        let mut told_at = Instant::now();
+        let (mut told_at, mut pause) = (Instant::now(), FIRST);
         while is_wanted() {
             let step = tally.step();
             let is_done = !matches!(step, Ok(true));
-            if !is_done && told_at.elapsed() < EVERY {
+            if !is_done && told_at.elapsed() < pause {
                 continue;
             }
             if is_done {
@@ -74,7 +77,7 @@ pub fn start<R: Read + Seek + Send + 'static>(
             if !tell(told) || is_done {
                 return;
             }
-            told_at = Instant::now();
+            (told_at, pause) = (Instant::now(), EVERY);
         }
     });
 }

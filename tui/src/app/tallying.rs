@@ -12,6 +12,12 @@ impl App {
         self.tallying.take(tallied);
     }
 
+    /// Brings what summaries say up to what is known: they know nothing of filters.
+    pub(crate) fn say_sums(&mut self) {
+        let is_filtered = self.filtering.applied.is_some();
+        self.tallying.say((!is_filtered).then_some(&self.outline));
+    }
+
     /// The number of a count that is to begin, of the requests that the filter leaves.
     pub fn want_tally(&mut self) -> Option<u64> {
         let is_shown = self.is_shown(View::Stats) || self.is_shown(View::Latency);

@@ -13,6 +13,7 @@ use roaring::RoaringTreemap;
 
 use crate::action::{Axis, Direction};
 use crate::chart::{Chart, Order, Sums};
+use crate::outline::Part;
 use crate::state::grid::{Grid, Scale};
 use crate::state::live::Counted;
 
@@ -86,6 +87,8 @@ pub struct Map {
     /// How long before the time of its event a request arrived, at most; `None` as long as not all were seen.
     early: Option<Nanos>,
     ordered: Option<(Order, Counted)>,
+    /// What summaries say, of so many chunks.
+    said: Option<(usize, Chart)>,
     orders: u64,
 }
 
@@ -127,6 +130,21 @@ impl Map {
         let (order, _) = self.ordered.as_ref().filter(|(_, of)| *of == filter)?;
         let is_of = |chart: &&Chart| chart.number == order.number && chart.grid == *grid;
         self.chart.as_ref().filter(is_of)
+    }
+
+    /// Takes what summaries say of these cells.
+    pub fn say(&mut self, grid: &Grid, parts: &[Part]) {
+        let is_known = |(of, chart): &(usize, Chart)| *of == parts.len() && chart.grid == *grid;
+        if !self.said.as_ref().is_some_and(is_known) {
+            self.said = Some((parts.len(), Chart::said(grid, parts)));
+        }
+    }
+
+    /// What summaries say of these cells, if they can say what cells show.
+    pub fn said(&self, grid: &Grid) -> Option<&Chart> {
+        let is_said = matches!(self.value, Value::Bytes | Value::Count);
+        let (parts, chart) = self.said.as_ref().filter(|_| is_said)?;
+        (*parts > 0 && chart.grid == *grid).then_some(chart)
     }
 
     /// Moves the cursor by columns or rows; at the edge the window goes on.

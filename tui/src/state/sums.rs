@@ -2,10 +2,12 @@
 //!
 //! Invariants: every number is core's own; a line whose requests a filter can name has the term that names them.
 
+use blkreplay_core::format::Sketch;
 use blkreplay_core::request::Operation;
 use blkreplay_core::units::{Nanos, Size};
 use blkreplay_core::view::stats::{Places, Spread, Stats, Tally, rate};
 
+use crate::state::outline::Outline;
 use crate::words::{count, letter, percent};
 
 /// What requests amount to.
@@ -26,6 +28,8 @@ pub struct Sum {
     pub requests: u64,
     /// What they asked for, in bytes.
     pub bytes: u64,
+    /// Those that were completed.
+    pub completed: u64,
     /// Those that failed.
     pub errors: u64,
     /// Those that have a range.
@@ -38,6 +42,8 @@ pub struct Sum {
     pub aligned: u64,
     /// From the arrival of each until the image was done, in nanoseconds.
     pub latency: Spread,
+    /// Where they lie is not known: summaries do not say it.
+    pub is_said: bool,
 }
 
 /// A line.
@@ -61,6 +67,67 @@ impl Sums {
     }
 }
 
+impl Sums {
+    /// What summaries say of all of the trace, and what they cannot say as it was counted so far, if it was.
+    #[must_use]
+    pub fn said(outline: &Outline, counted: Option<&Sums>) -> Sums {
+        let counted = counted.filter(|sums| !sums.operations.is_empty());
+        let operations = outline.operations().map(|said| Sum {
+            operation: said.operation,
+            requests: said.count.issues,
+            bytes: said.count.bytes,
+            completed: said.count.completions,
+            errors: said.count.errors,
+            ranged: if said.operation == Operation::Flush { 0 } else { said.count.issues },
+            followed: 0,
+            sequential: 0,
+            aligned: 0,
+            latency: spread(said.latency),
+            is_said: true,
+        });
+        let operations: Vec<Sum> = operations.collect();
+        let lines = if operations.is_empty() { Vec::new() } else { lines_said(outline, counted) };
+        Sums { operations, lines }
+    }
+}
+
+/// What a sketch says, each of its numbers in the middle of its bucket.
+fn spread(sketch: &Sketch) -> Spread {
+    let mut spread = Spread::default();
+    for (bucket, count) in sketch.buckets() {
+        let (low, high) = (bucket.start().0, bucket.end().0);
+        spread.add_many(low + (high - low) / 2, count);
+    }
+    spread
+}
+
+/// The lines of what was counted, or of what is not known, but for those that summaries can say.
+fn lines_said(outline: &Outline, counted: Option<&Sums>) -> Vec<Said> {
+    let number = |number: u64, what: &str| match number {
+        0 => "none".to_owned(),
+        number => format!("{}{what}", count(number)),
+    };
+    let never = outline.sum(|count| count.issues.saturating_sub(count.completions));
+    let errors = number(outline.sum(|count| count.errors), "");
+    let mut lines = vec![
+        Said { label: "errors", text: errors, term: Some("result != ok") },
+        Said { label: "unfinished", text: number(never, " never completed"), term: Some("!done") },
+    ];
+    let known: Vec<&str> = lines.iter().map(|line| line.label).collect();
+    match counted {
+        Some(sums) => {
+            let others = sums.lines.iter().filter(|line| !known.contains(&line.label));
+            lines.extend(others.cloned());
+        }
+        None => lines.extend(["sequential", "4k-aligned", "in flight", "data"].map(|label| Said {
+            label,
+            text: "…".to_owned(),
+            term: None,
+        })),
+    }
+    lines
+}
+
 impl Sum {
     fn of(operation: Operation, tally: &Tally) -> Sum {
         let Places { ranged, followed, sequential, aligned_4096, .. } = tally.places;
@@ -68,13 +135,20 @@ impl Sum {
             operation,
             requests: tally.requests,
             bytes: tally.bytes,
+            completed: tally.completed,
             errors: tally.errors,
             ranged,
             followed,
             sequential,
             aligned: aligned_4096,
             latency: tally.latency.clone(),
+            is_said: false,
         }
+    }
+
+    /// Whether their latencies are not known: summaries of chunks with few completions do not say them.
+    pub fn hides_latency(&self) -> bool {
+        self.is_said && self.completed > 0 && self.latency.count() == 0
     }
 
     /// Their length on average, in bytes; `None` if they have none.

@@ -3,6 +3,7 @@
 //! Invariant: what is told is of the requests that the filter leaves whose text is remembered.
 
 use crate::state::cursor::Cursor;
+use crate::state::outline::Outline;
 use crate::state::sums::{Sum, Sums};
 use crate::tally::Tallied;
 
@@ -11,6 +12,8 @@ use crate::tally::Tallied;
 pub struct Tallying {
     /// What was told last.
     told: Option<Tallied>,
+    /// What summaries say, as long as not all was counted.
+    said: Option<Sums>,
     /// The text of the filter whose requests are counted; `None` if nobody asked yet.
     text: Option<String>,
     /// Tells the count from others.
@@ -118,7 +121,15 @@ impl Tallying {
 
     /// What requests amount to, as far as it is known.
     pub fn sums(&self) -> Option<&Sums> {
-        self.told.as_ref().map(|told| &told.sums)
+        self.said.as_ref().or(self.told.as_ref().map(|told| &told.sums))
+    }
+
+    /// Takes what summaries say, which stands as long as not all was counted; nothing where they cannot say it.
+    pub fn say(&mut self, outline: Option<&Outline>) {
+        let is_counted = self.told.as_ref().is_some_and(|told| told.is_done);
+        let outline = outline.filter(|outline| !is_counted && !outline.parts().is_empty());
+        let counted = self.told.as_ref().map(|told| &told.sums);
+        self.said = outline.map(|outline| Sums::said(outline, counted));
     }
 
     /// The operations, as far as they are known.

@@ -6,6 +6,7 @@
 //!  >    11        10        9    32 KiB     0.047600   4.90ms     900µs
 //! ```
 
+use blkreplay_core::request::Operation;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -94,12 +95,19 @@ fn said(app: &App, width: u16) -> Line<'static> {
         let plural = if count == 1 { "" } else { "s" };
         format!("{mark}{} {noun}{plural}", words::count(count))
     };
-    let requests = sum(|epoch| epoch.requests);
-    let mut parts = vec![format!(" {}", counted(all.len() as u64, "epoch"))];
+    let (number, requests, writes, written) = said_by_summaries(app).unwrap_or((
+        Some(all.len() as u64),
+        sum(|epoch| epoch.requests),
+        sum(|epoch| epoch.writes),
+        Some(sum(|epoch| epoch.written)),
+    ));
+    let number = number.map_or_else(|| "… epochs".to_owned(), |number| counted(number, "epoch"));
+    let mut parts = vec![format!(" {number}")];
     parts.push(counted(requests, "request"));
     if width >= WIDE {
-        parts.push(counted(sum(|epoch| epoch.writes), "write"));
-        parts.push(format!("{mark}{} written", words::size(sum(|epoch| epoch.written))));
+        parts.push(counted(writes, "write"));
+        let written = written.map(|bytes| format!("{mark}{}", words::size(bytes)));
+        parts.push(format!("{} written", written.as_deref().unwrap_or("…")));
     }
     if epochs.is_full {
         parts.push("the first are listed".to_owned());
@@ -113,6 +121,19 @@ fn said(app: &App, width: u16) -> Line<'static> {
     let style = Style::new();
     let style = if epochs.error.is_some() { style.fg(Color::Red) } else { style };
     Line::styled(parts.join("  "), style)
+}
+
+/// Epochs, requests, writes, and bytes written, of all of the trace, as long as they are not counted. Summaries do not say how writes
+/// ended, so what was written is not known.
+fn said_by_summaries(app: &App) -> Option<(Option<u64>, u64, u64, Option<u64>)> {
+    let is_asked = app.epochs.goes_on() && app.filtering.applied.is_none();
+    let total =
+        Some(app.outline.total()).filter(|_| is_asked && !app.outline.parts().is_empty())?;
+    let of = |operation: Operation| total.operations[operation as usize].issues;
+    let writes = of(Operation::Write).saturating_add(of(Operation::WriteZeroes));
+    // What lies behind the last flush is an epoch too.
+    let epochs = total.flushes.map(|flushes| flushes.saturating_add(1));
+    Some((epochs, app.outline.sum(|count| count.issues), writes, None))
 }
 
 /// Why the list is empty.

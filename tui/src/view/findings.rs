@@ -149,10 +149,28 @@ fn said(app: &App, listed: &Listed<'_>, width: u16) -> Line<'static> {
         let (done, all) = (u128::from(findings.done), u128::from(app.requests.len().max(1)));
         parts.push(format!(" looked at {} %; esc stops", (done * 100 / all).min(100)));
     }
+    parts.extend(said_by_summaries(app).filter(|_| is_wide));
     parts.extend(findings.error.as_ref().map(|error| format!(" {error}")));
     let style = Style::new();
     let style = if findings.error.is_some() { style.fg(Color::Red) } else { style };
     Line::styled(parts.join(" "), style)
+}
+
+/// What summaries say of all of the trace that will be among the findings, as long as they are looked for.
+fn said_by_summaries(app: &App) -> Option<String> {
+    let is_asked = app.findings.goes_on() && !app.outline.parts().is_empty();
+    let total = Some(app.outline.total()).filter(|_| is_asked)?;
+    let failed = app.outline.sum(|count| count.errors);
+    let never = app.outline.sum(|count| count.issues.saturating_sub(count.completions));
+    let counts = [(failed, "failed"), (never, "never completed"), (total.lost, "events dropped")];
+    let said = counts.iter().filter(|(count, _)| *count > 0);
+    let said: Vec<_> =
+        said.map(|(count, what)| format!("~{} {what}", words::count(*count))).collect();
+    Some(if said.is_empty() {
+        " summaries: none failed".to_owned()
+    } else {
+        format!(" {}", said.join(", "))
+    })
 }
 
 /// Why the list is empty.

@@ -46,6 +46,7 @@ fn columns(width: u16) -> [Column; 8] {
 
 /// Draws latencies.
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    app.say_sums();
     let (width, height) = (area.width, usize::from(area.height));
     let columns = columns(width);
     let fitting = table::fitting(&columns, width.saturating_sub(2));
@@ -70,16 +71,17 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn texts(sum: &Sum, mark: &str, width: u16) -> Vec<String> {
-    let latency = |fraction| span(mark, sum.latency.quantile(fraction));
+    let known = |nanos| if sum.hides_latency() { "…".to_owned() } else { span(mark, nanos) };
+    let latency = |fraction| known(sum.latency.quantile(fraction));
     vec![
         tally::operation(sum.operation, width),
-        format!("{mark}{}", words::count(sum.latency.count())),
-        span(mark, sum.latency.min()),
+        format!("{mark}{}", words::count(sum.completed)),
+        known(sum.latency.min()),
         latency(0.5),
         latency(0.9),
         latency(0.99),
         latency(0.999),
-        span(mark, sum.latency.max()),
+        known(sum.latency.max()),
     ]
 }
 

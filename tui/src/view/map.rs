@@ -11,6 +11,8 @@
 //!
 //! Invariant: a cell is blank only if what it says is 0; what is not known to the end wears `~`.
 
+use std::borrow::Cow;
+
 use blkreplay_core::units::{Nanos, Size};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -61,9 +63,14 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         return frame.render_widget(Paragraph::new(text), area);
     };
     let grid = app.map.grid(&whole);
+    let is_done = app.map.known(&grid, app.counted()).is_some_and(|chart| chart.is_done);
+    if !is_done && is_said(app) {
+        app.map.say(&grid, app.outline.parts());
+    }
+    let chart = chart(app, &grid);
     let picture = Picture {
         grid: &grid,
-        chart: app.map.known(&grid, app.counted()),
+        chart: chart.as_deref(),
         value: app.map.value,
         cursor: app.map.cursor(&grid),
         focus: focus(app, &grid),
@@ -75,6 +82,22 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     lines.push(picture.times());
     lines.push(picture.cell(area.width));
     frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// What was counted, and before that what summaries say.
+fn chart<'a>(app: &'a App, grid: &Grid) -> Option<Cow<'a, Chart>> {
+    let known = app.map.known(grid, app.counted());
+    let said = if is_said(app) { app.map.said(grid) } else { None };
+    match (known, said) {
+        (Some(known), Some(said)) if !known.is_done => Some(Cow::Owned(known.over(said))),
+        (Some(known), _) => Some(Cow::Borrowed(known)),
+        (None, said) => said.map(Cow::Borrowed),
+    }
+}
+
+/// Whether summaries can say anything: they know nothing of devices and filters.
+fn is_said(app: &App) -> bool {
+    app.header.devices.len() == 1 && app.filtering.applied.is_none()
 }
 
 /// Where the focused request is.

@@ -35,6 +35,7 @@ fn columns(width: u16) -> [Column; 11] {
 
 /// Draws the statistics.
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    app.say_sums();
     let columns = columns(area.width);
     let fitting = table::fitting(&columns, area.width.saturating_sub(2));
     let bold = Style::new().add_modifier(Modifier::BOLD);
@@ -70,7 +71,11 @@ fn texts(sum: &Sum, mark: &str, width: u16) -> Vec<String> {
         Some(bytes) => format!("{mark}{}", Size(bytes)),
     };
     let marked = |text: String| if text == "-" { text } else { format!("{mark}{text}") };
-    let latency = |fraction| span(mark, sum.latency.quantile(fraction));
+    let place = |part, whole| {
+        if sum.is_said { "…".to_owned() } else { marked(words::percent(part, whole)) }
+    };
+    let known = |nanos| if sum.hides_latency() { "…".to_owned() } else { span(mark, nanos) };
+    let latency = |fraction| known(sum.latency.quantile(fraction));
     vec![
         tally::operation(sum.operation, width),
         marked(words::count(sum.requests)),
@@ -79,9 +84,9 @@ fn texts(sum: &Sum, mark: &str, width: u16) -> Vec<String> {
         latency(0.5),
         latency(0.9),
         latency(0.99),
-        span(mark, sum.latency.max()),
-        marked(words::percent(sum.sequential, sum.followed)),
-        marked(words::percent(sum.aligned, sum.ranged)),
+        known(sum.latency.max()),
+        place(sum.sequential, sum.followed),
+        place(sum.aligned, sum.ranged),
         marked(words::count(sum.errors)),
     ]
 }
