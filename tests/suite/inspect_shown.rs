@@ -43,7 +43,10 @@ fn the_json_of_a_request_is_copied_as_it_is_printed() {
     let sandbox = Sandbox::new();
     let mut terminal = filtered(&sandbox);
     terminal.keys("g");
-    terminal.wait_until("the first flush", |screen| screen.contains("#109 at"));
+    terminal.wait_until("the first flush", |screen| {
+        let focused = screen.lines().find(|line| line.starts_with('>')).unwrap_or_default();
+        focused.split_whitespace().nth(1) == Some("109")
+    });
     terminal.keys("yj");
     terminal.wait_for("copied");
     let line = sandbox.printed("boot.blkr --json -f id==109");

@@ -59,7 +59,7 @@ fn page_after_page_gives_all_rows_whatever_the_order_they_are_asked_in() {
 fn how_many_are_in_flight_is_what_it_is_for_a_reader_of_all_where_it_is_known_at_all() {
     for (trace, devices) in [
         (story::trace(), 1),
-        (native::many_chunks(40), 1),
+        (native::many_chunks(40), 2),
         (native::long(5000), 1),
         (bytes("native/two-devices.blkr"), 2),
     ] {
