@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use blkreplay_tui::look::Look;
 use nix::unistd;
 
 use crate::failure::Failure;
 use crate::looking::Looking;
 use crate::printer::Printer;
+use crate::wanted;
 
 /// Standard error, while it goes into a file.
 struct Aside {
@@ -58,11 +58,11 @@ fn turn(file: &File) -> io::Result<()> {
 /// Records while the trace at `path` is looked at, and says how it goes on when the inspector is left before that: by these lines.
 pub(crate) fn record<T>(
     path: &Path,
-    look: &Look,
     printer: &Printer,
     lines: &[String],
     record: impl FnOnce() -> T,
 ) -> Result<T, Failure> {
+    let settings = wanted::near(path, printer)?;
     let aside = Aside::begin().map_err(|error| {
         Failure::because("cannot make a temporary file for what COMMAND says", error)
             .hint("TMPDIR names another place")
@@ -70,7 +70,7 @@ pub(crate) fn record<T>(
     let looking = Looking { follows: true, ..Looking::default() };
     let inspect = || -> Result<(), Failure> {
         let looked = looking.at(path).and_then(|opened| {
-            blkreplay_tui::run(vec![opened], look)
+            blkreplay_tui::run(vec![opened], &settings)
                 .map_err(|error| Failure::because("cannot use this terminal", error))
         });
         aside.end();

@@ -47,6 +47,7 @@ mod trace;
 mod trace_file;
 mod verify;
 mod waiting;
+mod wanted;
 mod words;
 mod workload;
 

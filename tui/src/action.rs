@@ -72,6 +72,8 @@ pub enum Action {
     AskNote,
     /// Copy commands that replay from the focused request on.
     Replay,
+    /// Take the mouse, or leave it to the terminal.
+    Mouse,
 }
 
 /// Where to go.

@@ -4,10 +4,12 @@
 
 mod arranging;
 mod checkpoints;
+mod clicking;
 mod columns;
 mod commands;
 mod copying;
 mod diffing;
+mod effect;
 mod epochs;
 mod eventing;
 mod filtering;
@@ -50,6 +52,7 @@ use crate::notebook::Notes;
 use crate::outlet::Outlet;
 use crate::state::cell::Cell;
 use crate::state::checkpoints::Checkpoints;
+use crate::state::coloring::Coloring;
 use crate::state::columns::Columns;
 use crate::state::diff::Diff;
 use crate::state::epochs::Epochs;
@@ -70,36 +73,17 @@ use crate::state::prompt::{History, Prompt};
 use crate::state::queue::Queue;
 use crate::state::requests::Requests;
 use crate::state::sorting::Sorting;
+use crate::state::spots::Spots;
 use crate::state::tallying::Tallying;
 use crate::state::trail::Trail;
 use crate::state::writing::{Naming, Writing};
 
 pub use commands::{COMMANDS, Command};
+pub use effect::Effect;
 use going::Going;
 pub use marking::Letter;
 pub(crate) use payload::Before;
 use searching::Searching;
-
-/// Something that the state cannot do itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// End.
-    Quit,
-    /// Give the terminal back until somebody says to go on.
-    Suspend,
-    /// Forget what is on the screen.
-    Redraw,
-    /// Show the next trace.
-    Other,
-    /// Keep a note on a request.
-    Note(RequestId, String),
-    /// Open the file anew, which is not what it was.
-    Reopen,
-    /// Put a text where others can paste it.
-    Copy(String),
-    /// Put a text into a file, because it is too large for that.
-    Keep(String),
-}
 
 /// What lies over the view.
 #[derive(Debug)]
@@ -154,6 +138,12 @@ pub struct App {
     pub view: View,
     /// What is beside it.
     pub panes: Panes,
+    /// Which requests have which colours.
+    pub coloring: Coloring,
+    /// What is where on the screen.
+    pub spots: Spots,
+    /// The mouse is ours.
+    pub has_mouse: bool,
     /// Which key does what.
     pub keymap: Keymap,
     /// How the screen looks.
@@ -246,6 +236,9 @@ impl App {
             requests: Requests::default(),
             view: View::default(),
             panes: Panes::default(),
+            coloring: Coloring::default(),
+            spots: Spots::default(),
+            has_mouse: true,
             keymap: Keymap::default(),
             look: Look::default(),
             map: Map::default(),
@@ -356,6 +349,7 @@ impl App {
             Action::Follow => self.follow(),
             Action::Other if self.beside.is_some() => return Some(Effect::Other),
             Action::Other => self.say("no other trace is open: blkreplay inspect A B opens two"),
+            Action::Mouse => return Some(Effect::Mouse(self.switch_mouse())),
         }
         None
     }

@@ -25,6 +25,7 @@ use crate::flight::Flight;
 use crate::frequencies;
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
+use crate::mouse::Mouse;
 use crate::opened::{self, Again, Begin, Opened};
 use crate::outline::{self, Outlined};
 use crate::places::{self, Found};
@@ -37,6 +38,7 @@ use crate::writer;
 /// What is heard.
 pub(crate) enum Heard {
     Key(Key),
+    Mouse(Mouse),
     Resized,
     Told(Told),
     Sifted(Sifted),
@@ -194,6 +196,7 @@ impl Desk {
                     effect => effect,
                 };
             }
+            Heard::Mouse(mouse) => self.app.pointed(mouse),
             Heard::Resized => {}
             Heard::Told(told) => {
                 if matches!(told, Told::Grown(_)) {

@@ -9,8 +9,8 @@ use std::thread;
 
 use crate::app::Effect;
 use crate::desk::{Desk, Heard};
-use crate::look::Look;
 use crate::opened::Opened;
+use crate::settings::Settings;
 
 /// What is heard, and for which of them; `None` for the one that is shown.
 pub(crate) type Tagged = (Option<u64>, Heard);
@@ -23,20 +23,22 @@ pub(crate) struct Desks {
     tags: u64,
     sender: Sender<Tagged>,
     heard: Receiver<Tagged>,
+    settings: Settings,
 }
 
 impl Desks {
     /// Looks at these traces, of which there is at least one.
     pub(crate) fn new(
         traces: Vec<Opened>,
-        look: &Look,
+        settings: &Settings,
     ) -> Result<Desks, Box<dyn Error + Send + Sync>> {
         let names: Vec<String> = traces.iter().map(|trace| trace.name.clone()).collect();
         let (sender, heard) = channel();
-        let mut desks = Desks { all: Vec::new(), shown: 0, tags: 0, sender, heard };
+        let settings = settings.clone();
+        let mut desks = Desks { all: Vec::new(), shown: 0, tags: 0, sender, heard, settings };
         for (at, trace) in traces.into_iter().enumerate() {
             let mut desk = Desk::new(trace)?;
-            desk.app.look = look.clone();
+            desk.app.settle_in(desks.settings.clone());
             let next = (at + 1) % names.len();
             if next != at {
                 desk.app.beside = Some((at + 1, names.len(), names[next].clone()));
@@ -107,14 +109,20 @@ impl Desks {
 
     /// Shows the next.
     pub(crate) fn other(&mut self) {
+        let has_mouse = self.shown().app.has_mouse;
         self.shown = (self.shown + 1) % self.all.len();
+        self.shown().app.has_mouse = has_mouse;
     }
 
     /// Opens the one that is shown anew.
     pub(crate) fn reopen(&mut self) {
         let at = self.shown;
         match self.shown().anew() {
-            Ok(desk) => self.add(at, desk),
+            Ok(mut desk) => {
+                let has_mouse = self.shown().app.has_mouse;
+                desk.app.settle_in(Settings { has_mouse, ..self.settings.clone() });
+                self.add(at, desk);
+            }
             Err(error) => self.shown().app.refuse(format!("cannot open it anew: {error}")),
         }
     }

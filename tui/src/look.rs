@@ -15,6 +15,8 @@ use ratatui::style::Color;
 
 pub use theme::Theme;
 
+use crate::state::coloring;
+
 /// Shades of a map, from nothing to the most.
 pub const SHADES: u8 = 10;
 
@@ -141,6 +143,19 @@ pub(crate) fn operation(operation: Operation) -> Color {
         Operation::Flush => Color::Magenta,
         Operation::Discard => Color::DarkGray,
         Operation::BlockStatus | Operation::Cache => Color::Cyan,
+    }
+}
+
+/// The colour that a rule gives.
+pub(crate) fn named(color: coloring::Color) -> Color {
+    match color {
+        coloring::Color::Red => Color::Red,
+        coloring::Color::Green => Color::Green,
+        coloring::Color::Yellow => Color::Yellow,
+        coloring::Color::Blue => Color::Blue,
+        coloring::Color::Magenta => Color::Magenta,
+        coloring::Color::Cyan => Color::Cyan,
+        coloring::Color::Gray => Color::DarkGray,
     }
 }
 

@@ -15,17 +15,19 @@ use crate::desk::Heard;
 use crate::desks::{Desks, Tagged};
 use crate::kept;
 use crate::key::{Code, Key};
-use crate::look::{Look, Theme};
+use crate::look::Theme;
+use crate::mouse::{Does, Mouse};
 use crate::opened::Opened;
+use crate::settings::Settings;
 use crate::terminal::Screen;
 use crate::view;
 
-/// Shows traces, the first of them first, until somebody has seen enough.
-pub fn run(traces: Vec<Opened>, look: &Look) -> io::Result<()> {
-    crossterm::style::force_color_output(look.theme != Theme::Mono);
-    let mut desks = Desks::new(traces, look).map_err(io::Error::other)?;
+/// Shows traces, the first of them first, until somebody has seen enough; `settings` are how somebody wants that.
+pub fn run(traces: Vec<Opened>, settings: &Settings) -> io::Result<()> {
+    crossterm::style::force_color_output(settings.look.theme != Theme::Mono);
+    let mut desks = Desks::new(traces, settings).map_err(io::Error::other)?;
     listen(Signals::new([SIGTERM, SIGHUP])?, desks.sender());
-    let mut screen = Screen::take()?;
+    let mut screen = Screen::take(settings.has_mouse)?;
     read_keys(desks.sender());
     loop {
         screen.draw(|frame| view::draw(&mut desks.shown().app, frame))?;
@@ -46,6 +48,7 @@ fn take(desks: &mut Desks, screen: &mut Screen) -> io::Result<bool> {
             Some(Effect::Quit) => return Ok(true),
             Some(Effect::Suspend) => screen.suspend()?,
             Some(Effect::Redraw) => screen.clear()?,
+            Some(Effect::Mouse(is_ours)) => screen.set_mouse(is_ours)?,
             Some(Effect::Copy(text)) => screen.copy(&text)?,
             Some(Effect::Keep(text)) => desks.shown().app.kept(kept::keep(&text)),
             Some(Effect::Other) => desks.other(),
@@ -73,6 +76,7 @@ fn read_keys(sender: Sender<Tagged>) {
                     translated(key).map(Heard::Key)
                 }
                 Ok(Event::Resize(..)) => Some(Heard::Resized),
+                Ok(Event::Mouse(mouse)) => pointed(mouse).map(Heard::Mouse),
                 Ok(_) => None,
                 Err(_) => Some(Heard::End),
             };
@@ -82,6 +86,19 @@ fn read_keys(sender: Sender<Tagged>) {
             }
         }
     });
+}
+
+/// What is done with the mouse that means something here.
+fn pointed(mouse: event::MouseEvent) -> Option<Mouse> {
+    use event::{MouseButton, MouseEventKind};
+    let does = match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => Does::Press,
+        MouseEventKind::Drag(MouseButton::Left) => Does::Drag,
+        MouseEventKind::ScrollUp => Does::WheelUp,
+        MouseEventKind::ScrollDown => Does::WheelDown,
+        _ => return None,
+    };
+    Some(Mouse { at: (mouse.column, mouse.row), does })
 }
 
 fn translated(key: event::KeyEvent) -> Option<Key> {

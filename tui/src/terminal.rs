@@ -1,11 +1,12 @@
 //! The terminal, taken for the screen and given back whatever happens.
 //!
-//! Invariant: when the guard is gone, or the program ends by a panic, the terminal is as it was.
+//! Invariant: when the guard is gone, or the program ends by a panic, the terminal is as it was, and so is its mouse.
 
 use std::io::{self, Stdout, Write as _};
 use std::panic;
 
 use crossterm::cursor::Show;
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::execute;
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -16,18 +17,20 @@ use ratatui::backend::CrosstermBackend;
 /// The terminal while it is ours.
 pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// The mouse is ours.
+    has_mouse: bool,
 }
 
 impl Screen {
     /// Takes the terminal.
-    pub(crate) fn take() -> io::Result<Screen> {
+    pub(crate) fn take(has_mouse: bool) -> io::Result<Screen> {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             give_back();
             before(info);
         }));
-        enter()?;
-        Ok(Screen { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))? })
+        enter(has_mouse)?;
+        Ok(Screen { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?, has_mouse })
     }
 
     /// Draws a frame.
@@ -53,8 +56,18 @@ impl Screen {
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         give_back();
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
-        enter()?;
+        enter(self.has_mouse)?;
         self.clear()
+    }
+
+    /// Takes the mouse, or leaves it to the terminal.
+    pub(crate) fn set_mouse(&mut self, is_ours: bool) -> io::Result<()> {
+        self.has_mouse = is_ours;
+        if is_ours {
+            execute!(self.terminal.backend_mut(), EnableMouseCapture)
+        } else {
+            execute!(self.terminal.backend_mut(), DisableMouseCapture)
+        }
     }
 }
 
@@ -64,14 +77,15 @@ impl Drop for Screen {
     }
 }
 
-fn enter() -> io::Result<()> {
+fn enter(has_mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
-    execute!(io::stdout(), EnterAlternateScreen)
+    execute!(io::stdout(), EnterAlternateScreen)?;
+    if has_mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) }
 }
 
 fn give_back() {
     // There is nobody to tell if it does not work.
     let _ = disable_raw_mode();
-    let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+    let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
     let _ = io::stdout().flush();
 }

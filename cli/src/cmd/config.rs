@@ -1,20 +1,20 @@
 //! `config`: what `blkreplay.toml` says, and whether it is right. Paths come in, values with where they come from go out.
 //!
-//! What a file says is `config`'s. Invariant: what is shown is what `diff` goes by, unless its command line says otherwise.
+//! What a file says is `config`'s. Invariant: what is shown is what `diff` and `inspect` go by, unless their command lines say otherwise.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use blkreplay_core::diff::Rule;
-use jiff::civil::Date;
-use serde_json::Value;
-
 use crate::clock;
-use crate::config::{self, Config, FILE_NAME, Said, keys};
+use crate::config::{self, Config, FILE_NAME, keys};
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::words::counted;
+
+mod shown;
+
+use shown::shown;
 
 const CONFIG_HELP: &str = "\
 Examples:
@@ -43,7 +43,7 @@ enum What {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Show by what traces are compared
+    /// Show by what traces are compared, and how the inspector is wanted
     Show {
         /// Say where each value comes from
         #[arg(long)]
@@ -116,73 +116,22 @@ fn check(file: Option<PathBuf>, printer: &Printer) -> Result<ExitCode, Failure> 
         }
     }
     let mut out = printer.output();
-    let parts = [
+    let mut parts = vec![
         counted(config.rules.len() as u64, "rule"),
         counted(config.budgets.len() as u64, "budget"),
         counted(config.suites.len() as u64, "suite"),
     ];
+    let inspect = &config.inspect;
+    for (count, noun) in [
+        (inspect.bind.len(), "command with keys of its own"),
+        (inspect.colors.len(), "colour"),
+        (inspect.filters.len(), "filter with a name"),
+    ] {
+        if count > 0 {
+            parts.push(counted(count as u64, noun));
+        }
+    }
     writeln!(out, "{}: {}, all right", config.name, parts.join(", ")).map_err(Failure::output)?;
     out.flush().map_err(Failure::output)?;
     Ok(ExitCode::Done)
-}
-
-/// Lines of TOML, each with where its value comes from.
-fn shown(config: &Config, today: Date) -> Vec<(String, String)> {
-    fn line<T, U: Into<Value>>(
-        name: &str,
-        said: Option<&Said<T>>,
-        text: impl Fn(&T) -> U,
-        otherwise: U,
-    ) -> (String, String) {
-        let (value, from) = match said {
-            Some(said) => (text(&said.value), said.at.clone()),
-            None => (otherwise, "default".to_owned()),
-        };
-        let value: Value = value.into();
-        (format!("diff.{name} = {value}"), from)
-    }
-    let rule = Rule::default();
-    let nothing = || Value::Array(Vec::new());
-    let mut lines = vec![
-        line("align", config.align.as_ref(), |align| align.name(), rule.align.name()),
-        line("ignore", config.ignore.as_ref(), |names| Value::from(names.clone()), nothing()),
-        line("barrier", config.barrier.as_ref(), |barrier| barrier.name(), rule.barrier.name()),
-        line("window", config.window.as_ref(), |window| *window, rule.window),
-        line(
-            "preset",
-            config.presets.as_ref(),
-            |presets| presets.iter().map(|preset| preset.name).collect::<Value>(),
-            nothing(),
-        ),
-    ];
-    let at = |at: Option<&String>| at.cloned().unwrap_or_default();
-    for rule in &config.rules {
-        let what = match &rule.rule.does {
-            blkreplay_core::diff::Does::Mask(mask) => format!("masks {mask}"),
-            _ => "leaves out".to_owned(),
-        };
-        let filter = rule.rule.filter.as_deref().unwrap_or("all requests");
-        let name = Value::from(rule.rule.name.as_str());
-        let until = rule.until.map_or_else(String::new, |until| {
-            let off = if until < today { ", and is off" } else { "" };
-            format!(", until {until}{off}")
-        });
-        let text = format!("# rule {name} {what} of {filter}{until}");
-        lines.push((text, at(rule.rule.at.as_ref())));
-    }
-    for budget in &config.budgets {
-        let name = Value::from(budget.name.as_str());
-        let runs = if budget.depends_on_time() {
-            format!(", over {} runs a side", budget.runs)
-        } else {
-            String::new()
-        };
-        let text = format!("# budget {name} {} {}{runs}", budget.metric, budget.limit());
-        lines.push((text, at(budget.at.as_ref())));
-    }
-    for suite in &config.suites {
-        let (glob, new) = (Value::from(suite.glob.as_str()), Value::from(suite.new.as_str()));
-        lines.push((format!("suite.{glob}.new = {new}"), suite.at.clone()));
-    }
-    lines
 }

@@ -2,20 +2,22 @@
 //!
 //! Invariant: where standard output is no terminal that has a screen it is `print`, or `diff` if there is something to compare with.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blkreplay_core::diff::Align;
 use blkreplay_core::position::Position;
 use blkreplay_tui::action::View;
-use blkreplay_tui::look::{self, Look, Theme};
+use blkreplay_tui::look::Theme;
+use blkreplay_tui::settings::Settings;
 use blkreplay_tui::state::target::{PLACES, target};
 use blkreplay_tui::{Begin, Comparison, Opened};
 use clap::builder::PossibleValuesParser;
 
 use crate::cmd::diff::DiffArgs;
 use crate::cmd::print::PrintArgs;
+use crate::config::keys::GLYPHS;
+use crate::config::{Config, FILE_NAME};
 use crate::diff::inspected::Inspected;
 use crate::diff::settle::{Given, alignment};
 use crate::exit::ExitCode;
@@ -25,6 +27,7 @@ use crate::looking::{self, Looking};
 use crate::printer::Printer;
 use crate::qemu_log::LayoutArg;
 use crate::trace::Damage;
+use crate::wanted;
 
 const INSPECT_HELP: &str = "\
 Examples:
@@ -70,18 +73,25 @@ pub(crate) struct InspectArgs {
     #[arg(long)]
     no_session: bool,
 
-    /// Colours
+    /// Colours, rather than those of blkreplay.toml
     #[arg(
         long,
         value_name = "THEME",
-        default_value = "default",
         value_parser = PossibleValuesParser::new(Theme::ALL.map(|(_, name)| name))
     )]
-    theme: String,
+    theme: Option<String>,
 
-    /// Signs
-    #[arg(long, default_value_t, value_enum)]
-    glyphs: Glyphs,
+    /// Signs; `auto` looks at the terminal
+    #[arg(
+        long,
+        value_name = "SIGNS",
+        value_parser = PossibleValuesParser::new(GLYPHS.map(|(_, name)| name))
+    )]
+    glyphs: Option<String>,
+
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    no_mouse: bool,
 
     #[command(flatten)]
     layout: LayoutArg,
@@ -131,23 +141,6 @@ impl ComparedArgs {
     }
 }
 
-/// Which signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-enum Glyphs {
-    /// What the terminal has
-    #[default]
-    Auto,
-    /// Those of Unicode
-    Unicode,
-    /// Those that every terminal has
-    Ascii,
-}
-
-/// How the screen looks if nobody says it.
-pub(crate) fn look_of(printer: &Printer) -> Look {
-    look(Theme::default(), Glyphs::Auto, printer)
-}
-
 /// Reads `--view`.
 fn view_arg(text: &str) -> Result<View, String> {
     let keyed = View::ALL.iter().find(|(_, key, _)| key.to_string() == text);
@@ -167,20 +160,25 @@ fn place(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// How the screen looks.
-fn look(theme: Theme, glyphs: Glyphs, printer: &Printer) -> Look {
-    let glyphs = match glyphs {
-        Glyphs::Auto => None,
-        Glyphs::Unicode => Some(look::Glyphs::Unicode),
-        Glyphs::Ascii => Some(look::Glyphs::Ascii),
-    };
-    let terminal = look::Terminal::of(|name| env::var(name).ok());
-    let look = Look::new(theme, glyphs, &terminal);
-    // The terminal is standard output.
-    if printer.output().is_colored() { look } else { look.without_color() }
-}
-
 impl InspectArgs {
+    /// How somebody wants it: what is said here goes before what the nearest file says.
+    fn settings(&self, printer: &Printer) -> Result<Settings, Failure> {
+        let near = self.traces.first().map_or(Path::new(FILE_NAME), PathBuf::as_path);
+        let config = match &self.compared.config {
+            Some(file) => Config::at(file)?,
+            None => Config::near(near)?,
+        };
+        let file = config.inspect;
+        let theme = self.theme.as_deref().and_then(Theme::named);
+        let theme = theme.or(file.theme.as_ref().map(|said| said.value)).unwrap_or_default();
+        let glyphs = match &self.glyphs {
+            Some(asked) => GLYPHS.iter().find(|(_, name)| name == asked).and_then(|(one, _)| *one),
+            None => file.glyphs.as_ref().and_then(|said| said.value),
+        };
+        let wanted = wanted::settings(file, wanted::look(theme, glyphs, printer));
+        Ok(Settings { has_mouse: wanted.has_mouse && !self.no_mouse, ..wanted })
+    }
+
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         if let Some(text) = &self.at {
             place(text)?;
@@ -188,6 +186,7 @@ impl InspectArgs {
         if !looking::has_screen() {
             return self.print(printer);
         }
+        let settings = self.settings(printer)?;
         if self.traces.iter().filter(|path| input::is_stdin(path)).count() > 1 {
             return Err(Failure::new("standard input can be looked at once"));
         }
@@ -199,8 +198,7 @@ impl InspectArgs {
         };
         let traces: Result<Vec<Opened>, Failure> =
             self.traces.iter().map(|path| self.compared.with(looking.at(path)?, path)).collect();
-        let look = look(Theme::named(&self.theme).unwrap_or_default(), self.glyphs, printer);
-        blkreplay_tui::run(traces?, &look)
+        blkreplay_tui::run(traces?, &settings)
             .map_err(|error| Failure::because("cannot use this terminal", error))?;
         Ok(ExitCode::Done)
     }

@@ -17,7 +17,7 @@ use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser}
 use crate::beside;
 use crate::bounds::{self, Bounds, Watch};
 use crate::child::{Ended, Places, RecordedCommand, Speaks};
-use crate::cmd::{inspect, mark};
+use crate::cmd::mark;
 use crate::control::Control;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
@@ -214,7 +214,7 @@ impl RecordArgs {
             }
             (Some(command), Some(trace)) => {
                 let record = || run_command(command, Speaks::Aside, session, &signals);
-                beside::record(trace, &inspect::look_of(printer), printer, &lines, record)?
+                beside::record(trace, printer, &lines, record)?
             }
             (None, None) => {
                 serve(&session, &places, watch.as_ref(), &signals, printer);
@@ -225,7 +225,7 @@ impl RecordArgs {
                     serve(&session, &places, watch.as_ref(), &signals, printer);
                     Ok(Recorded::alone(session))
                 };
-                beside::record(trace, &inspect::look_of(printer), printer, &lines, record)?
+                beside::record(trace, printer, &lines, record)?
             }
         }?;
         drop(watch);

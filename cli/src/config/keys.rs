@@ -5,6 +5,9 @@
 
 use blkreplay_core::diff::{Align, Barrier, PRESETS, RUNS_MIN};
 use blkreplay_core::limits::DIFF_RUNS_A_SIDE_MAX;
+use blkreplay_tui::keymap::Preset as KeyPreset;
+use blkreplay_tui::look::{Glyphs, Theme};
+use blkreplay_tui::state::coloring::Color;
 use serde_json::{Map, Value, json};
 
 /// What a key takes.
@@ -22,22 +25,33 @@ pub(crate) enum Takes {
     Count(u64, u64),
     /// A day.
     Day,
+    /// Yes or no.
+    Flag,
+    /// A list of strings.
+    Texts,
 }
 
 /// A key.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
+pub(crate) struct Key<'a> {
+    pub(crate) name: &'a str,
     pub(crate) takes: Takes,
     pub(crate) needed: bool,
     pub(crate) about: &'static str,
 }
 
-const fn key(name: &'static str, takes: Takes, about: &'static str) -> Key {
+impl<'a> Key<'a> {
+    /// The same under a name that somebody chose.
+    pub(crate) fn called(self, name: &'a str) -> Key<'a> {
+        Key { name, ..self }
+    }
+}
+
+const fn key(name: &'static str, takes: Takes, about: &'static str) -> Key<'static> {
     Key { name, takes, needed: false, about }
 }
 
-const fn needed(name: &'static str, takes: Takes, about: &'static str) -> Key {
+const fn needed(name: &'static str, takes: Takes, about: &'static str) -> Key<'static> {
     Key { needed: true, ..key(name, takes, about) }
 }
 
@@ -65,7 +79,7 @@ fn presets() -> Vec<&'static str> {
 }
 
 /// `[diff]`.
-pub(crate) const DIFF: [Key; 5] = [
+pub(crate) const DIFF: [Key<'static>; 5] = [
     key("align", Takes::Word(aligns), "how requests are paired"),
     key("ignore", Takes::Words(ignorable), "what of them is not compared"),
     key("barrier", Takes::Word(barriers), "what ends an epoch"),
@@ -74,7 +88,7 @@ pub(crate) const DIFF: [Key; 5] = [
 ];
 
 /// `[[diff.ignore-rule]]`.
-pub(crate) const IGNORE_RULE: [Key; 5] = [
+pub(crate) const IGNORE_RULE: [Key<'static>; 5] = [
     needed("name", Takes::Text, "what it is called in reports"),
     key("where", Takes::Text, "which requests are meant, as a filter; without it, all"),
     key("bytes", Takes::Text, "which bytes are masked; without it, requests are left out"),
@@ -83,7 +97,7 @@ pub(crate) const IGNORE_RULE: [Key; 5] = [
 ];
 
 /// `[[diff.budget]]`.
-pub(crate) const BUDGET: [Key; 9] = [
+pub(crate) const BUDGET: [Key<'static>; 9] = [
     needed("name", Takes::Text, "what it is called in reports"),
     needed("metric", Takes::Text, "a number that all requests give together: `count(flush)`"),
     key("max", Takes::Limit, "it is not above this"),
@@ -100,11 +114,60 @@ pub(crate) const BUDGET: [Key; 9] = [
 ];
 
 /// `[suite."GLOB"]`.
-pub(crate) const SUITE: [Key; 1] = [needed(
+pub(crate) const SUITE: [Key<'static>; 1] = [needed(
     "new",
     Takes::Text,
     "where the new trace of a baseline is; `{name}` is what the `*` in the last part of GLOB stands for",
 )];
+
+/// What there is of signs; `None` looks at the terminal.
+pub(crate) const GLYPHS: [(Option<Glyphs>, &str); 3] =
+    [(None, "auto"), (Some(Glyphs::Unicode), "unicode"), (Some(Glyphs::Ascii), "ascii")];
+
+fn key_presets() -> Vec<&'static str> {
+    KeyPreset::ALL.iter().map(|(_, name)| *name).collect()
+}
+
+fn themes() -> Vec<&'static str> {
+    Theme::ALL.iter().map(|(_, name)| *name).collect()
+}
+
+fn glyphs() -> Vec<&'static str> {
+    GLYPHS.iter().map(|(_, name)| *name).collect()
+}
+
+fn colors() -> Vec<&'static str> {
+    Color::ALL.iter().map(|(_, name)| *name).collect()
+}
+
+/// `[inspect]`.
+pub(crate) const INSPECT: [Key<'static>; 4] = [
+    key("keys", Takes::Word(key_presets), "which keys do what; in `termshark` `/` writes a filter"),
+    key("theme", Takes::Word(themes), "colours; `default` are the sixteen of the terminal"),
+    key("glyphs", Takes::Word(glyphs), "signs; `auto` looks at the terminal"),
+    key("mouse", Takes::Flag, "whether the mouse is the inspector's; F2 changes it"),
+];
+
+/// `[inspect.bind]`, under the names of commands.
+pub(crate) const BIND: [Key<'static>; 1] = [key(
+    "COMMAND",
+    Takes::Texts,
+    "the keys of a command instead of its own, as `?` in the inspector names both; none takes them away",
+)];
+
+/// `[[inspect.color]]`.
+pub(crate) const INSPECT_COLOR: [Key<'static>; 2] = [
+    needed("filter", Takes::Text, "which requests are meant, by what they say themselves"),
+    needed(
+        "color",
+        Takes::Word(colors),
+        "their colour in the list, of the first rule that means them",
+    ),
+];
+
+/// `[inspect.filters]`, under names of one's own.
+pub(crate) const FILTERS: [Key<'static>; 1] =
+    [key("NAME", Takes::Text, "a filter that the name stands for where one is written")];
 
 impl Takes {
     /// In words.
@@ -116,6 +179,8 @@ impl Takes {
             Takes::Limit => "a number, or a string with a unit".to_owned(),
             Takes::Count(least, most) => format!("a number from {least} to {most}"),
             Takes::Day => "a day, as 2027-06-01".to_owned(),
+            Takes::Flag => "true or false".to_owned(),
+            Takes::Texts => "a list of strings".to_owned(),
         }
     }
 
@@ -129,12 +194,14 @@ impl Takes {
                 json!({"type": "integer", "minimum": least, "maximum": most})
             }
             Takes::Day => json!({"type": "string", "format": "date"}),
+            Takes::Flag => json!({"type": "boolean"}),
+            Takes::Texts => json!({"type": "array", "items": {"type": "string"}}),
         }
     }
 }
 
-fn table(keys: &[Key]) -> Value {
-    let property = |key: &Key| {
+fn table(keys: &[Key<'_>]) -> Value {
+    let property = |key: &Key<'_>| {
         let mut schema = key.takes.schema();
         schema["description"] = key.about.into();
         (key.name.to_owned(), schema)
@@ -155,6 +222,11 @@ pub(crate) fn schema() -> Value {
     for (name, keys) in [("ignore-rule", &IGNORE_RULE[..]), ("budget", &BUDGET[..])] {
         diff["properties"][name] = json!({"type": "array", "items": table(keys)});
     }
+    let mut inspect = table(&INSPECT);
+    inspect["properties"]["color"] = json!({"type": "array", "items": table(&INSPECT_COLOR)});
+    for (name, [key]) in [("bind", BIND), ("filters", FILTERS)] {
+        inspect["properties"][name] = json!({"type": "object", "additionalProperties": key.takes.schema(), "description": key.about});
+    }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "blkreplay.toml",
@@ -163,6 +235,7 @@ pub(crate) fn schema() -> Value {
         "properties": {
             "diff": diff,
             "suite": {"type": "object", "additionalProperties": table(&SUITE)},
+            "inspect": inspect,
         },
     })
 }

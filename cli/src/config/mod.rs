@@ -14,6 +14,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::{Align, Barrier, BudgetRule, IgnoreRule, MaskError, Preset, Warning};
+use blkreplay_tui::keymap::{Keymap, Preset as KeyPreset, Rebinding};
+use blkreplay_tui::look::{Glyphs, Theme};
+use blkreplay_tui::state::coloring::ColorRule;
+use blkreplay_tui::state::filter::Saved;
 use jiff::civil::Date;
 
 use crate::failure::Failure;
@@ -38,6 +42,32 @@ pub(crate) struct Config {
     pub(crate) rules: Vec<FileRule>,
     pub(crate) budgets: Vec<BudgetRule>,
     pub(crate) suites: Vec<SuiteRule>,
+    pub(crate) inspect: Inspect,
+}
+
+/// How somebody wants the inspector.
+#[derive(Debug, Default)]
+pub(crate) struct Inspect {
+    pub(crate) keys: Option<Said<KeyPreset>>,
+    pub(crate) theme: Option<Said<Theme>>,
+    /// `None` in it looks at the terminal.
+    pub(crate) glyphs: Option<Said<Option<Glyphs>>>,
+    pub(crate) mouse: Option<Said<bool>>,
+    pub(crate) bind: Vec<Said<Rebinding>>,
+    pub(crate) colors: Vec<Said<ColorRule>>,
+    pub(crate) filters: Vec<Said<Saved>>,
+    /// The keys that follow, if any was bound.
+    pub(crate) keymap: Option<Keymap>,
+}
+
+impl Inspect {
+    /// The keys of the preset, with those that are bound.
+    pub(crate) fn keymap(&self) -> Keymap {
+        let preset = self.keys.as_ref().map_or_else(KeyPreset::default, |said| said.value);
+        // Presets are without fault.
+        let plain = || Keymap::of(preset, &[]).unwrap_or_default();
+        self.keymap.clone().unwrap_or_else(plain)
+    }
 }
 
 /// A value, and where it was said, as `FILE:LINE`.

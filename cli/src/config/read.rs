@@ -15,7 +15,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key, Takes};
 use super::wrong::{Text, Wrong};
-use super::{Config, FileRule, Said, SuiteRule};
+use super::{Config, FileRule, Said};
+
+mod inspect;
+mod suite;
 
 /// A file may be so long, in bytes.
 pub(crate) const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -63,14 +66,15 @@ impl Reader<'_> {
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("diff", DeValue::Table(table)) => self.diff(table, value.span()),
                 ("suite", DeValue::Table(table)) => self.suites(table),
-                ("diff" | "suite", other) => {
+                ("inspect", DeValue::Table(table)) => self.inspect(table, value.span()),
+                ("diff" | "suite" | "inspect", other) => {
                     self.is_wrong(
                         format!("this is {}", kind(other)),
                         value.span(),
                         "a table is expected",
                     );
                 }
-                (other, _) => self.unknown(other, key.span(), &["diff", "suite"]),
+                (other, _) => self.unknown(other, key.span(), &["diff", "suite", "inspect"]),
             }
         }
     }
@@ -98,7 +102,7 @@ impl Reader<'_> {
         &mut self,
         table: &'a DeTable<'a>,
         place: Range<usize>,
-        keys: &[Key],
+        keys: &[Key<'_>],
         beside: &[&str],
     ) -> Known<'a> {
         for (name, value) in table {
@@ -122,7 +126,7 @@ impl Reader<'_> {
         Known { table, place }
     }
 
-    fn takes(&mut self, key: &Key, value: &Spanned<DeValue<'_>>) {
+    fn takes(&mut self, key: &Key<'_>, value: &Spanned<DeValue<'_>>) {
         let place = value.span();
         let fits = match (key.takes, value.get_ref()) {
             (Takes::Text, DeValue::String(text)) => !text.is_empty(),
@@ -141,10 +145,13 @@ impl Reader<'_> {
                 }
                 true
             }
-            (Takes::Limit, DeValue::String(_)) => true,
+            (Takes::Limit, DeValue::String(_)) | (Takes::Flag, DeValue::Boolean(_)) => true,
             (Takes::Limit, number @ DeValue::Integer(_)) => whole(number).is_some(),
             (Takes::Count(least, most), number @ DeValue::Integer(_)) => {
                 whole(number).is_some_and(|number| (least..=most).contains(&number))
+            }
+            (Takes::Texts, DeValue::Array(items)) => {
+                items.iter().all(|item| item.get_ref().as_str().is_some())
             }
             (Takes::Day, _) => day(value.get_ref()).is_some(),
             _ => false,
@@ -186,20 +193,20 @@ impl Reader<'_> {
             Said { value: found, at }
         });
         self.config.presets = presets;
-        self.each(&known, "ignore-rule", Reader::ignore_rule);
-        self.each(&known, "budget", Reader::budget);
+        self.each(&known, "diff.ignore-rule", Reader::ignore_rule);
+        self.each(&known, "diff.budget", Reader::budget);
     }
 
-    /// Each table of a list of tables.
+    /// Each table of a list of tables, which is called by the last part of its name.
     fn each(
         &mut self,
         known: &Known<'_>,
         name: &str,
         read: fn(&mut Self, &DeTable<'_>, Range<usize>),
     ) {
-        let Some(value) = known.get(name) else { return };
+        let Some(value) = known.get(name.rsplit('.').next().unwrap_or(name)) else { return };
         let Some(items) = value.get_ref().as_array() else {
-            let label = format!("[[diff.{name}]] is expected");
+            let label = format!("[[{name}]] is expected");
             return self.is_wrong(
                 format!("this is {}", kind(value.get_ref())),
                 value.span(),
@@ -319,37 +326,6 @@ impl Reader<'_> {
     fn wrong_limit(&mut self, text: &str, place: Range<usize>, error: &QueryError) {
         let wrong = self.source.wrong_filter(text, place, error);
         self.wrong.push(wrong);
-    }
-
-    fn suites(&mut self, table: &DeTable<'_>) {
-        for (glob, value) in table {
-            let Some(inner) = value.get_ref().as_table() else {
-                let what = format!("this is {}", kind(value.get_ref()));
-                self.is_wrong(what, value.span(), "a table with `new` is expected");
-                continue;
-            };
-            let known = self.known(inner, value.span(), &keys::SUITE, &[]);
-            let Some((new, place)) = known.text("new") else { continue };
-            let stars = glob.get_ref().rsplit('/').next().unwrap_or_default().matches('*').count();
-            if !new.contains("{name}") && glob.get_ref().contains(['*', '?']) {
-                self.is_wrong(
-                    "all baselines have the same new trace",
-                    place,
-                    "`{name}` is missing",
-                );
-                continue;
-            }
-            if new.contains("{name}") && stars != 1 {
-                let what = "`{name}` is what the `*` of the last part stands for";
-                self.is_wrong(what, glob.span(), "there is to be one in the last part");
-                continue;
-            }
-            self.config.suites.push(SuiteRule {
-                glob: glob.get_ref().to_string(),
-                new: new.to_owned(),
-                at: self.source.at(glob.span().start),
-            });
-        }
     }
 }
 

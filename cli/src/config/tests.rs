@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use blkreplay_core::diff::{Align, Barrier, Does};
 
-use super::keys::{BUDGET, DIFF, IGNORE_RULE, Key, SUITE, schema};
+use super::keys::{
+    BIND, BUDGET, DIFF, FILTERS, IGNORE_RULE, INSPECT, INSPECT_COLOR, Key, SUITE, schema,
+};
 use super::{Config, find, read};
+
+mod inspect;
 
 /// What the sample of the book's page says.
 const WHOLE: &str = r#"
@@ -202,6 +206,7 @@ fn is_valid(schema: &serde_json::Value, value: &serde_json::Value) -> bool {
     use serde_json::Value;
     let typed = |name: &str| match name {
         "object" => value.is_object(),
+        "boolean" => value.is_boolean(),
         "array" => value.is_array(),
         "string" => value.is_string(),
         "integer" => value.is_i64() || value.is_u64(),
@@ -277,6 +282,7 @@ fn as_json(text: &str) -> serde_json::Value {
 fn the_schema_takes_what_the_reader_takes_and_refuses_the_same_keys_and_kinds() {
     let schema = schema();
     assert!(is_valid(&schema, &as_json(WHOLE)));
+    assert!(is_valid(&schema, &as_json(inspect::WHOLE)));
     assert!(is_valid(&schema, &as_json("")));
     for text in [
         "x = 1",
@@ -294,6 +300,15 @@ fn the_schema_takes_what_the_reader_takes_and_refuses_the_same_keys_and_kinds() 
         "[[diff.budget]]\nname = \"a\"\nmetric = \"count()\"\nmax = 5\nruns = 2",
         "[suite]\na = 3",
         "[suite.a]",
+        "[inspect]\ntheme = \"solarized\"",
+        "[inspect]\nmouse = \"yes\"",
+        "[inspect]\nkey = \"default\"",
+        "[inspect.bind]\nfilter = \"f\"",
+        "[inspect.bind]\nfilter = [1]",
+        "[[inspect.color]]\nfilter = \"write\"",
+        "[[inspect.color]]\nfilter = \"write\"\ncolor = \"orange\"",
+        "[inspect.filters]\nslow = 5",
+        "[inspect.filters]\nslow = \"\"",
     ] {
         assert!(!is_valid(&schema, &as_json(text)), "the schema takes {text}");
         assert!(!wrong(text).is_empty());
@@ -302,17 +317,21 @@ fn the_schema_takes_what_the_reader_takes_and_refuses_the_same_keys_and_kinds() 
 
 /// The keys in Markdown, as the book has them.
 fn tables() -> String {
-    let tables: [(&str, &[Key]); 4] = [
+    let tables: [(&str, &[Key<'_>]); 8] = [
         ("[diff]", &DIFF),
         ("[[diff.ignore-rule]]", &IGNORE_RULE),
         ("[[diff.budget]]", &BUDGET),
         ("[suite.\"GLOB\"]", &SUITE),
+        ("[inspect]", &INSPECT),
+        ("[inspect.bind]", &BIND),
+        ("[[inspect.color]]", &INSPECT_COLOR),
+        ("[inspect.filters]", &FILTERS),
     ];
-    let row = |key: &Key| {
+    let row = |key: &Key<'_>| {
         let needed = if key.needed { ", needed" } else { "" };
         format!("| `{}` | {}{needed} | {} |\n", key.name, key.takes.words(), key.about)
     };
-    let table = |(heading, keys): &(&str, &[Key])| {
+    let table = |(heading, keys): &(&str, &[Key<'_>])| {
         let rows: Vec<_> = keys.iter().map(row).collect();
         format!("| `{heading}` | takes | |\n|---|---|---|\n{}", rows.concat())
     };

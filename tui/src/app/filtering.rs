@@ -20,7 +20,8 @@ impl App {
             self.requests.show_anew(None);
             return;
         }
-        let settled = self.times().settled(text);
+        let text = self.filtering.meant(text).to_owned();
+        let settled = self.times().settled(&text);
         let filter = settled.and_then(|text| Ok((Filter::of(&text, &self.header)?, text)));
         match filter {
             Ok((filter, text)) => {

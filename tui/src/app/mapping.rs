@@ -93,6 +93,14 @@ impl App {
         self.focus_cell(&whole);
     }
 
+    /// Puts the cursor on a cell, by its column and by its line from above.
+    pub(super) fn point_on_map(&mut self, column: usize, line: usize) {
+        let Some(whole) = self.whole() else { return };
+        let rows = self.map.grid(&whole).height();
+        self.map.point(column, rows.saturating_sub(line + 1), &whole);
+        self.focus_cell(&whole);
+    }
+
     fn focus_cell(&mut self, whole: &Whole) {
         if let Some(place) = self.map.place(whole, self.counted()) {
             self.requests.go(place);

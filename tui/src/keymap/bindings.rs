@@ -222,6 +222,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&["q"], "back", "the same; with nothing open, quit", Action::Back),
     bind(&["Q", "ctrl-c"], "quit", "quit at once", Action::Quit),
     bind(&["ctrl-z"], "suspend", "stop; fg goes on", Action::Suspend),
+    bind(&["f2"], "mouse", "the mouse: ours, or the terminal's", Action::Mouse),
     bind(&["ctrl-l"], "redraw", "draw everything again; open a changed file anew", Action::Redraw),
 ];
 

@@ -25,6 +25,16 @@ pub struct Line {
     pub error: Option<QueryError>,
     /// Names of times that it may have.
     times: Times,
+    saved: Arc<[Saved]>,
+}
+
+/// A filter with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// Its name.
+    pub name: String,
+    /// What it means.
+    pub text: String,
 }
 
 /// Who looks for what a filter means.
@@ -96,6 +106,7 @@ pub struct Filtering {
     pub off: Option<String>,
     history: History,
     number: u64,
+    saved: Arc<[Saved]>,
 }
 
 impl Filtering {
@@ -117,6 +128,19 @@ impl Filtering {
             stage: Stage::default(),
             took: Duration::ZERO,
         });
+    }
+
+    /// Takes filters with names, which are the oldest of the history.
+    pub fn save(&mut self, saved: Vec<Saved>) {
+        for one in saved.iter().rev() {
+            self.history.remember(&one.text);
+        }
+        self.saved = saved.into();
+    }
+
+    /// What a text means: the filter of this name, or itself.
+    pub fn meant<'a>(&'a self, text: &'a str) -> &'a str {
+        self.saved.iter().find(|saved| saved.name == text).map_or(text, |saved| &saved.text)
     }
 
     /// Puts none in force.
@@ -170,8 +194,12 @@ impl Filtering {
 
     /// The line, to write on at what is in force.
     pub fn line(&self, header: &Header, times: Times) -> Line {
-        let mut line =
-            Line { prompt: Prompt::with(self.text().to_owned()), times, ..Line::default() };
+        let mut line = Line {
+            prompt: Prompt::with(self.text().to_owned()),
+            times,
+            saved: Arc::clone(&self.saved),
+            ..Line::default()
+        };
         line.look(header);
         line
     }
@@ -204,14 +232,16 @@ impl Line {
     /// Names that go on what stands before the cursor, in alphabetical order.
     pub fn completions(&self) -> Vec<&str> {
         let begun = self.begun();
+        let is_all = begun == self.text().trim();
+        let saved = self.saved.iter().map(|saved| saved.name.as_str()).filter(|_| is_all);
         if begun.is_empty() {
-            return Vec::new();
+            return saved.collect();
         }
         let functions = FUNCTIONS.iter().map(|function| function.name);
         let operations = Operation::NAMES.iter().map(|(_, name)| *name);
         let times = self.times.names.iter().map(|(name, _)| name.as_str());
         let names = FIELDS.iter().map(|field| field.name).chain(functions).chain(operations);
-        let mut names: Vec<_> = names.chain(times).collect();
+        let mut names: Vec<_> = names.chain(times).chain(saved).collect();
         names.retain(|name| name.starts_with(&begun) && **name != *begun);
         names.sort_unstable();
         names.dedup();
@@ -222,11 +252,18 @@ impl Line {
     pub fn complete(&mut self, header: &Header) {
         let begun = self.begun();
         let names = self.completions();
-        let Some((first, others)) = names.split_first() else { return };
+        let Some((first, others)) = names.split_first() else {
+            // A name that is written to its end is what it means.
+            if let Some(text) = self.named().map(|saved| saved.text.clone()) {
+                self.prompt = Prompt::with(text);
+                self.look(header);
+            }
+            return;
+        };
         let agreed = others.iter().fold(first.len(), |agreed, other| {
             first.bytes().zip(other.bytes()).take(agreed).take_while(|(a, b)| a == b).count()
         });
-        let more = first[begun.len()..agreed].to_owned();
+        let more = first[begun.len().min(agreed)..agreed].to_owned();
         self.prompt.write(&more);
         self.look(header);
     }
@@ -240,9 +277,14 @@ impl Line {
         name.into_iter().collect()
     }
 
-    /// Looks whether it is a filter.
+    /// The filter whose name is all that is written.
+    fn named(&self) -> Option<&Saved> {
+        self.saved.iter().find(|saved| saved.name == self.text().trim())
+    }
+
+    /// Looks whether it is a filter, or the name of one.
     fn look(&mut self, header: &Header) {
-        let text = self.text().trim();
+        let text = self.named().map_or_else(|| self.text().trim(), |saved| &saved.text);
         self.error = if text.is_empty() {
             None
         } else {

@@ -181,6 +181,13 @@ impl Map {
         self.put(axis, to, &grid);
     }
 
+    /// Puts the cursor on a cell, or on the nearest there is.
+    pub fn point(&mut self, column: usize, row: usize, whole: &Whole) {
+        let grid = self.grid(whole);
+        self.put(Axis::Time, column.min(grid.width().saturating_sub(1)), &grid);
+        self.put(Axis::Offset, row.min(grid.height().saturating_sub(1)), &grid);
+    }
+
     /// Puts the cursor on the first or the last column of all there is.
     pub fn go_to_end(&mut self, direction: Direction, whole: &Whole) {
         self.cursor.0 = match direction {

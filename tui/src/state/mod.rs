@@ -2,6 +2,7 @@
 
 pub mod cell;
 pub mod checkpoints;
+pub mod coloring;
 pub mod columns;
 pub mod cursor;
 pub mod diff;
@@ -28,6 +29,7 @@ pub mod series;
 pub mod slices;
 pub mod sorted;
 pub mod sorting;
+pub mod spots;
 pub mod sums;
 pub mod tallying;
 pub mod target;

@@ -12,7 +12,7 @@ use super::Inspector;
 use crate::app::Effect;
 use crate::desks::Desks;
 use crate::key::Key;
-use crate::look::Look;
+use crate::settings::Settings;
 use crate::view;
 
 const TIME_LIMIT: Duration = Duration::from_mins(1);
@@ -131,7 +131,7 @@ fn desks(paths: &[&Path]) -> Desks {
         let name = path.file_name().unwrap().to_str().unwrap();
         Inspector::opened(path, name)
     });
-    Desks::new(opened.collect(), &Look::default()).unwrap()
+    Desks::new(opened.collect(), &Settings::default()).unwrap()
 }
 
 /// Presses keys and takes what is read until it is as wanted.

@@ -132,7 +132,7 @@ fn whatever_enter_and_esc_are_bound_to_they_end_what_is_being_written() {
 fn pictures_of_the_help() {
     for (size, keys, expected) in [
         ((40, 10), "? 'copy'", file!["screens/help-40x10.txt"]),
-        ((80, 24), "2 ?", file!["screens/help-map-80x24.txt"]),
+        ((80, 24), "2 ? 'map:'", file!["screens/help-map-80x24.txt"]),
         ((120, 40), "? 'filter' down", file!["screens/help-120x40.txt"]),
     ] {
         let mut inspector = Inspector::new(size.0, size.1);

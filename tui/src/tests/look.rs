@@ -1,6 +1,6 @@
 //! How the screen looks: every view in signs of ASCII, without colour, and in the colours of a theme.
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::Color;
 use snapbox::{Data, assert_data_eq, file};
 
@@ -21,32 +21,42 @@ fn inspector(look: Look, (width, height): (u16, u16)) -> Inspector {
     inspector
 }
 
-/// Every view at every size, with what may lie over it.
-fn everywhere(look: &Look, mut seen: impl FnMut(&str, &mut Inspector)) {
-    for size in SIZES {
-        for (view, _, name) in View::ALL {
-            let mut inspector = inspector(look.clone(), size);
-            inspector.desk.app.update(Action::Show(view));
-            inspector.settle();
-            for keys in ["", "o", "h", "z", "f 'op'", "esc ?", "esc :", "esc y", "esc enter"] {
-                inspector.press(keys);
-                seen(&format!("{name} {size:?} {keys}"), &mut inspector);
-            }
-        }
-    }
+/// Draws what there is to be seen as it is, in these colours and signs.
+fn drawn(inspector: &mut Inspector, look: Look) -> Buffer {
+    inspector.desk.app.look = look;
+    inspector.settle();
+    inspector.buffer().clone()
+}
+
+/// A cell that is not as it should be.
+#[track_caller]
+fn none(what: &str, buffer: &Buffer, is_wrong: impl Fn(&Cell) -> bool) {
+    let wrong = buffer.content.iter().find(|cell| is_wrong(cell));
+    assert!(wrong.is_none(), "{what}: {wrong:?}");
 }
 
 #[test]
-fn in_ascii_every_cell_of_every_view_is_ascii_and_no_sign_is_left_without_its_own() {
-    everywhere(&plain(), |what, inspector| {
-        let buffer = inspector.buffer();
-        let strange = buffer.content.iter().find(|cell| !cell.symbol().is_ascii());
-        assert!(strange.is_none(), "{what}: {strange:?}");
-        let look = std::mem::take(&mut inspector.desk.app.look);
-        inspector.settle();
-        assert_eq!(unknown(inspector.buffer()), Vec::<String>::new(), "{what}");
-        inspector.desk.app.look = look;
-    });
+fn whatever_is_shown_ascii_is_ascii_mono_has_no_colour_and_the_default_those_of_the_terminal() {
+    for size in SIZES {
+        for (view, _, name) in View::ALL {
+            let mut inspector = inspector(Look::default(), size);
+            inspector.desk.app.update(Action::Show(view));
+            inspector.settle();
+            for keys in ["", "o", "h", "z", "f 'op'", "esc ?", "esc :", "esc y", "esc enter"] {
+                let what = format!("{name} {size:?} {keys}");
+                inspector.press(keys);
+                let written = drawn(&mut inspector, Look::default());
+                none(&what, &written, |cell| {
+                    let is_own = |color| matches!(color, Color::Rgb(..) | Color::Indexed(_));
+                    is_own(cell.fg) || is_own(cell.bg)
+                });
+                assert_eq!(unknown(&written), Vec::<String>::new(), "{what}");
+                none(&what, &drawn(&mut inspector, plain()), |cell| {
+                    !cell.symbol().is_ascii() || cell.fg != Color::Reset || cell.bg != Color::Reset
+                });
+            }
+        }
+    }
 }
 
 /// Signs that ASCII has only a question mark for.
@@ -60,26 +70,6 @@ fn unknown(buffer: &Buffer) -> Vec<String> {
         }
     }
     unknown
-}
-
-#[test]
-fn without_colour_no_cell_has_one() {
-    everywhere(&Look::default().without_color(), |what, inspector| {
-        let colored = |cell: &&ratatui::buffer::Cell| (cell.fg, cell.bg) != Default::default();
-        let colored = inspector.buffer().content.iter().find(colored);
-        assert!(colored.is_none(), "{what}: {colored:?}");
-    });
-}
-
-#[test]
-fn the_default_theme_has_no_colours_but_those_of_the_terminal() {
-    everywhere(&Look::default(), |what, inspector| {
-        for cell in &inspector.buffer().content {
-            for color in [cell.fg, cell.bg] {
-                assert!(!matches!(color, Color::Rgb(..) | Color::Indexed(_)), "{what}: {cell:?}");
-            }
-        }
-    });
 }
 
 #[test]
@@ -103,7 +93,7 @@ fn styled(buffer: &Buffer) -> String {
     let mut colors: Vec<Color> = Vec::new();
     let mut text = String::new();
     for cells in buffer.content.chunks(usize::from(buffer.area.width)) {
-        let written: String = cells.iter().map(ratatui::buffer::Cell::symbol).collect();
+        let written: String = cells.iter().map(Cell::symbol).collect();
         let style = cells.iter().map(|cell| {
             let pair = [cell.fg, cell.bg];
             let marked = pair.map(|color| match color {

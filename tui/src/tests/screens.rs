@@ -31,7 +31,6 @@ fn on_80x24_the_detail_is_below_the_list() {
     looks_like(file!["screens/filter-80x24.txt"], (80, 24), FILTERED);
     looks_like(file!["screens/map-80x24.txt"], (80, 24), MAP);
     looks_like(file!["screens/map-latency-80x24.txt"], (80, 24), MAP_ZOOMED);
-    looks_like(file!["screens/help-80x24.txt"], (80, 24), "?");
     looks_like(file!["screens/writing-80x24.txt"], (80, 24), "f 'op == write && lenght > 4k'");
 }
 

@@ -85,7 +85,7 @@ fn draw_sides(text: &str, right: &[Span<'static>], frame: &mut Frame<'_>, area: 
 /// What to say below the line that is being written.
 pub(super) fn hint(line: &filter::Line) -> Line<'static> {
     let completions = line.completions();
-    if !completions.is_empty() && line.error.is_some() {
+    if !completions.is_empty() && (line.error.is_some() || line.text().is_empty()) {
         let names: Vec<_> = completions.into_iter().take(12).collect();
         return Line::raw(format!(" tab: {}", names.join(" ")));
     }

@@ -1,7 +1,7 @@
 //! The list of commands with their keys, and what is searched for in it.
 //!
 //! ```text
-//!  search: copy                                     6 of 71    type; enter does it, esc closes
+//!  search: copy                                     6 found    type; enter does it, esc closes
 //!  > y l       copy-line         copy its line
 //! ```
 
@@ -24,7 +24,7 @@ const LABEL: &str = " search: ";
 pub(super) fn draw(help: &mut Help, keymap: &Keymap, frame: &mut Frame<'_>, area: Rect) {
     let [top, list] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     let bound = help.lines(keymap);
-    draw_search(help, bound.len(), keymap.lines().len(), frame, top);
+    draw_search(help, bound.len(), frame, top);
     if bound.is_empty() {
         let text = format!("  no key does anything like `{}`", help.input.value());
         return frame.render_widget(Paragraph::new(text), list);
@@ -41,9 +41,9 @@ pub(super) fn draw(help: &mut Help, keymap: &Keymap, frame: &mut Frame<'_>, area
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
 }
 
-fn draw_search(help: &Help, found: usize, all: usize, frame: &mut Frame<'_>, area: Rect) {
+fn draw_search(help: &Help, found: usize, frame: &mut Frame<'_>, area: Rect) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let said = format!("{found} of {all}  enter does it  esc closes ");
+    let said = format!("{found} found  enter does it  esc closes ");
     let written =
         Line::from(vec![Span::styled(LABEL, bold), Span::raw(help.input.value().to_owned())]);
     let room = usize::from(area.width).saturating_sub(written.width() + 1);

@@ -34,8 +34,13 @@ const SHADES: [char; look::SHADES as usize] = [' ', '.', ':', '-', '=', '+', '*'
 const LABEL: u16 = 9;
 const MARGIN: u16 = LABEL + 3;
 
+/// What is on the left of cells, above, and below them.
+pub(super) const LEFT: u16 = LABEL + 2;
+pub(super) const ABOVE: u16 = 1;
+pub(super) const BELOW: u16 = 3;
+
 /// Lines that are not cells.
-const AROUND: u16 = 4;
+const AROUND: u16 = ABOVE + BELOW;
 
 /// What there is to draw.
 struct Picture<'a> {

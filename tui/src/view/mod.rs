@@ -56,6 +56,7 @@ const BANNER_LINES: u16 = 3;
 /// Draws everything.
 pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     app.panes.set_size(frame.area().width, frame.area().height);
+    app.spots.clear();
     let banner = app.banner.as_ref().map_or(0, |text| banner_lines(text, frame.area().width));
     let rows = [
         Constraint::Length(1),
@@ -98,6 +99,9 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
             | Over::Bless,
         )
         | None => panes::draw(app, frame, body),
+    }
+    if matches!(app.over, Some(Over::Help(_))) {
+        panes::put_lines(app.view, app, frame, body);
     }
     bottom::draw(app, frame, bottom);
     app.look.paint(frame.buffer_mut());

@@ -10,7 +10,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Paragraph};
 
@@ -20,6 +20,7 @@ use super::{
 use crate::action::View;
 use crate::app::App;
 use crate::state::panes::{Arrangement, BELOW};
+use crate::state::spots::What;
 
 /// The smallest body that has the detail beside or below the list.
 const DETAIL_WIDTH: u16 = 60;
@@ -47,6 +48,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
 }
 
 fn draw_view(view: View, app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    app.spots.put(area.left()..area.right(), area.top()..area.bottom(), What::Pane(view));
     match view {
         View::Checkpoints => checkpoints::draw(app, frame, area),
         View::Requests if app.lists_events() => events::draw(app, frame, area),
@@ -60,11 +62,44 @@ fn draw_view(view: View, app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         View::Queue => queue::draw(app, frame, area),
         View::Stats => stats::draw(app, frame, area),
     }
+    if view == View::Map {
+        let (left, top) = (area.left() + map::LEFT, area.top() + map::ABOVE);
+        let bottom = area.bottom().saturating_sub(map::BELOW).max(top);
+        app.spots.put(left..area.right(), top..bottom, What::Cells);
+    } else {
+        put_lines(view, app, frame, area);
+    }
+}
+
+/// Says where lines of a list are that can be clicked: those around the one that is looked at, which has its mark on the left.
+pub(super) fn put_lines(view: View, app: &mut App, frame: &mut Frame<'_>, area: Rect) {
+    let buffer = frame.buffer_mut();
+    let first = |line: u16| &buffer[(area.x, line)];
+    let is_looked_at = |line: &u16| {
+        first(*line).symbol() == ">" && first(*line).modifier.contains(Modifier::REVERSED)
+    };
+    // Nothing is drawn on a screen of no columns.
+    if area.is_empty() {
+        return;
+    }
+    let Some(at) = (area.top()..area.bottom()).find(is_looked_at) else { return };
+    let is_blank = |line: u16| {
+        (area.left()..area.right()).all(|column| buffer[(column, line)].symbol() == " ")
+    };
+    // Headings are bold without a colour, and rules are no letters.
+    let is_line = |line: &u16| {
+        let cell = first(*line);
+        let is_heading = cell.modifier.contains(Modifier::BOLD) && cell.fg == Color::Reset;
+        *line == at || (cell.symbol() == " " && !is_heading && !is_blank(*line))
+    };
+    let top = (area.top()..at).rev().take_while(is_line).last().unwrap_or(at);
+    let bottom = (at..area.bottom()).take_while(is_line).last().unwrap_or(at) + 1;
+    app.spots.put(area.left()..area.right(), top..bottom, What::Line(view, at));
 }
 
 fn draw_requests(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
     if body.width < DETAIL_WIDTH || body.height < DETAIL_HEIGHT {
-        return requests::draw(app, frame, body);
+        return draw_view(View::Requests, app, frame, body);
     }
     let (list, beside) = if body.width >= BESIDE_WIDTH {
         let columns = [Constraint::Percentage(LEFT), Constraint::Fill(1)];
@@ -75,7 +110,7 @@ fn draw_requests(app: &mut App, frame: &mut Frame<'_>, body: Rect) {
         let [list, below] = Layout::vertical(rows).areas(body);
         (list, below)
     };
-    requests::draw(app, frame, list);
+    draw_view(View::Requests, app, frame, list);
     detail::draw(app, frame, beside);
 }
 

@@ -184,6 +184,10 @@ fn line(app: &App, columns: &Columns, place: u64, width: u16) -> Line<'static> {
     let warn = if failed { "!" } else { " " };
     let bar = if columns.has_bar { bar(row) } else { String::new() };
     let mut style = if failed { Style::new().fg(Color::Red) } else { Style::new() };
+    if let Some(color) = app.coloring.color(row) {
+        // Bold says it where there are no colours.
+        style = Style::new().fg(look::named(color)).add_modifier(Modifier::BOLD);
+    }
     if is_focused {
         style = style.add_modifier(Modifier::REVERSED);
     }

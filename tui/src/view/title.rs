@@ -11,16 +11,26 @@ use ratatui::widgets::Paragraph;
 use super::{events, findings, log};
 use crate::action::View;
 use crate::app::App;
+use crate::state::spots::What;
 use crate::words;
 
 /// Draws it.
-pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
     let (left, tabs) = fitting(app, width);
+    // Either all are there, or the one that is shown.
+    let all: Vec<View> = View::ALL.into_iter().map(|(view, ..)| view).collect();
+    let seen = if tabs.spans.len() == all.len() { all } else { vec![app.view] };
     let room = width.saturating_sub(tabs.width());
     frame.render_widget(Paragraph::new(left), area);
     let x = area.x + u16::try_from(room).unwrap_or(0);
     let right = Rect { x, width: area.width.saturating_sub(x - area.x), ..area };
+    let mut column = right.x;
+    for (view, span) in seen.into_iter().zip(&tabs.spans) {
+        let end = column + u16::try_from(span.width()).unwrap_or(0);
+        app.spots.put(column..end, area.y..area.bottom(), What::Tab(view));
+        column = end;
+    }
     frame.render_widget(Paragraph::new(tabs), right);
 }
 
