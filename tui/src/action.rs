@@ -239,6 +239,8 @@ pub enum Interest {
     Error,
     /// It touches the range of the focused one.
     SameRange,
+    /// It took longer than 99 of 100 of its operation.
+    Slow,
 }
 
 /// What of a request is copied.

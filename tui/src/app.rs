@@ -10,6 +10,7 @@ mod commands;
 mod copying;
 mod diffing;
 mod effect;
+mod ending;
 mod epochs;
 mod eventing;
 mod filtering;
@@ -28,6 +29,7 @@ mod pointing;
 mod pressing;
 mod queueing;
 mod searching;
+mod slow;
 mod sorting;
 mod tallying;
 mod viewing;
@@ -84,6 +86,7 @@ use going::Going;
 pub use marking::Letter;
 pub(crate) use payload::Before;
 use searching::Searching;
+pub use slow::Slow;
 
 /// What lies over the view.
 #[derive(Debug)]
@@ -209,6 +212,8 @@ pub struct App {
     pub marks: Marks,
     /// A, B and the selection.
     pub points: Points,
+    /// Which requests are slow.
+    pub slow: Slow,
     /// Where somebody was.
     trail: Trail,
     /// What is done leads from line to line only.
@@ -272,6 +277,7 @@ impl App {
             asked: History::default(),
             marks: Marks::default(),
             points: Points::default(),
+            slow: Slow::default(),
             trail: Trail::default(),
             has_stepped: false,
             letter: None,
@@ -360,35 +366,5 @@ impl App {
 
     pub(crate) fn refuse(&mut self, text: impl Into<String>) {
         self.message = Some(Message { is_error: true, text: text.into() });
-    }
-
-    /// Cancels or closes what there is; whether there was something.
-    fn cancel(&mut self) -> bool {
-        if self.stop_search() {
-            self.say("the search was cancelled");
-            return true;
-        }
-        if self.stop_going() {
-            self.say("it goes nowhere");
-            return true;
-        }
-        if self.leave_frequencies() || self.over.take().is_some() || self.stop_writing() {
-            return true;
-        }
-        if self.points.anchor.take().is_some() {
-            self.say("the selection was dropped");
-            return true;
-        }
-        if self.view == View::Requests && self.stop_sorting() {
-            return true;
-        }
-        if self.stop_view() {
-            return true;
-        }
-        let cancelled = self.filtering.stop();
-        if cancelled {
-            self.say("the filter went no further; enter it again to go on");
-        }
-        cancelled || self.stop_counting()
     }
 }

@@ -6,13 +6,13 @@ mod begun;
 mod counting;
 mod eventing;
 mod listing;
+mod scouting;
 
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use crate::app::{App, Effect};
 use crate::chart::Chart;
@@ -28,12 +28,14 @@ use crate::loader::{self, Told, Wish};
 use crate::mouse::Mouse;
 use crate::opened::{self, Again, Begin, Opened};
 use crate::outline::{self, Outlined};
-use crate::places::{self, Found};
-use crate::sieve::{self, Pass, Sifted};
+use crate::places::Found;
+use crate::sieve::Sifted;
 use crate::sorter;
 use crate::tally::Tallied;
 use crate::watch::Watch;
 use crate::writer;
+
+use scouting::Scouts;
 
 /// What is heard.
 pub(crate) enum Heard {
@@ -50,6 +52,7 @@ pub(crate) enum Heard {
     Frequencies(frequencies::Told),
     Sorted(sorter::Told),
     Scouted(Sifted),
+    Slow(Sifted),
     Found(Found),
     Outlined(Box<Outlined>),
     Flown(Box<Flight>),
@@ -87,14 +90,8 @@ pub(crate) struct Desk {
     counted: u64,
     /// The number of the count of epochs that is wanted.
     counting: Arc<AtomicU64>,
-    /// The last place that was looked for, and the number of the one that is wanted.
-    scouted: u64,
-    scouting: Arc<AtomicU64>,
-    /// The same of a position.
-    resolved: u64,
-    resolving: Arc<AtomicU64>,
-    /// Marks of the trace were asked for.
-    has_names: bool,
+    /// Who looks for places to go to.
+    scouts: Scouts,
     /// The number of the count that is wanted.
     wanted_tally: Arc<AtomicU64>,
     /// The last count of values that was begun with, and the number of the one that is wanted.
@@ -214,6 +211,7 @@ impl Desk {
             Heard::Frequencies(told) => self.app.frequencies.take(told),
             Heard::Sorted(told) => self.app.sorted(told),
             Heard::Scouted(sifted) => self.app.scouted(sifted),
+            Heard::Slow(sifted) => self.app.slowed(sifted),
             Heard::Found(found) => self.app.placed(found),
             Heard::Outlined(outlined) => self.app.outline.take(*outlined),
             Heard::Flown(flight) => self.app.queue.take(*flight),
@@ -256,49 +254,6 @@ impl Desk {
         self.sort();
         if let Some(differ) = &mut self.differ {
             differ.wish(&mut self.app, &self.sender);
-        }
-    }
-
-    /// Begins to look for a place to go to, if there is a new one, and lets others end.
-    fn scout(&mut self) {
-        let scout = &self.app.going.scout;
-        let number = scout.number;
-        self.scouting.store(number, Ordering::Relaxed);
-        let Some(filter) = scout.wanted().filter(|_| number > self.scouted) else { return };
-        self.scouted = number;
-        let (sender, scouting) = (self.sender.clone(), Arc::clone(&self.scouting));
-        let (again, pages) = (Arc::clone(&self.again), self.app.requests.pages().to_vec());
-        let tell = move |sifted| {
-            scouting.load(Ordering::Relaxed) == number
-                && sender.send(Heard::Scouted(sifted)).is_ok()
-        };
-        let pass = Pass { number, filter: filter.clone(), from: None, pause: Duration::ZERO };
-        sieve::start(pass, pages, move || again(), tell);
-    }
-
-    /// Begins to look for a position, if there is a new one, and for marks of the trace.
-    fn resolve(&mut self) {
-        let going = &self.app.going;
-        let number = if going.position.is_some() { going.number } else { 0 };
-        self.resolving.store(number, Ordering::Relaxed);
-        if let Some(position) = going.position.clone().filter(|_| number > self.resolved) {
-            self.resolved = number;
-            let (sender, resolving) = (self.sender.clone(), Arc::clone(&self.resolving));
-            let again = Arc::clone(&self.again);
-            let is_wanted = move || resolving.load(Ordering::Relaxed) == number;
-            let tell = move |found| {
-                // If nobody hears it, nobody wants it.
-                let _ = sender.send(Heard::Found(found));
-            };
-            places::start(number, position, move || again(), is_wanted, tell);
-        }
-        if self.app.going.wants_names && !self.has_names {
-            self.has_names = true;
-            let (sender, again) = (self.sender.clone(), Arc::clone(&self.again));
-            let tell = move |found| {
-                let _ = sender.send(Heard::Found(found));
-            };
-            places::list(move || again(), tell);
         }
     }
 }

@@ -47,6 +47,7 @@ impl App {
         self.jumps += 1;
         self.stop_search();
         self.stop_going();
+        self.slow.sought = None;
         match target {
             Target::Request(id) => {
                 self.going.sought = Some(id);

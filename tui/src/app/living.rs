@@ -39,6 +39,7 @@ impl App {
         let goes_along = self.live.follows && self.requests.is_at_last();
         if grown.is_new {
             self.requests.grow(grown.pages);
+            self.forget_slow();
         }
         self.live.settled = grown.settled;
         self.live.grow(grown.is_new, grown.at, self.is_counting());

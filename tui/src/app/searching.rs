@@ -59,6 +59,7 @@ impl App {
     pub(super) fn find(&mut self, interest: Interest, direction: Direction) {
         let sought = match interest {
             Interest::Error => Sought::Failed,
+            Interest::Slow => return self.find_slow(direction),
             Interest::SameRange => {
                 let focused = self.requests.focused();
                 let range = focused.map(|row| (row.device.0, row.request.range));
@@ -77,6 +78,7 @@ impl App {
         }
         self.jumps += 1;
         self.stop_going();
+        self.slow.sought = None;
         let (number, from) = (self.jumps, self.requests.focus());
         let shown = self.filtering.applied.as_ref().map(|applied| Arc::clone(&applied.found));
         self.searching.now = Some(Search { number, from, direction, sought, shown, wraps });
@@ -91,6 +93,7 @@ impl App {
     /// Ends what leads elsewhere and was begun before somebody moved.
     pub(super) fn leave_search(&mut self) {
         self.stop_going();
+        self.slow.sought = None;
         if self.stop_search() {
             self.say("the search was cancelled, for the focus was moved");
         }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::scouting::Scouts;
 use super::{Desk, Heard};
 use crate::app::App;
 use crate::events;
@@ -36,11 +37,7 @@ impl Desk {
             looking: Arc::default(),
             counted: 0,
             counting: Arc::default(),
-            scouted: 0,
-            scouting: Arc::default(),
-            resolved: 0,
-            resolving: Arc::default(),
-            has_names: false,
+            scouts: Scouts::default(),
             wanted_tally: Arc::default(),
             frequent: <_>::default(),
             sorting: <_>::default(),

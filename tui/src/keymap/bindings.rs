@@ -174,6 +174,18 @@ pub const BINDINGS: &[Binding] = &[
         "the one before that failed",
         Action::Find(Interest::Error, Direction::Previous),
     ),
+    bind(
+        &["s"],
+        "next-slow",
+        "next slow request: over the p99 of its operation",
+        Action::Find(Interest::Slow, Direction::Next),
+    ),
+    bind(
+        &["S"],
+        "previous-slow",
+        "the one before that is slow",
+        Action::Find(Interest::Slow, Direction::Previous),
+    ),
     bind(&["w"], "next-finding", "next finding", Action::FindFinding(Direction::Next)),
     bind(&["W"], "previous-finding", "the one before", Action::FindFinding(Direction::Previous)),
     bind(&["%"], "events", "events around the request; on one, its other end", Action::OtherEnd),

@@ -38,6 +38,16 @@ impl Scout {
         self.filter.as_ref().filter(|_| !self.is_done)
     }
 
+    /// Whether it looks for something, or did.
+    pub fn has_begun(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// Whether it is known of all requests before a place whether they are meant.
+    pub fn is_past(&self, place: u64) -> bool {
+        self.is_done || (!self.is_first_pass && self.done >= place)
+    }
+
     /// Looks no further and forgets; whether there was more to look at.
     pub fn stop(&mut self) -> bool {
         let goes_on = self.wanted().is_some();

@@ -36,6 +36,7 @@ mod queue;
 mod screens;
 mod searching;
 mod settings;
+mod slow;
 mod sorting;
 mod stats;
 mod timeline;
@@ -155,6 +156,7 @@ impl Inspector {
                 || app.is_counting()
                 || app.diff.as_ref().is_some_and(Diff::is_busy)
                 || app.on_the_way().is_some()
+                || app.slow.sought.is_some()
                 || app.writing.order().is_some()
                 || app.log.is_none() && !app.outline.is_done()
                 || app.log.as_ref().is_some_and(Reading::goes_on)

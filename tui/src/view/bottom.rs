@@ -96,7 +96,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Line::raw(" looking for a finding; esc stops")
     } else if let Some(seek) = app.events.sought() {
         Line::raw(format!(" looking for the other end of {}; esc stops", seek.id))
-    } else if let Some(text) = app.on_the_way() {
+    } else if let Some(text) = app.on_the_way().or_else(|| app.slow_shown()) {
         Line::raw(format!(" {text}; esc stops"))
     } else if let Some((done, all)) = app.progress {
         Line::raw(format!(" searching: {done} of {all} pages; esc stops"))
