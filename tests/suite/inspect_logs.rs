@@ -78,7 +78,9 @@ fn the_events_around_a_request_are_seen_and_left_again() {
     sandbox.write("boot.blkr", &story::released());
     let mut terminal = Terminal::run(&sandbox, "inspect boot.blkr", 140, 30);
     terminal.wait_for("600 requests");
-    terminal.keys("e%");
+    terminal.keys("e");
+    terminal.wait_until("what failed", |screen| focused(screen).starts_with("121 "));
+    terminal.keys("%");
     terminal.wait_until("its issue", |screen| focused(screen).contains("issue #121 write"));
     terminal.keys("%");
     terminal

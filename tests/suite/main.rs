@@ -26,12 +26,15 @@ mod edits;
 mod filters;
 /// What `check --findings` finds in real recordings, and what it takes for a failure.
 mod findings;
-/// `inspect`: keys typed at a terminal, and what its screen shows.
+/// Traces that grow while they are read, by pages and by filters.
 mod growth;
+/// `inspect`: keys typed at a terminal, and what its screen shows.
 mod inspect;
 /// `inspect --diff`: two traces side by side, rules that ignore what differs, and a base that is replaced.
 mod inspect_diff;
+/// `inspect` of recordings that go on, of several traces, and what the command line asks for.
 mod inspect_live;
+/// `inspect` of QEMU logs, checkpoints and events.
 mod inspect_logs;
 /// `inspect`: what is taken out of it.
 mod inspect_shown;

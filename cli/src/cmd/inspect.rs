@@ -34,7 +34,7 @@ Examples:
   blkreplay inspect t.blkr          look through a trace: ? lists the keys
   blkreplay inspect t.blkr -f 'write && lat > 5ms' --view map --at 1.2s
   blkreplay inspect -F t.blkr       follow a trace that is being recorded
-  blkreplay record disk.img -o - -- ./client.sh | blkreplay inspect -F -
+  blkreplay inspect -F -            one that record -o - writes into this pipe
   blkreplay inspect a.blkr b.blkr   look through two, X goes from one to the other
   blkreplay inspect q.rr            a log of QEMU's record/replay: its checkpoints and events
   blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
