@@ -73,7 +73,7 @@ fn a_recording_is_followed_from_another_terminal_until_it_ends() {
     inspector.wait_for("the recording ended");
     inspector
         .wait_until("an exact count", |screen| screen.contains(" 6 of ") && !screen.contains("~6"));
-    inspector.keys("q");
+    inspector.keys("Q");
     assert_eq!(inspector.finish(), 0);
 }
 
@@ -93,7 +93,7 @@ fn a_recording_that_goes_on_does_not_look_damaged() {
     // Nobody can finish the trace now.
     recording.signal(Signal::KILL);
     inspector.wait_for("nobody has the file that says so");
-    inspector.keys("q");
+    inspector.keys("Q");
     assert_eq!(inspector.finish(), 0);
 }
 
@@ -164,7 +164,7 @@ fn a_trace_over_standard_input_is_followed_and_can_be_gone_through() {
     sandbox.write("part2", b"");
     sandbox.write("end", b"");
     piped.wait_for("the recording ended");
-    piped.keys("gq");
+    piped.keys("gQ");
     piped.wait_for("of 600");
     assert!(piped.screen().contains("standard input"), "{}", piped.screen());
     piped.keys("Q");
@@ -191,7 +191,7 @@ fn one_begins_where_one_wants_and_what_cannot_be_is_told_before_the_screen_is_ta
     inspector.wait_for("#121 write");
     inspector.keys("anoted\r");
     inspector.wait_for("boot.blkr.notes.toml");
-    inspector.keys("q");
+    inspector.keys("Q");
     assert_eq!(inspector.finish(), 0);
     assert!(fs::read_to_string(sandbox.path("boot.blkr.notes.toml")).unwrap().contains("noted"));
     let mut again = terminal(&sandbox, "inspect boot.blkr");
@@ -224,7 +224,7 @@ fn two_traces_are_gone_through_side_by_side() {
     inspector.wait_for("there are no requests in this trace");
     inspector.keys("X");
     inspector.wait_for("1/2 boot.blkr");
-    inspector.keys("q");
+    inspector.keys("Q");
     assert_eq!(inspector.finish(), 0);
 }
 

@@ -25,7 +25,10 @@ impl App {
                 self.requests.set_rows(page, rows);
                 self.arrive();
             }
-            Told::Singles(rows) => self.requests.set_singles(rows),
+            Told::Singles(rows) => {
+                self.requests.set_singles(rows);
+                self.arrive();
+            }
             Told::Data(id, data) => self.take_data(id, data),
             Told::Around(around) => self.around = Some(around),
             Told::Searched(number, done, all) => {

@@ -162,9 +162,10 @@ fn one_begins_with_the_filter_the_view_and_the_place_that_were_asked_for() {
         view: Some(View::Latency),
         at: Some(format!("#{BEFORE}")),
     };
-    let inspector = inspector(Opened { begin, ..opened(directory.path()) });
+    let mut inspector = inspector(Opened { begin, ..opened(directory.path()) });
     assert_eq!((inspector.shown(), inspector.focused()), (3, BEFORE));
     assert_eq!(inspector.desk.app.view, View::Latency);
+    assert_eq!(inspector.press("q"), Some(Effect::Quit), "it is there, and on no way");
 }
 
 #[test]
