@@ -1,6 +1,6 @@
 //! `inspect`, as somebody uses it: at a terminal, and where there is none.
 
-use blkreplay_fixtures::story;
+use blkreplay_fixtures::{native, story};
 use rustix::process::Signal;
 
 use crate::base64::base64;
@@ -167,5 +167,40 @@ fn a_terminal_may_change_its_size_as_often_as_it_likes() {
         is_focused(screen, story::FAILED) && screen.contains("connection 0")
     });
     terminal.keys("q");
+    assert_eq!(terminal.finish(), 0);
+}
+
+#[test]
+fn moves_are_answered_while_all_of_a_trace_is_gone_over_and_a_filter_is_looked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.write("long.blkr", &native::long(100_000));
+    let mut terminal = Terminal::run(&sandbox, "inspect long.blkr", 100, 30);
+    terminal.wait_for("100,000 req");
+    terminal.keys("5");
+    terminal.wait_for("[5 Stats]");
+    terminal.wait_for("R read");
+    terminal.keys("1G");
+    terminal.wait_until("the last request", |screen| is_focused(screen, 99_999));
+    terminal.keys("fid % 1000 == 7 && hold > 1ns");
+    terminal.wait_until("a filter that is one", |screen| {
+        let line = screen.lines().find(|line| line.contains("Filter:"));
+        line.is_some_and(|line| line.trim_end().ends_with("ok"))
+    });
+    terminal.keys("\r");
+    // Before anything is found there is nothing to go to.
+    terminal.wait_until("hits", |screen| {
+        let id = focused(screen).split_whitespace().nth(1).and_then(|id| id.parse::<u64>().ok());
+        id.is_some_and(|id| id % 1000 == 7)
+    });
+    for (key, id) in [("g", 7), ("j", 1007), ("k", 7)] {
+        terminal.keys(key);
+        terminal.wait_until("another request", |screen| is_focused(screen, id));
+    }
+    terminal.keys("\x7f\x7f");
+    terminal.wait_until("all requests", |screen| !screen.contains("Filter:"));
+    terminal.keys("4");
+    terminal.wait_for("[4 ");
+    terminal.wait_until("the whole queue", |screen| screen.contains("max 1  avg"));
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }
