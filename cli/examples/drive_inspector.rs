@@ -26,7 +26,7 @@ const RESIDENT_MIB: u64 = 256;
 type Step = (&'static str, &'static str, fn(&str) -> bool);
 
 /// The views, by key, each with what its first picture has.
-const VIEWS: [Step; 6] = [
+const VIEWS: [Step; 7] = [
     ("2", "map", |screen| body(screen).any(|line| line.contains('│') && line.contains('@'))),
     ("3", "latencies", |screen| {
         row(screen, "R read").is_some_and(|row| row.contains('µ') || row.contains("ms"))
@@ -36,7 +36,10 @@ const VIEWS: [Step; 6] = [
     ("6", "epochs", |screen| {
         body(screen).any(|line| line.contains("epochs") && !line.contains("0 epochs"))
     }),
-    ("9", "findings", |screen| body(screen).any(|line| line.contains("findings"))),
+    ("7", "checkpoints", |screen| body(screen).any(|line| line.starts_with('>'))),
+    ("9", "findings", |screen| {
+        body(screen).any(|line| line.contains("summaries: ") || line.contains(" failed"))
+    }),
 ];
 
 /// What lies below title and timeline.

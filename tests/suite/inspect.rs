@@ -67,7 +67,7 @@ fn the_demo_ends_in_the_inspector_and_says_what_is_next() {
     terminal.keys("\r");
     terminal.wait_for("demo/demo.blkr");
     terminal.wait_for("[1 Requests]");
-    terminal.keys("q");
+    terminal.keys("Q");
     terminal.wait_for("byte for byte");
     assert_eq!(terminal.finish(), 0);
 }
@@ -102,7 +102,7 @@ fn nothing_is_lost(mut terminal: Terminal) {
     let screen = terminal.screen();
     assert!(screen.lines().any(|line| line.contains("EIO") && line.ends_with('!')), "{screen}");
     assert!(!terminal.raw().contains("\x1b[38;"), "{}", terminal.raw());
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }
 
@@ -149,7 +149,7 @@ fn it_stops_when_somebody_wants_the_terminal_and_goes_on_where_it_was() {
     terminal.wait_until_stopped();
     terminal.signal(Signal::CONT);
     terminal.wait_until("the request that failed", |screen| is_focused(screen, story::FAILED));
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }
 
@@ -166,12 +166,12 @@ fn a_terminal_may_change_its_size_as_often_as_it_likes() {
     terminal.wait_until("the request that failed", |screen| {
         is_focused(screen, story::FAILED) && screen.contains("connection 0")
     });
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }
 
 #[test]
-fn moves_are_answered_while_all_of_a_trace_is_gone_over_and_a_filter_is_looked_for() {
+fn a_long_trace_is_gone_through_by_views_moves_and_a_filter() {
     let sandbox = Sandbox::new();
     sandbox.write("long.blkr", &native::long(100_000));
     let mut terminal = Terminal::run(&sandbox, "inspect long.blkr", 100, 30);

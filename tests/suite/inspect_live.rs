@@ -1,7 +1,6 @@
 //! `inspect` of what is being recorded, as somebody uses it: a client of an image in one place, the inspector in another.
 
 use std::fs;
-use std::time::Duration;
 
 use blkreplay_fixtures::story;
 use rustix::process::Signal;
@@ -40,15 +39,29 @@ fn terminal(sandbox: &Sandbox, arguments: &str) -> Terminal {
     Terminal::with(sandbox, arguments, 100, 30, &environment)
 }
 
+/// How many requests the title counts.
+fn requests(screen: &str) -> Option<u64> {
+    let words: Vec<&str> = screen.lines().next()?.split_whitespace().collect();
+    let at = words.iter().position(|word| word.starts_with("req"))?;
+    words[at.checked_sub(1)?].parse().ok()
+}
+
+/// The id on a line of the list.
+fn id(line: &str) -> Option<u64> {
+    line[1..].split_whitespace().next()?.parse().ok()
+}
+
+fn focused(screen: &str) -> Option<u64> {
+    screen.lines().find(|line| line.starts_with('>')).and_then(id)
+}
+
 fn is_last_focused(screen: &str) -> bool {
-    let ids = |line: &str| line[1..].split_whitespace().next()?.parse::<u64>().ok();
     let last = screen.lines().filter(|line| line.len() > 1 && line.is_char_boundary(1));
     let last = last
         .filter(|line| line.contains(" write ") || line.contains(" flush "))
-        .filter_map(ids)
+        .filter_map(id)
         .max();
-    let focused = screen.lines().find(|line| line.starts_with('>')).and_then(ids);
-    last.is_some() && last == focused
+    last.is_some() && last == focused(screen)
 }
 
 #[test]
@@ -63,8 +76,12 @@ fn a_recording_is_followed_from_another_terminal_until_it_ends() {
         .wait_until("its requests", |screen| screen.contains(" write ") && is_last_focused(screen));
     inspector.keys("g");
     inspector.wait_for("follow: paused, G goes on");
+    let before = requests(&inspector.screen());
     sandbox.write("part2", b"");
-    inspector.wait_for("follow: paused, G goes on");
+    inspector.wait_until("what came meanwhile", |screen| requests(screen) > before);
+    let screen = inspector.screen();
+    assert!(screen.contains("follow: paused, G goes on"), "{screen}");
+    assert_eq!(focused(&screen), Some(0), "{screen}");
     inspector.keys("fwrite\r");
     inspector.wait_for("~6 of");
     inspector.keys("G");
@@ -128,7 +145,6 @@ fn a_recording_goes_on_when_its_inspector_is_left_and_ctrl_c_ends_it() {
     recording.keys("q");
     recording.wait_for("goes on without the inspector; Ctrl-C ends it");
     recording.wait_for("nbd");
-    std::thread::sleep(Duration::from_millis(100));
     recording.keys("\x03");
     assert_eq!(recording.finish(), 0);
     let checked = sandbox.blkreplay("check t.blkr").finish();
@@ -249,4 +265,14 @@ fn what_r_copies_replays_from_a_request_on() {
     sandbox.blkreplay("replay t.blkr IMAGE --write --until #3").finish().succeeds();
     sandbox.blkreplay("slice t.blkr --from #3 -o from-here.blkr").finish().succeeds();
     sandbox.blkreplay("replay from-here.blkr IMAGE --any-image").finish().succeeds();
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_told_before_anything_is_recorded() {
+    let sandbox = sandbox();
+    sandbox.write("blkreplay.toml", b"[inspect]\ntheme = \"pink\"\n");
+    let mut recording = terminal(&sandbox, "record disk.img -o t.blkr --inspect -- true");
+    recording.wait_for("blkreplay.toml:2");
+    assert_eq!(recording.finish(), 2);
+    assert!(!sandbox.path("t.blkr").exists());
 }

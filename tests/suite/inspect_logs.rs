@@ -41,7 +41,7 @@ fn a_log_is_gone_through_from_its_checkpoints_to_its_events() {
     terminal.wait_for("A QEMU log has no offsets and no lengths");
     terminal.keys("9");
     terminal.wait_for("0 found");
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }
 
@@ -55,7 +55,7 @@ fn a_damaged_log_has_a_banner_and_the_findings_of_check() {
     let checked = sandbox.blkreplay("check vm.rr").finish().stdout;
     assert!(checked.contains("cut at byte 7640"), "{checked}");
     terminal.wait_until("the finding", |screen| focused(screen).starts_with("! cut event 2300"));
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }
 
@@ -94,6 +94,6 @@ fn the_events_around_a_request_are_seen_and_left_again() {
     terminal.wait_until("the request", |screen| focused(screen).starts_with("121 "));
     terminal.keys("7");
     terminal.wait_until("its checkpoint", |screen| focused(screen).ends_with("#138 #121"));
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }

@@ -26,7 +26,7 @@ fn what_is_shown_is_written_as_print_and_slice_write_it() {
         terminal.keys(&format!(">{name}\r"));
         terminal.wait_for(&format!("wrote 50 requests to {name}"));
     }
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
     let printed = |arguments: &str| sandbox.printed(&format!("{arguments} -f {FILTER}"));
     assert_eq!(sandbox.read("a.jsonl"), printed("boot.blkr --json").into_bytes());
@@ -52,6 +52,6 @@ fn the_json_of_a_request_is_copied_as_it_is_printed() {
     let line = sandbox.printed("boot.blkr --json -f id==109");
     let encoded = base64(line.trim_end().as_bytes());
     assert!(terminal.raw().contains(&format!("\x1b]52;c;{encoded}")), "{}", terminal.raw());
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }

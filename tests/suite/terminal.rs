@@ -149,7 +149,16 @@ impl Terminal {
     /// Waits for the end; how it ended. The terminal must be as it was before.
     #[track_caller]
     pub(crate) fn finish(mut self) -> u32 {
-        let status = self.child.wait().unwrap();
+        let end = Instant::now() + TIME_LIMIT;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(20)) {
+                self.take(&bytes);
+            }
+            assert!(Instant::now() < end, "it does not end; the screen is\n{}", self.screen());
+        };
         // What is still on its way.
         while let Ok(bytes) = self.output.recv_timeout(Duration::from_millis(200)) {
             self.take(&bytes);
