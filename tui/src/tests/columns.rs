@@ -5,9 +5,10 @@ use blkreplay_core::query::Filter;
 use blkreplay_core::rows::{Row, Rows};
 use blkreplay_core::units::Nanos;
 use blkreplay_fixtures::story::{FAILED, trace};
-use snapbox::{Data, assert_data_eq, file};
+use snapbox::file;
 
 use super::Inspector;
+use super::screens::looks_like;
 use crate::state::cell::Cell;
 use crate::state::columns::Clock;
 
@@ -135,13 +136,6 @@ fn the_clock_on_the_wall_comes_in_turn_where_it_is_known() {
         turns.push(columns.clock);
     }
     assert_eq!(turns, [Clock::Wall, Clock::Previous, Clock::Reference, Clock::Start]);
-}
-
-#[track_caller]
-fn looks_like(expected: Data, (width, height): (u16, u16), keys: &str) {
-    let mut inspector = Inspector::new(width, height);
-    inspector.press(keys);
-    assert_data_eq!(inspector.screen(), expected.raw());
 }
 
 #[test]

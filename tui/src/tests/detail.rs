@@ -11,10 +11,11 @@ use blkreplay_core::request::{ConnectionId, DeviceId, Flags, Operation, Request,
 use blkreplay_core::units::{ByteRange, Nanos};
 use blkreplay_fixtures::story::{self, BEFORE, FAILED};
 use bytes::Bytes;
-use snapbox::{Data, assert_data_eq, file};
+use snapbox::file;
 use tempfile::NamedTempFile;
 
 use super::Inspector;
+use super::screens::looks_like;
 use crate::state::payload::Mode;
 
 /// A trace of writes of these data at these offsets, one after the other.
@@ -173,13 +174,6 @@ fn a_request_that_was_counted_says_which_part_took_no_longer() {
     inspector.press("esc 5 1 enter");
     // It took the longest of all writes.
     assert!(inspector.screen().contains("7.12ms  p100.0 of write"), "{}", inspector.screen());
-}
-
-#[track_caller]
-fn looks_like(expected: Data, (width, height): (u16, u16), keys: &str) {
-    let mut inspector = Inspector::new(width, height);
-    inspector.press(keys);
-    assert_data_eq!(inspector.screen(), expected.raw());
 }
 
 #[test]

@@ -4,9 +4,10 @@ use blkreplay_core::open;
 use blkreplay_core::query::Filter;
 use blkreplay_core::rows::{Row, Rows};
 use blkreplay_fixtures::story::{self, REQUESTS};
-use snapbox::{Data, assert_data_eq, file};
+use snapbox::file;
 
 use super::Inspector;
+use super::screens::looks_like;
 use crate::app::Over;
 use crate::state::cell::Cell;
 
@@ -105,13 +106,6 @@ fn of_a_damaged_trace_it_is_said_what_was_not_counted() {
     let screen = inspector.screen();
     assert!(screen.contains("! what lies behind was not counted: "), "{screen}");
     assert!(screen.contains("of ~"), "{screen}");
-}
-
-#[track_caller]
-fn looks_like(expected: Data, (width, height): (u16, u16), keys: &str) {
-    let mut inspector = Inspector::new(width, height);
-    inspector.press(keys);
-    assert_data_eq!(inspector.screen(), expected.raw());
 }
 
 #[test]

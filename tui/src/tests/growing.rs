@@ -10,6 +10,7 @@ use blkreplay_fixtures::{bytes, native, path};
 use tempfile::NamedTempFile;
 
 use super::Inspector;
+use crate::desk::Heard;
 
 pub(super) fn file(trace: &[u8]) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
@@ -144,4 +145,14 @@ fn every_kept_trace_can_be_walked_through() {
             inspector.press("enter f8 q");
         }
     }
+}
+
+#[test]
+fn a_thread_that_ended_by_a_bug_is_told_and_the_rest_can_still_be_looked_at() {
+    let mut inspector = Inspector::new(80, 24);
+    assert_eq!(inspector.desk.take(Heard::Died("index out of bounds (a.rs:1:2)".to_owned())), None);
+    inspector.press("j");
+    let screen = inspector.screen();
+    assert!(screen.contains("! a bug ended a part of the inspector: index out of"), "{screen}");
+    assert_eq!(inspector.focused(), 1);
 }

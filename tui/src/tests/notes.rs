@@ -138,6 +138,11 @@ fn one_goes_on_where_one_left_off_but_not_in_another_trace() {
     let app = inspector(Opened { begin: asked, ..opened(directory.path()) });
     let app = &app.desk.app;
     assert_eq!((app.filtering.text(), app.view), ("", View::Stats), "who asks gets what was asked");
+    let mut leaving = inspector(opened(directory.path()));
+    leaving.type_keys("8");
+    leaving.desk.leave();
+    let view = inspector(opened(directory.path())).desk.app.view;
+    assert_eq!(view, View::Requests, "what it was compared with is not there");
     let mut anew = opened(directory.path());
     anew.notebook.keeps_session = false;
     assert_eq!(inspector(anew).desk.app.filtering.text(), "");

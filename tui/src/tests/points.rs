@@ -7,11 +7,12 @@ use blkreplay_core::units::Size;
 use blkreplay_fixtures::damage::flipped;
 use blkreplay_fixtures::native;
 use blkreplay_fixtures::story::{self, REQUESTS};
-use snapbox::{Data, assert_data_eq, file};
+use snapbox::file;
 use std::io::Cursor;
 
 use super::Inspector;
 use super::growing::file as kept;
+use super::screens::looks_like;
 use crate::words;
 
 /// How many requests from one place to another a filter means, and how many bytes they ask for.
@@ -142,13 +143,6 @@ fn without_requests_there_is_nothing_to_set_or_select() {
         inspector.press(keys);
         assert_eq!(inspector.message(), "there is no request here", "{keys}");
     }
-}
-
-#[track_caller]
-fn looks_like(expected: Data, (width, height): (u16, u16), keys: &str) {
-    let mut inspector = Inspector::new(width, height);
-    inspector.press(keys);
-    assert_data_eq!(inspector.screen(), expected.raw());
 }
 
 #[test]

@@ -8,10 +8,11 @@ use blkreplay_core::rows::{Row, Rows};
 use blkreplay_core::units::Nanos;
 use blkreplay_fixtures::story::{self, FAILED, REQUESTS};
 use blkreplay_fixtures::{bytes, native, path};
-use snapbox::{Data, assert_data_eq, file};
+use snapbox::file;
 
 use super::Inspector;
 use super::growing::{damaged, file};
+use super::screens::looks_like;
 use super::stats::by_core;
 use crate::action::View;
 use crate::flight::Flight;
@@ -269,13 +270,6 @@ fn every_kept_trace_has_a_queue_that_equals_its_rows() {
             assert_eq!((lane.issued_at.max(), lane.issued_at.sum()), (depths.max(), sum), "{name}");
         }
     }
-}
-
-#[track_caller]
-fn looks_like(expected: Data, (width, height): (u16, u16), keys: &str) {
-    let mut inspector = Inspector::new(width, height);
-    inspector.press(keys);
-    assert_data_eq!(inspector.screen(), expected.raw());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::Inspector;
 
 /// What is compared: the picture after these keys.
 #[track_caller]
-fn looks_like(expected: Data, (width, height): (u16, u16), keys: &str) {
+pub(super) fn looks_like(expected: Data, (width, height): (u16, u16), keys: &str) {
     let mut inspector = Inspector::new(width, height);
     inspector.press(keys);
     assert_data_eq!(inspector.screen(), expected.raw());

@@ -176,7 +176,7 @@ fn released(app: &App, row: &Release) -> String {
             format!("released {about}{named}, of the requests that the filter leaves")
         }
         Some((before, after)) => {
-            format!("released {about}{named}; {before} requests open before, {after} after")
+            format!("released {about}{named}; requests open: {before} before, {after} after")
         }
         None => format!("released {about}{named}"),
     }

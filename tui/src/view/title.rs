@@ -50,8 +50,8 @@ fn fitting(app: &App, width: usize) -> (Line<'static>, Line<'static>) {
         (0, Tabs::Names),
         (0, Tabs::Short),
         (1, Tabs::Short),
-        (1, Tabs::Keys),
         (2, Tabs::Short),
+        (1, Tabs::Keys),
         (3, Tabs::Short),
         (2, Tabs::Keys),
         (3, Tabs::Keys),
@@ -85,7 +85,7 @@ fn left(app: &App, parts: u8) -> Line<'static> {
     } else if parts > 1 {
         spans.push(Span::raw(format!("  {} req", words::count(requests))));
     }
-    if let Some(findings) = findings::counted(app).filter(|_| parts > 2) {
+    if let Some(findings) = findings::counted(app).filter(|_| parts > 1) {
         spans.push(Span::raw(format!("  {findings}")));
     }
     if let Some(place) = events::place(app) {
