@@ -60,6 +60,8 @@ pub(crate) enum Heard {
     Compared(u64, compare::Told),
     Events(events::Told),
     Known(events::log::Known),
+    /// A thread ended by a panic, for this reason.
+    Died(String),
     /// Somebody wants us to end.
     End,
 }
@@ -218,6 +220,7 @@ impl Desk {
             Heard::Compared(number, told) => self.app.compared(number, told),
             Heard::Events(told) => self.app.told_of_events(told),
             Heard::Known(known) => self.app.known(known),
+            Heard::Died(why) => self.app.died(&why),
             Heard::End => return Some(Effect::Quit),
         }
         None

@@ -27,7 +27,12 @@ pub fn run(traces: Vec<Opened>, settings: &Settings) -> io::Result<()> {
     crossterm::style::force_color_output(settings.look.theme != Theme::Mono);
     let mut desks = Desks::new(traces, settings).map_err(io::Error::other)?;
     listen(Signals::new([SIGTERM, SIGHUP])?, desks.sender());
-    let mut screen = Screen::take(settings.has_mouse)?;
+    let telling = desks.sender();
+    let died = move |why| {
+        // If nobody hears it the screen is gone.
+        let _ = telling.send((None, Heard::Died(why)));
+    };
+    let mut screen = Screen::take(settings.has_mouse, died)?;
     read_keys(desks.sender());
     loop {
         screen.draw(|frame| view::draw(&mut desks.shown().app, frame))?;

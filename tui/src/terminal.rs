@@ -1,9 +1,11 @@
 //! The terminal, taken for the screen and given back whatever happens.
 //!
-//! Invariant: when the guard is gone, or the program ends by a panic, the terminal is as it was, and so is its mouse.
+//! Invariant: when the guard is gone, or its thread ends by a panic, the terminal is as it was, and so is its mouse. A panic of another
+//! thread does not write to the screen.
 
-use std::io::{self, Stdout, Write as _};
-use std::panic;
+use std::io::{self, IsTerminal as _, Stdout, Write as _};
+use std::panic::{self, PanicHookInfo};
+use std::thread;
 
 use crossterm::cursor::Show;
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
@@ -22,12 +24,22 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal.
-    pub(crate) fn take(has_mouse: bool) -> io::Result<Screen> {
+    /// Takes the terminal. `died` is told why another thread ended by a panic.
+    pub(crate) fn take(
+        has_mouse: bool,
+        died: impl Fn(String) + Send + Sync + 'static,
+    ) -> io::Result<Screen> {
         let before = panic::take_hook();
+        let own = thread::current().id();
         panic::set_hook(Box::new(move |info| {
-            give_back();
-            before(info);
+            if thread::current().id() == own {
+                give_back();
+                return before(info);
+            }
+            died(said(info));
+            if !io::stderr().is_terminal() {
+                before(info);
+            }
         }));
         enter(has_mouse)?;
         Ok(Screen { terminal: Terminal::new(CrosstermBackend::new(io::stdout()))?, has_mouse })
@@ -74,7 +86,17 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
+        if !thread::panicking() {
+            // Panics are told as usual again.
+            drop(panic::take_hook());
+        }
     }
+}
+
+/// A panic in a line.
+fn said(info: &PanicHookInfo<'_>) -> String {
+    let why = info.payload_as_str().unwrap_or("it did not say why");
+    info.location().map_or_else(|| why.to_owned(), |place| format!("{why} ({place})"))
 }
 
 fn enter(has_mouse: bool) -> io::Result<()> {

@@ -106,6 +106,13 @@ impl App {
         wishes
     }
 
+    /// A thread ended by a bug: what it would have read is not there and will not come.
+    pub(crate) fn died(&mut self, why: &str) {
+        self.banner = Some(format!(
+            "a bug ended a part of the inspector: {why}; what is on the screen is right, but something may not come any more"
+        ));
+    }
+
     /// The data of the focused request, as far as they are known and in memory.
     pub fn data(&self) -> Option<&Bytes> {
         let Payload::Stored(_, id) = self.requests.focused()?.payload else { return None };

@@ -80,11 +80,13 @@ impl App {
     /// Where one leaves off.
     pub(crate) fn session(&self) -> Session {
         let is_first = self.requests.focus() == 0;
+        // What it is compared with may be another next time, or nothing.
+        let is_kept = ![View::default(), View::Diff].contains(&self.view);
         let name = self.view.name().to_lowercase();
         let filter = self.filtering.text();
         Session {
             filter: (!filter.is_empty()).then(|| filter.to_owned()),
-            view: (self.view != View::default()).then_some(name),
+            view: is_kept.then_some(name),
             request: self.requests.focused().filter(|_| !is_first).map(|row| row.id.0),
         }
     }
