@@ -66,16 +66,23 @@ fn stdin() -> Result<Input, Failure> {
     if let Some(spool) = STDIN.get() {
         return Ok(Input::Stream(BufReader::new(spool.again())));
     }
-    if io::stdin().is_terminal() {
-        return Err(Failure::new("standard input is a terminal, not a trace")
-            .hint("blkreplay record IMAGE -o - | blkreplay print -"));
-    }
-    let kept = tempfile::tempfile().map_err(|error| {
-        Failure::because("cannot make a temporary file for standard input", error)
-            .hint("TMPDIR names another place")
-    })?;
+    let kept = for_stdin("blkreplay record IMAGE -o - | blkreplay print -")?;
     let spool = STDIN.get_or_init(|| Spool::new(Box::new(io::stdin()), kept));
     Ok(Input::Stream(BufReader::new(spool.again())))
+}
+
+/// A file for what comes over standard input; `hint` says how something comes, where it is a terminal.
+pub(crate) fn for_stdin(hint: &'static str) -> Result<File, Failure> {
+    if io::stdin().is_terminal() {
+        return Err(Failure::new("standard input is a terminal, not a trace").hint(hint));
+    }
+    tempfile::tempfile().map_err(cannot_keep)
+}
+
+/// There is no place for what comes over standard input.
+pub(crate) fn cannot_keep(error: io::Error) -> Failure {
+    Failure::because("cannot make a temporary file for standard input", error)
+        .hint("TMPDIR names another place")
 }
 
 impl Read for Input {

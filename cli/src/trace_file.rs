@@ -4,14 +4,19 @@
 //! only when that was asked for; what does not fit on the disk leaves no half of a chunk behind.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::words::shell_word;
+
+/// How often it is tried to lock a file at which somebody looks.
+const LOOKS: usize = 50;
 
 /// Whether an existing output may be overwritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +115,7 @@ impl TraceFile {
         }
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| cannot_create(path, error))?;
-        // Whoever looks at it can tell that it is still written; where files cannot be locked, they cannot.
-        let _ = file.try_lock();
+        lock(&file);
         Ok(TraceFile::on(file, SyncWhen::None))
     }
 
@@ -122,6 +126,17 @@ impl TraceFile {
             directory.map_err(|error| cannot_create(path, error))?;
         }
         Ok(TraceFile { sync, ..self })
+    }
+}
+
+/// Locks a file, so that whoever looks at it can tell that it is still written; where files cannot be locked, they cannot.
+fn lock(file: &File) {
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            // Somebody looks right now whether it is locked, which takes no time.
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+            _ => return,
+        }
     }
 }
 
