@@ -78,7 +78,7 @@ fn counts_are_those_of_diff_however_requests_are_paired_and_with_rules_of_the_fi
         let words = format!("--align {align}");
         let mut terminal = Terminal::run(&sandbox, &format!("{INSPECT} {words}"), 120, 30);
         terminal.wait_for(&counted(&sandbox, &words));
-        terminal.keys("q");
+        terminal.keys("Q");
         assert_eq!(terminal.finish(), 0);
     }
     let rules = "[diff]\nalign = \"key\"\n[[diff.ignore-rule]]\nname = \"new\"\nwhere = \"off == 8M\"\n\
@@ -89,7 +89,7 @@ fn counts_are_those_of_diff_however_requests_are_paired_and_with_rules_of_the_fi
     assert!(counts.contains("0 added"), "{counts}");
     terminal.wait_for(&counts);
     terminal.wait_for("budgets are not judged here");
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }
 
@@ -127,26 +127,40 @@ fn what_cannot_be_compared_is_trouble_in_the_words_of_diff_before_the_screen_is_
         assert!(!terminal.raw().contains(TAKEN), "{}", terminal.raw());
         assert_eq!(terminal.finish(), 2, "{words}");
     }
-    let mut terminal = Terminal::run(&sandbox, "inspect --diff - new.blkr", 120, 30);
-    terminal.wait_for("reads keys from standard input");
-    assert_eq!(terminal.finish(), 2);
+    for (words, said) in [
+        ("- new.blkr", "standard input"),
+        ("base.blkr -", "compares files, and standard input is none"),
+        ("vm.rr vm.rr", "the inspector compares no logs of QEMU"),
+    ] {
+        let mut terminal = Terminal::run(&sandbox, &format!("inspect --diff {words}"), 120, 30);
+        terminal.wait_for(said);
+        assert!(!terminal.raw().contains(TAKEN), "{}", terminal.raw());
+        assert_eq!(terminal.finish(), 2, "{words}");
+    }
     let mut terminal =
         Terminal::run(&sandbox, "inspect --diff cut.blkr cut.blkr --allow-truncated", 120, 30);
     terminal.wait_for("both are the same");
     terminal.wait_for("is not whole");
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
 }
 
 #[test]
 fn where_there_is_no_terminal_it_is_diff() {
     let sandbox = sandbox();
-    for words in ["base.blkr new.blkr", "base.blkr base.blkr", "base.blkr new.blkr --align state"] {
+    for words in [
+        "base.blkr new.blkr",
+        "base.blkr base.blkr",
+        "base.blkr new.blkr --align state",
+        "base.blkr new.blkr -f flush",
+    ] {
         let told = sandbox.blkreplay(&format!("diff {words}")).finish();
         let inspected = sandbox.blkreplay(&format!("inspect --diff {words}")).finish();
         assert_eq!((inspected.code(), &inspected.stdout), (told.code(), &told.stdout), "{words}");
     }
     sandbox.blkreplay("inspect new.blkr --align state").finish().ends_with(2).says(&["--diff"]);
+    let refused = sandbox.blkreplay("inspect --diff base.blkr new.blkr --at 3").finish();
+    refused.ends_with(2).says(&["--at is not for a comparison of all", "diff --at"]);
 }
 
 #[test]
@@ -157,7 +171,7 @@ fn where_nothing_may_be_written_the_base_stays_and_that_is_said() {
     terminal.wait_for(&counted(&sandbox, ""));
     terminal.keys("by");
     terminal.wait_for("CI is set, and there no baseline is written");
-    terminal.keys("q");
+    terminal.keys("Q");
     assert_eq!(terminal.finish(), 0);
     assert_eq!(sandbox.read("base.blkr"), base);
 }

@@ -134,7 +134,13 @@ fn request(text: &str) -> Result<RequestId, String> {
 
 impl DiffArgs {
     /// Two traces and what was typed of the rules, with all else as it is where nobody says more.
-    pub(crate) fn of(base: PathBuf, new: PathBuf, given: Given, damage: Damage) -> DiffArgs {
+    pub(crate) fn of(
+        base: PathBuf,
+        new: PathBuf,
+        given: Given,
+        damage: Damage,
+        layout: LayoutArg,
+    ) -> DiffArgs {
         DiffArgs {
             traces: vec![base, new],
             runs_of_new: Vec::new(),
@@ -153,7 +159,7 @@ impl DiffArgs {
                 epoch: None,
                 at: None,
             },
-            layout: LayoutArg { forced: None },
+            layout,
             report: ReportArgs::default(),
         }
     }

@@ -26,6 +26,7 @@ use crate::input;
 use crate::looking::{self, Looking};
 use crate::printer::Printer;
 use crate::qemu_log::LayoutArg;
+use crate::spooled;
 use crate::trace::Damage;
 use crate::wanted;
 
@@ -43,7 +44,7 @@ Examples:
   blkreplay inspect --diff base.blkr new.blkr
                                     where new.blkr differs from base.blkr, side by side
 
-Exit codes: 0 seen, 2 trouble.";
+Exit codes: 0 seen, 2 trouble; without a terminal those of print, or of diff.";
 
 /// Look through a trace on the terminal
 #[derive(Debug, clap::Args)]
@@ -187,8 +188,14 @@ impl InspectArgs {
             return self.print(printer);
         }
         let settings = self.settings(printer)?;
-        if self.traces.iter().filter(|path| input::is_stdin(path)).count() > 1 {
-            return Err(Failure::new("standard input can be looked at once"));
+        match self.traces.iter().filter(|path| input::is_stdin(path)).count() {
+            0 => {}
+            1 if self.compared.diff.is_none() => {}
+            1 => {
+                let what = "the inspector compares files, and standard input is none";
+                return Err(Failure::new(what).hint("blkreplay diff BASE -  compares what comes"));
+            }
+            _ => return Err(Failure::new("standard input can be looked at once")),
         }
         let looking = Looking {
             follows: self.follow,
@@ -200,14 +207,23 @@ impl InspectArgs {
             self.traces.iter().map(|path| self.compared.with(looking.at(path)?, path)).collect();
         blkreplay_tui::run(traces?, &settings)
             .map_err(|error| Failure::because("cannot use this terminal", error))?;
-        Ok(ExitCode::Done)
+        spooled::failure().map_or(Ok(ExitCode::Done), Err)
     }
 
     /// Prints how the one trace there is differs from a base.
     fn print_diff(mut self, base: PathBuf, printer: &Printer) -> Result<ExitCode, Failure> {
-        let (given, damage) = (self.compared.given(), self.compared.damage());
+        if self.at.is_some() {
+            let what = "without a terminal, --at is not for a comparison of all";
+            return Err(
+                Failure::new(what).hint("blkreplay diff --at ID BASE NEW  shows one request")
+            );
+        }
+        let (mut given, damage) = (self.compared.given(), self.compared.damage());
+        given.filters.extend(self.filter.take());
         match (self.traces.pop(), self.traces.is_empty()) {
-            (Some(trace), true) => DiffArgs::of(base, trace, given, damage).run(printer),
+            (Some(trace), true) => {
+                DiffArgs::of(base, trace, given, damage, self.layout).run(printer)
+            }
             _ => Err(Failure::new(
                 "without a terminal, one trace is compared, and there are several",
             )

@@ -14,7 +14,7 @@ use blkreplay_core::nbd::Listener;
 use blkreplay_core::units::Size;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
-use crate::beside;
+use crate::beside::Beside;
 use crate::bounds::{self, Bounds, Watch};
 use crate::child::{Ended, Places, RecordedCommand, Speaks};
 use crate::cmd::mark;
@@ -189,6 +189,8 @@ impl RecordArgs {
         let bounds = self.bounds.clone();
         let inspects = self.inspect;
         let plan = self.plan();
+        let looked_at = plan.output.path().filter(|_| inspects);
+        let beside = looked_at.map(|trace| Beside::new(trace, printer)).transpose()?;
         let Some(session) = start(&plan, listener, &signals, printer)? else {
             return Ok(ExitCode::Interrupted);
         };
@@ -200,8 +202,7 @@ impl RecordArgs {
             .watch(session.engine(), then, printer)
             .map_err(|error| Failure::because("cannot watch the recording", error))?;
         let lines = session.serving(&places);
-        let looked_at = plan.output.path().filter(|_| inspects);
-        let recorded = match (command, looked_at) {
+        let recorded = match (command, beside) {
             (Some(command), None) => {
                 for line in &lines {
                     printer.detail(format_args!("serving  {line}"));
@@ -212,20 +213,20 @@ impl RecordArgs {
                 };
                 run_command(command, speaks, session, &signals)
             }
-            (Some(command), Some(trace)) => {
+            (Some(command), Some(beside)) => {
                 let record = || run_command(command, Speaks::Aside, session, &signals);
-                beside::record(trace, printer, &lines, record)?
+                beside.record(&lines, record)?
             }
             (None, None) => {
                 serve(&session, &places, watch.as_ref(), &signals, printer);
                 Ok(Recorded::alone(session))
             }
-            (None, Some(trace)) => {
+            (None, Some(beside)) => {
                 let record = || {
                     serve(&session, &places, watch.as_ref(), &signals, printer);
                     Ok(Recorded::alone(session))
                 };
-                beside::record(trace, printer, &lines, record)?
+                beside.record(&lines, record)?
             }
         }?;
         drop(watch);

@@ -30,7 +30,7 @@ pub(super) fn unlike(paths: [&Path; 2], base: Kind) -> Failure {
         .hint("compare two traces, or two logs")
 }
 
-/// Refuses what cannot be compared, as far as that is known at once: by what they would be compared. `new` is a trace.
+/// Refuses what cannot be compared, as far as that is known at once: by what they would be compared, in the inspector.
 pub(crate) fn at_once(paths: [&Path; 2], asked: &Asked) -> Result<Settled, Failure> {
     let settled = asked.given.settle(paths[0], asked.today)?;
     inputs(paths, asked, &settled)?;
@@ -43,6 +43,11 @@ pub(crate) fn at_once(paths: [&Path; 2], asked: &Asked) -> Result<Settled, Failu
             let surveys = [survey(paths[0])?, survey(paths[1])?];
             parts(&surveys, paths, asked, &settled)?;
             Ok(settled)
+        }
+        [Kind::QemuLog, Kind::QemuLog] => {
+            Err(Failure::new("the inspector compares no logs of QEMU")
+                .coded("kinds")
+                .hint("blkreplay diff BASE NEW  does"))
         }
         [base, _] => Err(unlike(paths, base)),
     }
