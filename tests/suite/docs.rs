@@ -165,7 +165,23 @@ fn what_the_other_pages_show_happens_too() {
     check("book/src/survival.md");
     check("book/src/compacting.md");
     check("book/src/editing.md");
+    check("book/src/inspect.md");
     check("book/src/reference/json.md");
+}
+
+#[test]
+fn every_page_that_shows_commands_is_run_here() {
+    let here = fs::read_to_string(repository().join("tests/suite/docs.rs")).unwrap();
+    for folder in ["book/src", "book/src/reference"] {
+        for entry in fs::read_dir(repository().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let is_page = path.extension().is_some_and(|ending| ending == "md");
+            if is_page && fs::read_to_string(&path).unwrap().contains("```console") {
+                let name = path.strip_prefix(repository()).unwrap().display().to_string();
+                assert!(here.contains(&format!("\"{name}\"")), "nothing runs {name}");
+            }
+        }
+    }
 }
 
 #[test]

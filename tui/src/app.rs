@@ -29,6 +29,7 @@ mod pointing;
 mod pressing;
 mod queueing;
 mod searching;
+mod settled;
 mod slow;
 mod sorting;
 mod tallying;

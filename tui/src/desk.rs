@@ -40,6 +40,8 @@ use scouting::Scouts;
 /// What is heard.
 pub(crate) enum Heard {
     Key(Key),
+    /// A line, where there is no screen.
+    Line(String),
     Mouse(Mouse),
     Resized,
     Told(Told),
@@ -185,15 +187,12 @@ impl Desk {
     pub(crate) fn take(&mut self, heard: Heard) -> Option<Effect> {
         match heard {
             Heard::Key(key) => {
-                return match self.app.press(key) {
-                    Some(Effect::Note(id, text)) => {
-                        let uuid = self.uuid.unwrap_or_default();
-                        let kept = self.opened.notebook.write(uuid, id.0, &text);
-                        self.app.noted(id, text, kept.as_deref().map_err(Clone::clone));
-                        None
-                    }
-                    effect => effect,
-                };
+                let effect = self.app.press(key);
+                return self.noted(effect);
+            }
+            Heard::Line(text) => {
+                let effect = self.app.obey_line(&text);
+                return self.noted(effect);
             }
             Heard::Mouse(mouse) => self.app.pointed(mouse),
             Heard::Resized => {}
@@ -224,6 +223,19 @@ impl Desk {
             Heard::End => return Some(Effect::Quit),
         }
         None
+    }
+
+    /// Keeps a note, if that is what is asked for.
+    fn noted(&mut self, effect: Option<Effect>) -> Option<Effect> {
+        match effect {
+            Some(Effect::Note(id, text)) => {
+                let uuid = self.uuid.unwrap_or_default();
+                let kept = self.opened.notebook.write(uuid, id.0, &text);
+                self.app.noted(id, text, kept.as_deref().map_err(Clone::clone));
+                None
+            }
+            effect => effect,
+        }
     }
 
     /// Says what the state wishes to be read now.

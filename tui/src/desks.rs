@@ -4,8 +4,9 @@
 //! anew since is heard by nobody.
 
 use std::error::Error;
-use std::sync::mpsc::{Receiver, RecvError, Sender, TryIter, channel};
+use std::sync::mpsc::{Receiver, RecvError, RecvTimeoutError, Sender, TryIter, channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::app::Effect;
 use crate::desk::{Desk, Heard};
@@ -74,6 +75,11 @@ impl Desks {
     /// Waits for the next that is heard.
     pub(crate) fn hear(&self) -> Result<Tagged, RecvError> {
         self.heard.recv()
+    }
+
+    /// The same, but no longer than this.
+    pub(crate) fn hear_within(&self, time: Duration) -> Result<Tagged, RecvTimeoutError> {
+        self.heard.recv_timeout(time)
     }
 
     /// What is heard already.

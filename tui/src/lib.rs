@@ -43,6 +43,7 @@ mod opened;
 pub mod outlet;
 pub mod outline;
 pub mod places;
+mod plain;
 mod reproduced;
 mod run;
 pub mod search;
@@ -61,6 +62,7 @@ pub use compare::{Comparison, Sides, Stoppable, Terms, Trouble};
 pub use events::log::{Log, OpenLog};
 pub use opened::{Again, Begin, Opened, Outlets, Trace};
 pub use outlet::Outlet;
+pub use plain::{Partner, converse};
 pub use run::run;
 
 #[cfg(test)]

@@ -65,7 +65,8 @@ fn take(desks: &mut Desks, screen: &mut Screen) -> io::Result<bool> {
     Ok(false)
 }
 
-fn listen(mut signals: Signals, sender: Sender<Tagged>) {
+/// Hears one of these signals as the end.
+pub(crate) fn listen(mut signals: Signals, sender: Sender<Tagged>) {
     thread::spawn(move || {
         if signals.forever().next().is_some() {
             let _ = sender.send((None, Heard::End));

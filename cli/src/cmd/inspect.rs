@@ -2,6 +2,7 @@
 //!
 //! Invariant: where standard output is no terminal that has a screen it is `print`, or `diff` if there is something to compare with.
 
+use std::io::{self, BufReader, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use blkreplay_tui::action::View;
 use blkreplay_tui::look::Theme;
 use blkreplay_tui::settings::Settings;
 use blkreplay_tui::state::target::{PLACES, target};
-use blkreplay_tui::{Begin, Comparison, Opened};
+use blkreplay_tui::{Begin, Comparison, Opened, Partner};
 use clap::builder::PossibleValuesParser;
 
 use crate::cmd::diff::DiffArgs;
@@ -39,6 +40,8 @@ Examples:
   blkreplay inspect a.blkr b.blkr   look through two, X goes from one to the other
   blkreplay inspect q.rr            a log of QEMU's record/replay: its checkpoints and events
   blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
+  printf 'next-error\nopen\n' | blkreplay inspect --plain t.blkr
+                                    line by line, for screen readers and scripts; help lists commands
   blkreplay inspect --theme cvd --glyphs ascii t.blkr
                                     in other colours, and in signs that every terminal has
   blkreplay inspect --diff base.blkr new.blkr
@@ -93,6 +96,10 @@ pub(crate) struct InspectArgs {
     /// Leave the mouse to the terminal
     #[arg(long)]
     no_mouse: bool,
+
+    /// Lines instead of a screen, for screen readers and scripts: each line read is a place or a command
+    #[arg(long)]
+    plain: bool,
 
     #[command(flatten)]
     layout: LayoutArg,
@@ -184,12 +191,32 @@ impl InspectArgs {
         if let Some(text) = &self.at {
             place(text)?;
         }
-        if !looking::has_screen() {
+        if !self.plain && !looking::has_screen() {
             return self.print(printer);
         }
         let settings = self.settings(printer)?;
+        let traces = self.opened()?;
+        if self.plain {
+            let is_person = io::stdin().is_terminal();
+            let partner = if is_person { Partner::Person } else { Partner::Script };
+            let input = BufReader::new(io::stdin());
+            blkreplay_tui::converse(traces, &settings, partner, input, io::stdout().lock())
+                .map_err(Failure::output)?;
+        } else {
+            blkreplay_tui::run(traces, &settings)
+                .map_err(|error| Failure::because("cannot use this terminal", error))?;
+        }
+        spooled::failure().map_or(Ok(ExitCode::Done), Err)
+    }
+
+    /// The traces, or why they cannot be looked at.
+    fn opened(&self) -> Result<Vec<Opened>, Failure> {
         match self.traces.iter().filter(|path| input::is_stdin(path)).count() {
             0 => {}
+            1 if self.plain => {
+                let what = "--plain reads commands from standard input, which is the trace here";
+                return Err(Failure::new(what).hint("blkreplay print -  prints what comes"));
+            }
             1 if self.compared.diff.is_none() => {}
             1 => {
                 let what = "the inspector compares files, and standard input is none";
@@ -199,15 +226,11 @@ impl InspectArgs {
         }
         let looking = Looking {
             follows: self.follow,
-            begin: Begin { filter: self.filter, view: self.view, at: self.at },
+            begin: Begin { filter: self.filter.clone(), view: self.view, at: self.at.clone() },
             keeps_session: !self.no_session,
             layout: self.layout,
         };
-        let traces: Result<Vec<Opened>, Failure> =
-            self.traces.iter().map(|path| self.compared.with(looking.at(path)?, path)).collect();
-        blkreplay_tui::run(traces?, &settings)
-            .map_err(|error| Failure::because("cannot use this terminal", error))?;
-        spooled::failure().map_or(Ok(ExitCode::Done), Err)
+        self.traces.iter().map(|path| self.compared.with(looking.at(path)?, path)).collect()
     }
 
     /// Prints how the one trace there is differs from a base.

@@ -8,6 +8,7 @@ use crate::action::{Action, View};
 use crate::keymap::BINDINGS;
 use crate::state::prompt::Prompt;
 use crate::state::target::{PLACES, WORDS, target};
+use crate::state::writing::Naming;
 
 /// A command that takes something.
 pub struct Command {
@@ -26,6 +27,7 @@ pub const COMMANDS: &[Command] = &[
     Command { name: "filter", takes: "EXPR", does: filter, offers: nothing },
     Command { name: "search", takes: "TEXT", does: search, offers: nothing },
     Command { name: "view", takes: "NAME", does: view, offers: views },
+    Command { name: "write", takes: "FILE", does: write, offers: nothing },
     Command { name: "q", takes: "", does: quit, offers: nothing },
 ];
 
@@ -54,6 +56,16 @@ fn search(app: &mut App, text: &str) -> Option<Effect> {
         return app.update(Action::AskSearch);
     }
     app.search_for(text);
+    None
+}
+
+fn write(app: &mut App, text: &str) -> Option<Effect> {
+    app.ask_file();
+    if !text.is_empty()
+        && let Some(Over::File(_)) = app.over.take()
+    {
+        app.write(Naming::of(text));
+    }
     None
 }
 

@@ -12,10 +12,20 @@ use crate::keymap::Meaning;
 impl App {
     /// A key was pressed.
     pub fn press(&mut self, key: Key) -> Option<Effect> {
+        self.remembering(|app| app.take_key(key))
+    }
+
+    /// A line was given, as behind `:`.
+    pub fn obey_line(&mut self, text: &str) -> Option<Effect> {
+        self.remembering(|app| app.run(text))
+    }
+
+    /// Does something, and remembers where it was done if it jumps.
+    fn remembering(&mut self, does: impl FnOnce(&mut App) -> Option<Effect>) -> Option<Effect> {
         self.message = None;
         let (before, jumps) = (self.station(), self.jumps);
         self.has_stepped = false;
-        let effect = self.take_key(key);
+        let effect = does(self);
         self.want_diff();
         if self.requests.focus() != before.focus && self.jumps == jumps {
             self.leave_search();

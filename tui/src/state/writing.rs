@@ -21,6 +21,11 @@ pub struct Naming {
 }
 
 impl Naming {
+    /// This name.
+    pub fn of(name: &str) -> Naming {
+        Naming { input: Input::new(name.to_owned()), ..Naming::default() }
+    }
+
     /// Changes the name.
     pub fn edit(&mut self, request: InputRequest) {
         self.input.handle(request);

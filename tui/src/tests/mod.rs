@@ -31,6 +31,7 @@ mod notes;
 mod outlet;
 mod panes;
 mod pictures;
+mod plain;
 mod points;
 mod queue;
 mod screens;
@@ -61,9 +62,6 @@ use crate::events::log::{Log, OpenLog};
 use crate::key::Key;
 use crate::notebook::Notebook;
 use crate::opened::{Begin, Opened};
-use crate::state::diff::Diff;
-use crate::state::filter::Stage;
-use crate::state::log::Log as Reading;
 use crate::view;
 
 /// The inspector on a screen of this size.
@@ -146,24 +144,7 @@ impl Inspector {
         loop {
             self.terminal.draw(|frame| view::draw(&mut self.desk.app, frame)).unwrap();
             self.desk.wish();
-            let app = &self.desk.app;
-            let sifts = app.filtering.applied.as_ref().is_some_and(|applied| !applied.is_done)
-                || app
-                    .filtering
-                    .applied
-                    .as_ref()
-                    .is_some_and(|applied| applied.stage == Stage::GoesOn)
-                || app.is_counting()
-                || app.diff.as_ref().is_some_and(Diff::is_busy)
-                || app.on_the_way().is_some()
-                || app.slow.sought.is_some()
-                || app.writing.order().is_some()
-                || app.log.is_none() && !app.outline.is_done()
-                || app.log.as_ref().is_some_and(Reading::goes_on)
-                || app.frequencies.goes_on()
-                || app.sorting.order().is_some()
-                || !app.event_wishes().is_empty();
-            if app.requests.is_known() && app.wishes().is_empty() && !sifts {
+            if self.desk.app.is_settled() {
                 return;
             }
             let heard = self.desk.hear().unwrap();
