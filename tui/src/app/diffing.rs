@@ -13,6 +13,9 @@ use crate::key::{Code, Key};
 use crate::state::diff::{Diff, Line, Stage};
 use crate::state::prompt::Prompt;
 
+/// What to say where a file is still being changed.
+const CHANGES: &str = "the last change is still being made";
+
 /// What to say where nothing is compared.
 pub const HOW: &str = "nothing is compared; blkreplay inspect --diff BASE NEW does";
 
@@ -26,21 +29,7 @@ impl App {
     /// Something was told of the comparison of this number.
     pub fn compared(&mut self, number: u64, told: Told) {
         let Some(diff) = &mut self.diff else { return };
-        if diff.number != number {
-            return;
-        }
         match told {
-            Told::Learned(_, learned) => {
-                diff.learns = false;
-                match learned {
-                    Ok(Some(rules)) if self.over.is_none() && self.view == View::Diff => {
-                        self.over = Some(Over::Rules(rules, Prompt::default()));
-                    }
-                    Ok(Some(_)) => {}
-                    Ok(None) => self.say("no rule is proposed for it: epochs end with flushes"),
-                    Err(trouble) => self.refuse(in_a_line(&trouble)),
-                }
-            }
             Told::Ignored(done) => {
                 let file = diff.rules_file.clone();
                 self.change_made(done, &format!("{file} has the rule; compared anew"));
@@ -48,6 +37,20 @@ impl App {
             Told::Blessed(done) => {
                 let base = diff.base.clone();
                 self.change_made(done, &format!("{base} is what {} is; compared anew", self.name));
+            }
+            // A change is made whatever is compared by then; the rest is of one comparison.
+            _ if diff.number != number => return,
+            Told::Learned(_, learned) => {
+                diff.learns = false;
+                match learned {
+                    Ok(Some(_)) if diff.changes => self.say(CHANGES),
+                    Ok(Some(rules)) if self.over.is_none() && self.view == View::Diff => {
+                        self.over = Some(Over::Rules(rules, Prompt::default()));
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => self.say("no rule is proposed for it: epochs end with flushes"),
+                    Err(trouble) => self.refuse(in_a_line(&trouble)),
+                }
             }
             told => diff.take(told),
         }
@@ -82,8 +85,10 @@ impl App {
         let focus = self.requests.focus();
         let Some(diff) = &mut self.diff else { return };
         if matches!(diff.stage, Stage::Waits | Stage::Stopped | Stage::Failed) {
-            diff.begin();
-            return;
+            if diff.changes {
+                return self.say(CHANGES);
+            }
+            return diff.begin();
         }
         let new = diff.picked().map_or(&[][..], |line| diff.requests(line).1);
         if !new.iter().any(|one| one.place == focus) {
@@ -146,12 +151,12 @@ impl App {
                 diff.shows_bytes = !diff.shows_bytes;
                 diff.wonder();
             }
+            Diffing::Ignore | Diffing::Bless if diff.changes => self.say(CHANGES),
             Diffing::Ignore => {
                 if !diff.learn() {
                     self.say("this is no difference; n goes to the next one");
                 }
             }
-            Diffing::Bless if diff.changes => self.say("the last change is still being made"),
             Diffing::Bless => self.over = Some(Over::Bless),
         }
     }
@@ -240,8 +245,13 @@ impl App {
 
     /// Adds rules to the file, for a reason.
     pub(super) fn ignore(&mut self, rules: Box<Proposed>, reason: &str) {
-        if let Some(diff) = &mut self.diff {
-            diff.make(Change::Ignore(rules, reason.trim().to_owned()));
+        self.make(Change::Ignore(rules, reason.trim().to_owned()));
+    }
+
+    fn make(&mut self, change: Change) {
+        let is_made = self.diff.as_mut().is_none_or(|diff| diff.make(change));
+        if !is_made {
+            self.say(CHANGES);
         }
     }
 
@@ -266,9 +276,10 @@ impl App {
     fn answer_bless(&mut self, key: Key) {
         self.over = None;
         let yes = matches!(key.code, Code::Char('y' | 'Y')) && !key.ctrl && !key.alt;
-        match &mut self.diff {
-            Some(diff) if yes => diff.make(Change::Bless),
-            _ => self.say("nothing was changed"),
+        if yes {
+            self.make(Change::Bless);
+        } else {
+            self.say("nothing was changed");
         }
     }
 }

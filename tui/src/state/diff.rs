@@ -83,7 +83,7 @@ impl Diff {
         Diff { base, rules_file, ..Diff::default() }
     }
 
-    /// Begins to compare.
+    /// Begins to compare. A change that is being made goes on.
     pub fn begin(&mut self) {
         let (base, rules_file) = (self.base.clone(), self.rules_file.clone());
         *self = Diff {
@@ -91,6 +91,8 @@ impl Diff {
             stage: Stage::Opens,
             found: Found::keeping(MOST),
             shows_bytes: self.shows_bytes,
+            change: self.change.take(),
+            changes: self.changes,
             window: self.window,
             ..Diff::with(base, rules_file)
         };
@@ -288,10 +290,14 @@ impl Diff {
         true
     }
 
-    /// Makes a change.
-    pub fn make(&mut self, change: Change) {
-        self.change = Some(change);
-        self.changes = true;
+    /// Makes a change, unless one is being made; whether it does.
+    pub fn make(&mut self, change: Change) -> bool {
+        let is_made = !self.changes;
+        if is_made {
+            self.change = Some(change);
+            self.changes = true;
+        }
+        is_made
     }
 
     /// Lines up what is shown under a filter, if that or what it leaves is another than before.

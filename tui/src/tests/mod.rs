@@ -5,6 +5,7 @@ mod checkpoints;
 mod columns;
 mod detail;
 mod diff;
+mod diff_answers;
 mod diff_counts;
 mod diff_keys;
 mod diff_screens;
