@@ -149,8 +149,8 @@ pub enum Told {
     Done,
     /// It could not go on.
     Trouble(Trouble),
-    /// Rows of the stretch of this section; whether they are the last.
-    Rows(usize, Result<(Vec<Paired>, bool), Trouble>),
+    /// Rows of the stretch of this section, as it was unfolded then; whether they are the last.
+    Rows(usize, u64, Result<(Vec<Paired>, bool), Trouble>),
     /// What is known of a difference.
     Explained(usize, Result<Explained, Trouble>),
     /// What would ignore a difference; `None` if nothing is proposed.
@@ -234,7 +234,8 @@ fn answer(sides: &Sides<'_>, comparison: &dyn Comparison, ask: &Ask) -> Told {
     let trouble = |error| comparison.trouble(error);
     match ask {
         Ask::Rows(stretch) => {
-            Told::Rows(stretch.section, rows::read(sides, stretch).map_err(trouble))
+            let rows = rows::read(sides, stretch).map_err(trouble);
+            Told::Rows(stretch.section, stretch.unfolding, rows)
         }
         Ask::Explain(number, difference) => {
             Told::Explained(*number, explain::explain(sides, difference).map_err(trouble))

@@ -21,6 +21,8 @@ const WAITING: usize = 1 << 16;
 pub struct Stretch {
     /// The number of the section.
     pub section: usize,
+    /// Tells this time that it is unfolded from others.
+    pub unfolding: u64,
     /// Where it lies in base and in new.
     pub parts: [Part; 2],
     /// So many that are the same lie before it, in its part of the traces.

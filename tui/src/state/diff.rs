@@ -68,6 +68,8 @@ pub struct Diff {
     /// A rule is being looked for.
     pub learns: bool,
     unfolded: BTreeMap<usize, Unfolded>,
+    /// How often a section was unfolded.
+    unfoldings: u64,
     lines: Vec<Line>,
     at: usize,
     window: Window,
@@ -154,22 +156,12 @@ impl Diff {
                 self.trouble = Some(trouble);
                 self.stage = Stage::Failed;
             }
-            Told::Rows(section, Ok((rows, is_all))) => {
-                if let Some(unfolded) = self.unfolded.get_mut(&section) {
-                    unfolded.rows.extend(rows);
-                    unfolded.is_all = is_all || unfolded.rows.len() as u64 >= unfolded.most;
-                    unfolded.reads = false;
-                }
-                self.line_up();
-            }
-            Told::Rows(section, Err(trouble)) => {
-                self.unfolded.remove(&section);
-                self.trouble = Some(trouble);
-                self.line_up();
-            }
+            Told::Rows(section, unfolding, read) => self.take_rows(section, unfolding, read),
             Told::Explained(number, explained) => {
                 self.explained = Some((number, explained));
                 self.bytes_from = 0;
+                // What was known of the one that is looked at may have had to go.
+                self.wonder();
             }
             _ => {}
         }

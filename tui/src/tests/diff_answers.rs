@@ -6,9 +6,9 @@ use blkreplay_core::diff::Learned;
 
 use super::diff::{Two, diff, retold};
 use crate::app::{App, Effect, Over};
-use crate::compare::{Change, Proposed, Told, Trouble};
+use crate::compare::{Ask, Change, Proposed, Told, Trouble};
 use crate::key::Key;
-use crate::state::diff::{Diff, Stage};
+use crate::state::diff::{Diff, Line, Stage};
 
 fn app(two: &mut Two) -> &mut App {
     &mut two.inspector.desk.app
@@ -83,4 +83,74 @@ fn how_a_change_went_is_said_even_if_it_is_compared_anew_meanwhile() {
             assert_eq!((diff(&two).number, diff(&two).changes), (2 + u64::from(is_done), false));
         }
     }
+}
+
+/// What is asked to be explained.
+fn asked_to_explain(two: &mut Two) -> Vec<usize> {
+    let asked = |ask| match ask {
+        Ask::Explain(number, _) => Some(number),
+        _ => None,
+    };
+    take(&mut state(two).asks).into_iter().filter_map(asked).collect()
+}
+
+#[test]
+fn who_comes_back_to_a_difference_sees_its_bytes_whenever_those_of_another_come() {
+    let mut two = retold((100, 26));
+    two.inspector.press("g n d");
+    let first = diff(&two).difference().unwrap().0;
+    let known = diff(&two).known().unwrap().clone();
+    // The one beside it is asked for, and nobody waits for the answer.
+    press(&mut two, "n");
+    let second = diff(&two).difference().unwrap().0;
+    assert_eq!(asked_to_explain(&mut two), [second]);
+    press(&mut two, "N");
+    assert_eq!(diff(&two).known(), Some(&known), "it is still known");
+    assert_eq!(asked_to_explain(&mut two), [0; 0]);
+    app(&mut two).compared(1, Told::Explained(second, known.clone()));
+    assert_eq!(asked_to_explain(&mut two), [first], "it is asked for again");
+    app(&mut two).compared(1, Told::Explained(first, known.clone()));
+    assert_eq!(diff(&two).known(), Some(&known));
+    assert_eq!(asked_to_explain(&mut two), [0; 0]);
+}
+
+/// The rows that are asked for: of which section, and the number of its unfolding.
+fn asked_rows(two: &mut Two) -> Vec<(usize, u64)> {
+    let asked = |ask| match ask {
+        Ask::Rows(stretch) => Some((stretch.section, stretch.unfolding)),
+        _ => None,
+    };
+    take(&mut state(two).asks).into_iter().filter_map(asked).collect()
+}
+
+#[test]
+fn rows_that_were_asked_for_before_a_section_was_folded_do_not_come_with_those_asked_for_after() {
+    let mut two = retold((100, 26));
+    let folds = |line: &Line| matches!(line, Line::Fold(_));
+    let at = diff(&two).lines().iter().position(folds).unwrap();
+    two.inspector.press("g");
+    two.inspector.press(&"j ".repeat(at));
+    let before = diff(&two).lines().to_vec();
+    two.inspector.press("enter");
+    let (section, rows) = match before[at] {
+        Line::Fold(section) => (section, diff(&two).unfolded(section).unwrap().rows.clone()),
+        line => panic!("{line:?}"),
+    };
+    assert!(!rows.is_empty());
+    let unfolded = diff(&two).lines().to_vec();
+    two.inspector.press("h");
+    assert_eq!(diff(&two).lines(), before);
+    press(&mut two, "enter h enter");
+    let asked = asked_rows(&mut two);
+    let [(first, old), (second, new)] = asked[..] else { panic!("{asked:?}") };
+    assert_eq!((first, second), (section, section));
+    let mut tell =
+        |unfolding, read| app(&mut two).compared(1, Told::Rows(section, unfolding, read));
+    tell(old, Err(refused().unwrap_err()));
+    tell(old, Ok((rows.clone(), true)));
+    tell(new, Ok((rows.clone(), true)));
+    tell(old, Ok((rows.clone(), true)));
+    assert_eq!(diff(&two).unfolded(section).unwrap().rows, rows);
+    assert_eq!(diff(&two).lines(), unfolded);
+    assert_eq!(diff(&two).trouble, None);
 }

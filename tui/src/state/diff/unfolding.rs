@@ -1,6 +1,6 @@
 //! Stretches where both sides are the same, unfolded and folded again. Sections in; what is to be read out.
 //!
-//! Invariant: no more than [`ROWS`] rows are unfolded, and those of a section are its own.
+//! Invariant: no more than [`ROWS`] rows are unfolded, and those of a section are its own, each once.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use blkreplay_core::diff::{Compared, Difference, Part, Place};
 
 use super::{Diff, Line};
-use crate::compare::{Ask, Paired, STEP, Section, Stretch};
+use crate::compare::{Ask, Paired, STEP, Section, Stretch, Trouble};
 
 /// Rows that are unfolded.
 const ROWS: usize = 1 << 15;
@@ -25,6 +25,8 @@ pub struct Unfolded {
     pub is_all: bool,
     /// So many are its own; those behind belong to others.
     pub(super) most: u64,
+    /// Tells this time that the section is unfolded from others.
+    pub(super) number: u64,
 }
 
 impl Diff {
@@ -40,7 +42,10 @@ impl Diff {
         let is_last = !self.found.sections[section + 1..].iter().any(is_here);
         let is_bounded = !(places.first.has_epochs() && is_last);
         let parts = self.parts(&places);
-        let unfolded = self.unfolded.entry(section).or_default();
+        let unfolded = self.unfolded.entry(section).or_insert_with(|| {
+            self.unfoldings += 1;
+            Unfolded { number: self.unfoldings, ..Unfolded::default() }
+        });
         unfolded.most = if is_bounded { places.same } else { u64::MAX };
         if unfolded.reads || unfolded.is_all {
             return true;
@@ -58,11 +63,36 @@ impl Diff {
             Arc::new(all)
         };
         let differing = [places_of(|one| &one.base), places_of(|one| &one.new)];
-        let stretch =
-            Stretch { section, parts, skip: others + had, most: left.min(STEP), differing };
+        let (unfolding, skip, most) = (unfolded.number, others + had, left.min(STEP));
+        let stretch = Stretch { section, unfolding, parts, skip, most, differing };
         self.asks.push(Ask::Rows(stretch));
         self.fold_others(section);
         true
+    }
+
+    /// Takes rows that were read, unless the section was folded since.
+    pub(super) fn take_rows(
+        &mut self,
+        section: usize,
+        unfolding: u64,
+        read: Result<(Vec<Paired>, bool), Trouble>,
+    ) {
+        let unfolded = self.unfolded.get_mut(&section);
+        let Some(unfolded) = unfolded.filter(|unfolded| unfolded.number == unfolding) else {
+            return;
+        };
+        match read {
+            Ok((rows, is_all)) => {
+                unfolded.rows.extend(rows);
+                unfolded.is_all = is_all || unfolded.rows.len() as u64 >= unfolded.most;
+                unfolded.reads = false;
+            }
+            Err(trouble) => {
+                self.unfolded.remove(&section);
+                self.trouble = Some(trouble);
+            }
+        }
+        self.line_up();
     }
 
     /// Folds the last section: it may turn out to be one with others.
