@@ -296,9 +296,7 @@ fn sides(
     }
     if report.gave_up > 0 {
         let window = counted(rule.window as u64, "request");
-        let message = format!(
-            "not all pairs were looked for: more than {window} differ in one place (--window)"
-        );
+        let message = blkreplay_core::words::gave_up(&window);
         pair.warnings.push(Warning { code: "window", message, at: None });
     }
     [pair.base.epochs, pair.new.epochs] = report.epochs;

@@ -1,12 +1,15 @@
-//! Events in words, as `print` and the inspector tell them. Events come in, text goes out.
+//! Events in words, as `print` and the inspector tell them, and what `diff` and the inspector say of a comparison. Events come in,
+//! text goes out.
 //!
 //! Here and not where it is printed, so that a line is the same wherever it is shown. Knows no columns but those of a line.
 //! Invariant: whatever an event carries, its line is one line, and no byte of it steers a terminal.
 
+mod comparison;
 mod devices;
 mod event;
 mod frame;
 mod guest;
 
+pub use comparison::gave_up;
 pub use devices::{Devices, printable};
 pub use event::{line, log_line, log_words, seconds, words};

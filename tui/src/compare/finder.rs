@@ -81,6 +81,6 @@ impl Outcome for Finder<'_> {
     }
 
     fn gave_up(&mut self, _: Place) {
-        self.found.gave_up += 1;
+        self.found.gave_up = Some(self.sides.rule.window);
     }
 }

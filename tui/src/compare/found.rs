@@ -41,8 +41,8 @@ pub struct Found {
     pub rest: Counts,
     /// Epochs of base and of new, of all devices together.
     pub epochs: [Option<u64>; 2],
-    /// So often not all pairs were looked for.
-    pub gave_up: u64,
+    /// Not all pairs were looked for: so many requests that are looked at together were too few.
+    pub gave_up: Option<usize>,
     /// Requests of base that were looked at.
     pub seen: u64,
     is_full: bool,
@@ -165,7 +165,7 @@ impl Found {
         self.differences.extend(more.differences);
         self.counts += more.counts;
         self.rest += more.rest;
-        self.gave_up += more.gave_up;
+        self.gave_up = self.gave_up.or(more.gave_up);
         self.seen += more.seen;
         for (all, epochs) in self.epochs.iter_mut().zip(more.epochs) {
             *all = if all.is_some() || epochs.is_some() {

@@ -70,3 +70,21 @@ fn all_that_is_the_same_can_be_unfolded_each_with_the_one_that_is_the_same() {
         }
     }
 }
+
+#[test]
+fn where_not_all_pairs_were_looked_for_the_view_says_so_as_the_command_does() {
+    let (mut some, mut none) = (0, 0);
+    for seed in 0..12 {
+        let [base, new] = any_pair(seed);
+        for align in [Align::Epoch, Align::Order, Align::Conflict] {
+            let rule = Rule { align, window: 4, ..Rule::default() };
+            let two = two(base.clone(), new.clone(), rule, (100, 26), How::Compares);
+            let gave_up = two.plain.report().gave_up > 0;
+            let words = "! not all pairs were looked for: more than 4 requests differ in one place";
+            let screen = two.inspector.screen();
+            assert_eq!(screen.contains(words), gave_up, "{seed} {}: {screen}", align.name());
+            *(if gave_up { &mut some } else { &mut none }) += 1;
+        }
+    }
+    assert!(some > 0 && none > 0, "{some} {none}");
+}

@@ -153,7 +153,8 @@ fn warnings(diff: &Diff, width: usize) -> Vec<Text<'static>> {
     let is_alone = diff.stage == Stage::Failed && diff.lines().is_empty();
     let trouble = diff.trouble.as_ref().filter(|_| !is_alone);
     let trouble = trouble.map(|trouble| &trouble.message);
-    for warning in diff.terms.warnings.iter().chain(trouble) {
+    let gave_up = diff.found.gave_up.map(said::gave_up);
+    for warning in gave_up.iter().chain(&diff.terms.warnings).chain(trouble) {
         let wrapped = words::wrapped(warning, width.saturating_sub(3));
         lines.extend(wrapped.into_iter().map(|line| format!(" ! {line}")));
     }

@@ -8,10 +8,9 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Text, Span};
 
 use super::said;
-use super::side::cut;
 use crate::compare::HexLine;
 use crate::state::diff::Diff;
-use crate::words;
+use crate::words::{self, cut};
 
 /// From this width on a line has 16 bytes of each side.
 const WHOLE: usize = 112;
@@ -162,7 +161,7 @@ fn around(
             .unwrap_or_default()
     };
     let row = |base: &str, new: &str| {
-        Text::raw(format!(" {} │ {}", cut(base, half), cut(new, half).trim_end()))
+        Text::raw(format!(" {:<half$} │ {}", cut(base, half), cut(new, half)))
     };
     let title = row("  around it in base", "  in new");
     let rows = (0..above).map(|place| row(&nearest(&base.0, place), &nearest(&new.0, place)));

@@ -8,10 +8,10 @@ use blkreplay_core::request::DeviceId;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line as Text;
 
-use super::side::{cut, payload, result};
+use super::side::{payload, result};
 use crate::app::App;
 use crate::state::diff::{Diff, Line, Stage};
-use crate::words;
+use crate::words::{self, cut};
 
 /// The mark of a kind.
 pub(super) fn mark(kind: Kind) -> char {
@@ -66,6 +66,11 @@ pub(super) fn summary(app: &App, diff: &Diff, width: usize) -> Text<'static> {
         _ => {}
     }
     Text::styled(parts.join("  "), Style::new().add_modifier(Modifier::BOLD))
+}
+
+/// That not all pairs were looked for.
+pub(super) fn gave_up(window: usize) -> String {
+    blkreplay_core::words::gave_up(&counted(window as u64, "request"))
 }
 
 /// Why there are no lines.

@@ -14,7 +14,7 @@ use super::said;
 use crate::app::App;
 use crate::state::diff::Diff;
 use crate::view::table::{self, Column};
-use crate::words;
+use crate::words::{self, cut};
 
 /// What stands between both sides.
 const BETWEEN: &str = " │ ";
@@ -55,7 +55,7 @@ fn half(width: usize) -> usize {
 /// What stands above both sides: what they are called.
 pub(super) fn heading(app: &App, diff: &Diff, width: usize) -> Line<'static> {
     let half = half(width);
-    let base = cut(&format!("   base {}", diff.base), half);
+    let base = format!("{:<half$}", cut(&format!("   base {}", diff.base), half));
     let new = cut(&format!(" new {}", app.name), half);
     Line::from(vec![bold(base), Span::raw(BETWEEN), bold(new)])
 }
@@ -137,7 +137,8 @@ fn side(
     }
     let more = requests.len() - 1;
     let more = if more > 0 { format!("+{more} more") } else { String::new() };
-    spans.push(Span::styled(cut(&more, half.saturating_sub(used)), style));
+    let room = half.saturating_sub(used);
+    spans.push(Span::styled(format!("{:<room$}", cut(&more, room)), style));
     spans
 }
 
@@ -210,15 +211,4 @@ pub(super) fn one(
         text = format!("{text} {}+{}", range.offset, words::length(range.length));
     }
     Line::styled(cut(&text, width), style(kind))
-}
-
-/// A text of exactly so many characters.
-pub(super) fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return format!("{text:<width$}");
-    }
-    match width.checked_sub(1) {
-        Some(room) => text.chars().take(room).chain(['…']).collect(),
-        None => String::new(),
-    }
 }
