@@ -65,15 +65,21 @@ impl Named {
         self.structure.fields.iter().filter_map(said).collect()
     }
 
-    /// The names of fields that have other bytes in other data at the same place; `None` if those are another structure.
+    /// The names of fields that have other bytes in other data at the same place. `None` if those are another structure, or end
+    /// within it and are the same up to there.
     pub fn differing(&self, data: &[u8], other: &[u8]) -> Option<Vec<&'static str>> {
         let (here, there) = (data.get(self.at..)?, other.get(self.at..)?);
         let (at, magic) = self.structure.magic;
         if !there.get(at..)?.starts_with(magic) {
             return None;
         }
-        let differs = |field: &&Field| field.of(here) != field.of(there);
-        Some(self.structure.fields.iter().filter(differs).map(|field| field.name).collect())
+        // Of a field that the others do not reach it is not known.
+        let differs =
+            |field: &&Field| field.of(there).is_some_and(|bytes| field.of(here) != Some(bytes));
+        let fields = self.structure.fields.iter();
+        let differing: Vec<_> = fields.filter(differs).map(|field| field.name).collect();
+        let is_whole = there.len() >= self.structure.size;
+        (is_whole || !differing.is_empty()).then_some(differing)
     }
 }
 
@@ -184,6 +190,10 @@ mod tests {
         assert_eq!(found[0].differing(&data, &data), Some(vec![]));
         assert_eq!(found[0].differing(&data, &[0; 4096]), None);
         assert_eq!(found[0].differing(&data, &[]), None);
+        // Of s_checksum, which lies behind their end, nothing is known.
+        assert_eq!(found[0].differing(&data, &other[..1024 + 512]), Some(vec!["s_wtime"]));
+        assert_eq!(found[0].differing(&data, &data[..1024 + 512]), None);
+        assert_eq!(found[0].differing(&data, &data[..2048]), Some(vec![]));
     }
 
     #[test]
