@@ -10,7 +10,7 @@ use blkreplay_core::rows::Row;
 use super::App;
 use crate::around::Found;
 use crate::known;
-use crate::state::payload::Mode;
+use crate::state::payload::{Differing, Mode, Pair};
 
 /// Data of a request and those that were there before; zeroes where there are none.
 pub(crate) struct Before<'a> {
@@ -32,6 +32,32 @@ pub(crate) struct Shared {
     pub(crate) other: usize,
 }
 
+impl Before<'_> {
+    /// Bytes that both have.
+    pub(crate) fn length(&self) -> usize {
+        self.shared.own.len()
+    }
+
+    /// One of them, of the focused request.
+    pub(crate) fn own_byte(&self, at: usize) -> Option<u8> {
+        byte(self.own, self.shared.own.start + at)
+    }
+
+    /// The same of the one before.
+    pub(crate) fn other_byte(&self, at: usize) -> Option<u8> {
+        byte(self.other, self.shared.other + at)
+    }
+
+    /// Whether it is another than before.
+    pub(crate) fn differs(&self, at: usize) -> bool {
+        self.own_byte(at) != self.other_byte(at)
+    }
+}
+
+fn byte(data: Option<&[u8]>, at: usize) -> Option<u8> {
+    data.map_or(Some(0), |data| data.get(at).copied())
+}
+
 impl App {
     /// Shows data in another way.
     pub(super) fn next_mode(&mut self) {
@@ -41,6 +67,7 @@ impl App {
 
     /// Data were read.
     pub(super) fn take_data(&mut self, id: PayloadId, data: Option<bytes::Bytes>) {
+        self.payload.differing = None;
         let focused = self.requests.focused();
         let own = focused.filter(|row| matches!(row.payload, Payload::Stored(_, own) if own == id));
         match own {
@@ -106,6 +133,23 @@ impl App {
         Ok(Before { id: other.id.0, own, other: other_data.map(|data| &data[..]), shared })
     }
 
+    /// Finds the lines of so many bytes in which data differ from those before, if that is shown and they are not found yet.
+    pub(crate) fn find_differing(&mut self, each: usize) {
+        let is_shown = self.payload.mode == Mode::Difference;
+        let found = match (self.requests.focused(), self.before()) {
+            (Some(row), Ok(before)) if is_shown => {
+                let shared = before.shared.own.clone();
+                let of = Pair { ids: [row.id.0, before.id], shared, each };
+                if self.payload.differing.as_ref().is_some_and(|known| known.of == of) {
+                    return;
+                }
+                Some(differing(&before, of))
+            }
+            _ => None,
+        };
+        self.payload.differing = found;
+    }
+
     /// What differs of a known structure of the data from the one that was there before.
     pub(crate) fn differing(&self, named: &known::Named) -> Option<Vec<&'static str>> {
         let Before { own, other, shared, .. } = self.before().ok()?;
@@ -113,6 +157,20 @@ impl App {
         let aligned = shared.own.start == 0 && shared.other == 0;
         if aligned { named.differing(own, other) } else { None }
     }
+}
+
+fn differing(before: &Before<'_>, of: Pair) -> Differing {
+    let (mut lines, mut count) = (Vec::new(), 0);
+    for line in 0..before.length().div_ceil(of.each) {
+        let begins = line * of.each;
+        let places = begins..before.length().min(begins + of.each);
+        let differ = places.filter(|at| before.differs(*at)).count() as u64;
+        if differ > 0 {
+            lines.push(line);
+            count += differ;
+        }
+    }
+    Differing { of, lines, count }
 }
 
 /// Whether what it asked leaves zeroes behind.

@@ -2,6 +2,8 @@
 //!
 //! Keys in, a mode and a line out. Invariant: the first line is one of those there are, and with another request it is the first of all.
 
+use std::ops::Range;
+
 use blkreplay_core::event::PayloadId;
 use bytes::Bytes;
 
@@ -43,6 +45,28 @@ impl Mode {
     }
 }
 
+/// Lines in which data differ from those that were there before.
+#[derive(Debug)]
+pub struct Differing {
+    /// Whose lines they are.
+    pub of: Pair,
+    /// Those that differ, by their places among all.
+    pub lines: Vec<usize>,
+    /// So many bytes differ.
+    pub count: u64,
+}
+
+/// Data that are held against those that were there before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The request and the one before.
+    pub ids: [u64; 2],
+    /// The bytes that both have, in the data of the request.
+    pub shared: Range<usize>,
+    /// Bytes on a line.
+    pub each: usize,
+}
+
 /// What is shown.
 #[derive(Debug, Default)]
 pub struct Payload {
@@ -52,6 +76,8 @@ pub struct Payload {
     pub named: Vec<Named>,
     /// Data of the one that wrote there before; `None` in it if they are not there.
     pub other: Option<(PayloadId, Option<Bytes>)>,
+    /// What differs from those: data may be long, and a screen is drawn often.
+    pub differing: Option<Differing>,
     /// The place of the request whose lines are shown.
     place: u64,
     top: usize,

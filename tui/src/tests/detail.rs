@@ -17,6 +17,7 @@ use tempfile::NamedTempFile;
 use super::Inspector;
 use super::screens::looks_like;
 use crate::state::payload::Mode;
+use crate::view;
 
 /// A trace of writes of these data at these offsets, one after the other.
 fn written(path: &Path, requests: &[(u64, Vec<u8>)]) {
@@ -176,6 +177,51 @@ fn a_request_that_was_counted_says_which_part_took_no_longer() {
     assert!(inspector.screen().contains("7.12ms  p100.0 of write"), "{}", inspector.screen());
 }
 
+#[test]
+fn where_no_latency_is_known_yet_nothing_is_said_of_which_part_took_no_longer() {
+    let writes = [(0, vec![1; 512]), (512, vec![2; 512])];
+    let (_file, mut inspector) = inspector(&writes, 100, 40);
+    // What summaries say stands, as nothing is counted.
+    for key in ["5", "1", "enter"] {
+        inspector.desk.app.press(key.parse().unwrap());
+        inspector.terminal.draw(|frame| view::draw(&mut inspector.desk.app, frame)).unwrap();
+    }
+    let sum = &inspector.desk.app.tallying.operations()[0];
+    assert!(sum.operation == Operation::Write && sum.hides_latency(), "{sum:?}");
+    let screen = inspector.screen();
+    assert!(screen.contains("300µs") && !screen.contains("of write"), "{screen}");
+    inspector.press("esc 5 1 enter");
+    assert!(inspector.screen().contains("300µs  p100.0 of write"), "{}", inspector.screen());
+}
+
+#[test]
+fn what_differs_is_looked_for_once_for_all_pictures_of_two_data() {
+    let data = |fill: u8| (0..4096).map(|at| if at % 64 == 0 { fill } else { 0 }).collect();
+    let writes = [(0, data(1)), (0, data(2)), (0, data(2)), (512, data(3))];
+    let (_file, mut inspector) = inspector(&writes, 100, 20);
+    inspector.press("g : '#1' enter enter x x");
+    let lines = |inspector: &Inspector| {
+        let differing = inspector.desk.app.payload.differing.as_ref().unwrap();
+        (differing.lines.as_ptr(), differing.lines.clone(), differing.count)
+    };
+    let first = lines(&inspector);
+    assert_eq!((&first.1, first.2), (&(0..64).map(|line| line * 4).collect(), 64));
+    inspector.press("j ctrl-d G g");
+    assert_eq!(lines(&inspector), first, "they are the same, in the same place");
+    // Half as much is on a line, and then others are looked at.
+    inspector.terminal.backend_mut().resize(60, 20);
+    inspector.settle();
+    assert_eq!(lines(&inspector).1, (0..64).map(|line| line * 8).collect::<Vec<_>>());
+    assert!(inspector.screen().contains("+00000000 ~02 00"), "{}", inspector.screen());
+    inspector.press("f8");
+    assert_eq!(lines(&inspector).2, 0);
+    inspector.press("f8");
+    assert_eq!(lines(&inspector).2, 56);
+    inspector.press("x");
+    assert!(inspector.desk.app.payload.differing.is_none());
+}
+
+#[track_caller]
 #[test]
 fn a_request_alone_is_drawn_at_every_size_and_in_every_way() {
     looks_like(file!["screens/alone-40x10.txt"], (40, 10), "e enter");

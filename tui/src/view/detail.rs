@@ -7,7 +7,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-use super::payload::Dump;
+use super::payload::{self, Dump};
 use super::{findings, lifecycle};
 use crate::app::{App, Over};
 use crate::around::{Around, Found, Likeness, Neighbour};
@@ -24,6 +24,7 @@ const TALL: u16 = 20;
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let is_alone = matches!(app.over, Some(Over::Detail));
     let Some((rule, head)) = head(app, area, is_alone) else { return };
+    app.find_differing(payload::each(area.width));
     let all = head.len() + Dump::of(app, area.width).lines();
     let height = usize::from(area.height.saturating_sub(1));
     let place = app.requests.focus();

@@ -81,10 +81,11 @@ fn parts(end: &RowCompletion, cells: usize) -> (usize, usize) {
     (cells - rest.min(cells), rest)
 }
 
-/// Which part of the requests of its operation took no longer, as far as they were counted.
+/// Which part of the requests of its operation took no longer, as far as they were counted; `None` where no latency is known.
 fn rank(app: &App, row: &Row, end: &RowCompletion) -> Option<String> {
     let operation = row.request.operation;
     let sum = app.tallying.operations().iter().find(|sum| sum.operation == operation)?;
+    sum.latency.min()?;
     let within = |thousandths: u32| {
         let number = sum.latency.quantile(f64::from(thousandths) / 1000.0);
         number.is_some_and(|number| number <= end.latency.0)

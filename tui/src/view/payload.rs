@@ -3,12 +3,11 @@
 //! Data and a width in, lines out. Invariant: only lines that are asked for are made.
 
 use std::fmt::Write as _;
-use std::ops::Range;
 
 use blkreplay_core::event::Payload;
 
 use crate::app::{App, Before};
-use crate::state::payload::Mode;
+use crate::state::payload::{Differing, Mode};
 use crate::words;
 
 /// Bytes on a line of the dump.
@@ -48,28 +47,13 @@ enum Kind<'a> {
 
 /// Two data side by side, and the lines in which they differ.
 struct Difference<'a> {
-    own: Side<'a>,
-    other: Side<'a>,
-    /// Where the first byte that both have lies in the data of the request.
-    begins: usize,
-    length: usize,
-    each: usize,
-    lines: Vec<usize>,
+    before: Before<'a>,
+    differing: &'a Differing,
 }
 
-/// Data of one side.
-enum Side<'a> {
-    Bytes(&'a [u8]),
-    Zeroes,
-}
-
-impl Side<'_> {
-    fn byte(&self, at: usize) -> Option<u8> {
-        match self {
-            Side::Bytes(bytes) => bytes.get(at).copied(),
-            Side::Zeroes => Some(0),
-        }
-    }
+/// Bytes on a line of the dump, on a screen of this width.
+pub(super) fn each(width: u16) -> usize {
+    if width < DUMP_WIDTH { DUMPED_NARROW } else { DUMPED }
 }
 
 impl<'a> Dump<'a> {
@@ -85,15 +69,12 @@ impl<'a> Dump<'a> {
         };
         let mut title = vec![title];
         if app.payload.mode == Mode::Difference {
-            let each = if width < DUMP_WIDTH { DUMPED_NARROW } else { DUMPED };
-            let kind = difference(app, each, &mut title);
+            let kind = difference(app, &mut title);
             return Dump { title, kind };
         }
         let Some(data) = app.data() else { return Dump { title, kind: Kind::Nothing } };
         let kind = match app.payload.mode {
-            Mode::Hex | Mode::Difference => {
-                Kind::Hex(data, if width < DUMP_WIDTH { DUMPED_NARROW } else { DUMPED })
-            }
+            Mode::Hex | Mode::Difference => Kind::Hex(data, each(width)),
             Mode::Text => Kind::Text(data, if width < DUMP_WIDTH { TEXT_NARROW } else { TEXT }),
             Mode::Entropy => {
                 let block = if data.len() > SMALL { BLOCK } else { BLOCK_SMALL };
@@ -114,7 +95,7 @@ impl<'a> Dump<'a> {
                 Kind::Hex(data, each) | Kind::Text(data, each) | Kind::Entropy(data, each) => {
                     data.len().div_ceil(*each)
                 }
-                Kind::Difference(difference) => 2 * difference.lines.len(),
+                Kind::Difference(difference) => 2 * difference.differing.lines.len(),
             }
     }
 
@@ -192,56 +173,46 @@ fn entropy_line(offset: usize, bytes: &[u8]) -> String {
 }
 
 /// What of the data differs from those that were there before; why not, if that is not known.
-fn difference<'a>(app: &'a App, each: usize, title: &mut Vec<String>) -> Kind<'a> {
-    let before = match app.before() {
-        Ok(before) => before,
-        Err(why) => {
+fn difference<'a>(app: &'a App, title: &mut Vec<String>) -> Kind<'a> {
+    let (before, differing) = match (app.before(), &app.payload.differing) {
+        (Ok(before), Some(differing)) => (before, differing),
+        (Err(why), _) => {
             title.push(format!("          {why}"));
             return Kind::Nothing;
         }
+        (Ok(_), None) => return Kind::Nothing,
     };
-    let Before { id, own, other, shared } = before;
-    let side = |bytes: Option<&'a [u8]>, from: usize| match bytes {
-        Some(bytes) => Side::Bytes(bytes.get(from..).unwrap_or_default()),
-        None => Side::Zeroes,
-    };
-    let Range { start, end } = shared.own.clone();
-    let own = side(own, start);
-    let other = side(other, shared.other);
-    let length = end - start;
-    let differs = |line: &usize| {
-        (line * each..length.min((line + 1) * each)).any(|at| own.byte(at) != other.byte(at))
-    };
-    let lines: Vec<usize> = (0..length.div_ceil(each)).filter(differs).collect();
-    let count = lines.iter().flat_map(|line| line * each..length.min((line + 1) * each));
-    let count = count.filter(|at| own.byte(*at) != other.byte(*at)).count() as u64;
     title.push(format!(
-        "          {} of {} bytes differ from #{id}: - its, + these, ~ before each",
-        words::count(count),
-        words::count(length as u64)
+        "          {} of {} bytes differ from #{}: - its, + these, ~ before each",
+        words::count(differing.count),
+        words::count(before.length() as u64),
+        before.id
     ));
-    Kind::Difference(Difference { own, other, begins: start, length, each, lines })
+    Kind::Difference(Difference { before, differing })
 }
 
 impl Difference<'_> {
     fn line(&self, at: usize) -> String {
-        let Some(line) = self.lines.get(at / 2) else { return String::new() };
-        let places = line * self.each..self.length.min((line + 1) * self.each);
-        let (sign, side) = if at.is_multiple_of(2) { ('-', &self.other) } else { ('+', &self.own) };
+        let Difference { before, differing } = self;
+        let Some(line) = differing.lines.get(at / 2) else { return String::new() };
+        let each = differing.of.each;
+        let places = line * each..before.length().min((line + 1) * each);
+        let is_other = at.is_multiple_of(2);
+        let byte = |at| if is_other { before.other_byte(at) } else { before.own_byte(at) };
         let mut digits = String::new();
         for (nth, place) in places.clone().enumerate() {
-            let differs = self.own.byte(place) != self.other.byte(place);
-            digits.push_str(if nth == self.each / 2 { " " } else { "" });
-            digits.push(if differs { '~' } else { ' ' });
-            match side.byte(place) {
+            digits.push_str(if nth == each / 2 { " " } else { "" });
+            digits.push(if before.differs(place) { '~' } else { ' ' });
+            match byte(place) {
                 Some(byte) => {
                     let _ = write!(digits, "{byte:02x}");
                 }
                 None => digits.push_str("  "),
             }
         }
-        let bytes: Vec<u8> = places.clone().filter_map(|place| side.byte(place)).collect();
-        let (width, offset) = (3 * self.each + 1, self.begins + places.start);
+        let bytes: Vec<u8> = places.clone().filter_map(byte).collect();
+        let (width, offset) = (3 * each + 1, differing.of.shared.start + places.start);
+        let sign = if is_other { '-' } else { '+' };
         format!("{sign}{offset:08x} {digits:<width$} |{}|", text(&bytes))
     }
 }
