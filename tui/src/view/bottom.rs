@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
+use tui_input::Input;
 
 use super::{columns, diff, filter, frequencies, hint};
 use crate::app::{App, Letter, Over};
-use crate::state::prompt::Prompt;
 use crate::state::writing::Naming;
 
 /// Completions that are shown.
@@ -36,35 +36,31 @@ fn begun(app: &App) -> Line<'static> {
 }
 
 /// A line that is being written, with the cursor in it.
-fn written(label: &str, prompt: &Prompt, frame: &mut Frame<'_>, area: Rect) -> Line<'static> {
-    let cursor = label.len() + prompt.input.visual_cursor();
+fn written(label: &str, input: &Input, frame: &mut Frame<'_>, area: Rect) -> Line<'static> {
+    let cursor = label.len() + input.visual_cursor();
     let cursor = u16::try_from(cursor).unwrap_or(u16::MAX);
     if cursor < area.width {
         frame.set_cursor_position((area.x + cursor, area.y));
     }
-    Line::raw(format!("{label}{}", prompt.text()))
+    Line::raw(format!("{label}{}", input.value()))
 }
 
 /// The name of a file that is being typed, and what there is to say of it.
 fn named(naming: &Naming, frame: &mut Frame<'_>, area: Rect) -> Line<'static> {
-    const LABEL: &str = " write what is shown to: ";
-    let before = format!("{LABEL}{}", naming.input.value());
-    let cursor = u16::try_from(LABEL.len() + naming.input.visual_cursor()).unwrap_or(u16::MAX);
-    if cursor < area.width {
-        frame.set_cursor_position((area.x + cursor, area.y));
-    }
+    let mut line = written(" write what is shown to: ", &naming.input, frame, area);
     let (said, style) = match &naming.error {
         Some(error) => (error.as_str(), Style::new().fg(Color::Red)),
         None if naming.agrees => ("it is there: enter writes over it", Style::new().fg(Color::Red)),
         None => ("tab: .jsonl .csv .txt .blkr", Style::new()),
     };
-    Line::from(vec![Span::raw(before), Span::styled(format!("   {said}"), style)])
+    line.push_span(Span::styled(format!("   {said}"), style));
+    line
 }
 
 /// Draws it.
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let line = if let Some(Over::Place(prompt)) = &app.over {
-        let mut line = written(" : ", prompt, frame, area);
+        let mut line = written(" : ", &prompt.input, frame, area);
         let completions = app.completions(prompt.text());
         if completions.iter().any(|other| other != prompt.text()) {
             let all: Vec<&str> = completions.iter().take(OFFERED).map(String::as_str).collect();
@@ -72,9 +68,9 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         }
         line
     } else if let Some(Over::Note(id, prompt)) = &app.over {
-        written(&format!(" note on {id}: "), prompt, frame, area)
+        written(&format!(" note on {id}: "), &prompt.input, frame, area)
     } else if let Some(Over::Search(prompt)) = &app.over {
-        written(" / ", prompt, frame, area)
+        written(" / ", &prompt.input, frame, area)
     } else if let Some(Over::Filter(line)) = &app.over {
         filter::hint(line)
     } else if let Some(Over::File(naming)) = &app.over {
@@ -82,7 +78,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     } else if let Some(letter) = app.letter {
         awaited(app, letter)
     } else if let Some(Over::Rules(_, prompt)) = &app.over {
-        written(" why may it differ? ", prompt, frame, area)
+        written(" why may it differ? ", &prompt.input, frame, area)
     } else if let Some(Over::Bless) = &app.over {
         Line::raw(diff::question(app))
     } else if !app.begun.is_empty() {
