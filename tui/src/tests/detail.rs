@@ -197,7 +197,9 @@ fn where_no_latency_is_known_yet_nothing_is_said_of_which_part_took_no_longer() 
 #[test]
 fn what_differs_is_looked_for_once_for_all_pictures_of_two_data() {
     let data = |fill: u8| (0..4096).map(|at| if at % 64 == 0 { fill } else { 0 }).collect();
-    let writes = [(0, data(1)), (0, data(2)), (0, data(2)), (512, data(3))];
+    let nothing = || vec![0; 4096];
+    let writes =
+        [(0, data(1)), (0, data(2)), (0, data(2)), (512, data(3)), (0, nothing()), (0, nothing())];
     let (_file, mut inspector) = inspector(&writes, 100, 20);
     inspector.press("g : '#1' enter enter x x");
     let lines = |inspector: &Inspector| {
@@ -206,8 +208,11 @@ fn what_differs_is_looked_for_once_for_all_pictures_of_two_data() {
     };
     let first = lines(&inspector);
     assert_eq!((&first.1, first.2), (&(0..64).map(|line| line * 4).collect(), 64));
-    inspector.press("j ctrl-d G g");
-    assert_eq!(lines(&inspector), first, "they are the same, in the same place");
+    for key in ["j", "ctrl-d", "G", "g"] {
+        inspector.desk.app.press(key.parse().unwrap());
+        inspector.terminal.draw(|frame| view::draw(&mut inspector.desk.app, frame)).unwrap();
+        assert_eq!(lines(&inspector), first, "{key}: they are the same, in the same place");
+    }
     // Half as much is on a line, and then others are looked at.
     inspector.terminal.backend_mut().resize(60, 20);
     inspector.settle();
@@ -217,6 +222,10 @@ fn what_differs_is_looked_for_once_for_all_pictures_of_two_data() {
     assert_eq!(lines(&inspector).2, 0);
     inspector.press("f8");
     assert_eq!(lines(&inspector).2, 56);
+    inspector.press("f8");
+    assert_eq!(lines(&inspector).2, 56);
+    inspector.press("f8");
+    assert_eq!(lines(&inspector).2, 0, "zeroes over zeroes");
     inspector.press("x");
     assert!(inspector.desk.app.payload.differing.is_none());
 }

@@ -74,6 +74,7 @@ fn how_a_change_went_is_said_even_if_it_is_compared_anew_meanwhile() {
             press(&mut two, "b y");
             state(&mut two).begin();
             assert_eq!(diff(&two).change, Some(Change::Bless), "it is still to be made");
+            assert!(diff(&two).changes);
             assert!(two.inspector.screen().contains("5 differences"));
             state(&mut two).change = None;
             let is_done = done.is_ok();
