@@ -97,15 +97,21 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
         let Some(newer) = self.newest()? else { return Ok(true) };
         let is_it =
             |wish: &Wish| matches!(wish, Wish::Search(other) if other.number == search.number);
-        let is_wanted = newer.iter().any(is_it);
+        // What is added up is less urgent: it goes on once the search has ended.
+        let is_first = |wish: &Wish| !is_it(wish) && !matches!(wish, Wish::Add(_));
         *todo = newer;
-        if is_wanted {
-            todo.retain(|wish| !is_it(wish));
-            while !todo.is_empty() {
-                let wish = todo.remove(0);
-                self.fulfil(&wish, &mut Vec::new())?;
+        // The search stays among them while others are done: newer wishes may come meanwhile, and be without it.
+        while todo.iter().any(is_it)
+            && let Some(first) = todo.iter().position(is_first)
+        {
+            let wish = todo.remove(first);
+            self.fulfil(&wish, todo)?;
+            if let Some(newer) = self.newest()? {
+                *todo = newer;
             }
         }
+        let is_wanted = todo.iter().any(is_it);
+        todo.retain(|wish| !is_it(wish));
         Ok(is_wanted)
     }
 }
@@ -115,4 +121,109 @@ struct Looking<'s> {
     search: &'s Search,
     page: usize,
     has_wrapped: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::fs;
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    use blkreplay_core::open;
+    use blkreplay_core::view::Pages;
+    use blkreplay_fixtures::native;
+
+    use super::*;
+    use crate::search::Sought;
+    use crate::state::requests::Missing;
+    use crate::watch::Watch;
+
+    fn rows(page: usize) -> Wish {
+        Wish::Rows(Missing { page, places: Vec::new() })
+    }
+
+    #[test]
+    fn wishes_that_come_while_a_search_gives_way_are_all_done() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), native::many_chunks(20)).unwrap();
+        let path = file.path().to_owned();
+        let again = move || Ok(open::trace(&path)?);
+        let mut pages = Pages::new(again().unwrap()).unwrap();
+        let row = pages.rows(9).unwrap().remove(0);
+        let around = Wish::Around(pages.all()[9].place, Box::new(row));
+        let search = Search {
+            number: 1,
+            from: 0,
+            direction: Direction::Next,
+            sought: Sought::Text("no such words".to_owned()),
+            shown: None,
+            wraps: false,
+        };
+        let wished = Wish::Search(search.clone());
+        let (wish, wishes) = channel();
+        let told = RefCell::new(Vec::new());
+        let tell = |what: Told| {
+            let said = match &what {
+                Told::Searched(_, 1, _) => {
+                    wish.send(vec![rows(3), around.clone(), wished.clone()]).unwrap();
+                    return true;
+                }
+                // They come before it is looked around, which asks whether there are newer.
+                Told::Rows(3, _) => {
+                    wish.send(vec![rows(4), wished.clone()]).unwrap();
+                    "rows of 3"
+                }
+                Told::Rows(4, _) => {
+                    wish.send(vec![rows(5), around.clone(), wished.clone()]).unwrap();
+                    "rows of 4"
+                }
+                Told::Rows(5, _) => "rows of 5",
+                Told::Around(_) => "around",
+                Told::Ended(_) => "ended",
+                _ => return true,
+            };
+            told.borrow_mut().push(said);
+            true
+        };
+        let watch = Watch::of(file.path());
+        let mut loader =
+            Loader::new(pages, Box::new(again), watch, Arc::default(), wishes, tell);
+        assert!(loader.search(&search, &mut Vec::new()).is_ok());
+        let told = told.into_inner();
+        assert_eq!(told, ["rows of 3", "rows of 4", "rows of 5", "around", "ended"]);
+    }
+
+    #[test]
+    fn a_search_ends_that_newer_wishes_are_without() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), native::many_chunks(20)).unwrap();
+        let path = file.path().to_owned();
+        let again = move || Ok(open::trace(&path)?);
+        let pages = Pages::new(again().unwrap()).unwrap();
+        let search = Search {
+            number: 1,
+            from: 0,
+            direction: Direction::Next,
+            sought: Sought::Text("no such words".to_owned()),
+            shown: None,
+            wraps: false,
+        };
+        let (wish, wishes) = channel();
+        let has_ended = RefCell::new(false);
+        let tell = |what: Told| {
+            match what {
+                Told::Searched(_, 2, _) => wish.send(vec![rows(3)]).unwrap(),
+                Told::Ended(_) => *has_ended.borrow_mut() = true,
+                _ => {}
+            }
+            true
+        };
+        let watch = Watch::of(file.path());
+        let mut loader =
+            Loader::new(pages, Box::new(again), watch, Arc::default(), wishes, tell);
+        let mut todo = Vec::new();
+        assert!(loader.search(&search, &mut todo).is_ok());
+        assert!(todo == [rows(3)] && !has_ended.into_inner(), "it ended, and left what is wished");
+    }
 }
