@@ -187,8 +187,7 @@ mod tests {
             true
         };
         let watch = Watch::of(file.path());
-        let mut loader =
-            Loader::new(pages, Box::new(again), watch, Arc::default(), wishes, tell);
+        let mut loader = Loader::new(pages, Box::new(again), watch, Arc::default(), wishes, tell);
         assert!(loader.search(&search, &mut Vec::new()).is_ok());
         let told = told.into_inner();
         assert_eq!(told, ["rows of 3", "rows of 4", "rows of 5", "around", "ended"]);
@@ -220,8 +219,7 @@ mod tests {
             true
         };
         let watch = Watch::of(file.path());
-        let mut loader =
-            Loader::new(pages, Box::new(again), watch, Arc::default(), wishes, tell);
+        let mut loader = Loader::new(pages, Box::new(again), watch, Arc::default(), wishes, tell);
         let mut todo = Vec::new();
         assert!(loader.search(&search, &mut todo).is_ok());
         assert!(todo == [rows(3)] && !has_ended.into_inner(), "it ended, and left what is wished");
