@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! TRACE.notes.toml                notes, for others too; in the place of the session where one cannot write there
-//! STATE/UUID.toml                 filter, view and request, for the next time
+//! STATE/UUID.toml                 filter, view and request, for the next time; notes that win over those beside the trace
 //! ```
 //!
 //! Notes and sessions in, files out, and back. The trace itself is never written. Invariants: a file of another recording, or one that
-//! cannot be understood, is left alone; a file is replaced as a whole.
+//! cannot be understood, is left alone; a file is replaced as a whole; a new one is for its owner alone, as the trace is.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,6 +14,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::writer::directory_of;
 
 /// The most that is read of a file.
 const FILE_BYTES: u64 = 4 << 20;
@@ -69,7 +71,8 @@ impl Notebook {
     /// The notes on a recording, from both places, and what is wrong with either.
     pub fn notes(&self, uuid: u128) -> (Notes, Option<String>) {
         let (mut notes, mut wrong) = (Notes::new(), None);
-        for path in [self.page(uuid).as_ref(), self.beside.as_ref()].into_iter().flatten() {
+        // What is kept elsewhere was written later: it could not be written beside the trace.
+        for path in [self.beside.as_ref(), self.page(uuid).as_ref()].into_iter().flatten() {
             match read(path, uuid) {
                 Ok(page) => {
                     let read = page.into_iter().flat_map(|page| page.note);
@@ -78,6 +81,8 @@ impl Notebook {
                 Err(why) => wrong = Some(why),
             }
         }
+        // One without a text says that the one beside the trace is gone.
+        notes.retain(|_, text| !text.is_empty());
         (notes, wrong)
     }
 
@@ -107,7 +112,16 @@ impl Notebook {
             Err(error) => error,
         };
         let page = self.page(uuid).ok_or_else(|| cannot(beside, &beside_error))?;
-        changed(&page, uuid, change)?.map_err(|error| cannot(&page, &error))?;
+        let stays = read(beside, uuid)?
+            .is_some_and(|page| page.note.iter().any(|note| note.request == request));
+        let over = |page: &mut Page| {
+            change(page);
+            if text.is_empty() && stays {
+                page.note.push(Note { request, text: String::new() });
+                page.note.sort_by_key(|note| note.request);
+            }
+        };
+        changed(&page, uuid, over)?.map_err(|error| cannot(&page, &error))?;
         Ok(page)
     }
 
@@ -167,15 +181,17 @@ fn changed(path: &Path, uuid: u128, change: impl Fn(&mut Page)) -> Result<io::Re
     Ok(replace(path, &text))
 }
 
-/// Puts a text where there was another.
+/// Puts a text where there was another, for those who could read that; where there was none, for its owner alone.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = directory_of(path);
     if !folder.exists() {
         fs::create_dir_all(folder)?;
     }
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(text.as_bytes())?;
+    if let Ok(there) = fs::metadata(path) {
+        file.as_file().set_permissions(there.permissions())?;
+    }
     file.persist(path)?;
     Ok(())
 }

@@ -279,8 +279,8 @@ impl Chosen<'_> {
     }
 }
 
-/// Where a file lies.
-fn directory_of(path: &Path) -> &Path {
+/// The directory that a file lies in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

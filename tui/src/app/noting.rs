@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use blkreplay_core::request::RequestId;
+use tui_input::InputRequest;
 
 use super::{App, Effect, Over};
 use crate::action::View;
@@ -10,6 +11,7 @@ use crate::notebook::{NOTE_LENGTH, Session};
 use crate::opened::Begin;
 use crate::state::prompt::Prompt;
 use crate::state::target::{PLACES, target};
+use crate::words;
 
 impl App {
     /// Begins to write a note on the focused request.
@@ -21,14 +23,34 @@ impl App {
         self.over = Some(Over::Note(row.id, Prompt::with(text)));
     }
 
-    /// Has a note that was written kept.
-    pub(super) fn note(&mut self, id: RequestId, text: &str) -> Option<Effect> {
-        let text: String = text.trim().chars().take(NOTE_LENGTH).collect();
-        let is_same = self.notes.get(&id.0).map_or("", String::as_str) == text;
-        (!is_same).then_some(Effect::Note(id, text))
+    /// Changes a note that is being written, which has no more than `NOTE_LENGTH` characters.
+    pub(super) fn edit_note(&mut self, edit: InputRequest) {
+        let Some(Over::Note(_, prompt)) = &mut self.over else { return };
+        let is_full = prompt.text().chars().count() >= NOTE_LENGTH;
+        if is_full && matches!(edit, InputRequest::InsertChar(_)) {
+            return self.refuse(too_long(NOTE_LENGTH));
+        }
+        prompt.edit(edit);
     }
 
-    /// A note was kept in a file, or could not be.
+    /// Has a note that was written kept.
+    pub(super) fn note(&mut self, id: RequestId, text: &str) -> Option<Effect> {
+        let kept = self.notes.get(&id.0).map_or("", String::as_str);
+        if text == kept || text.trim() == kept {
+            return None;
+        }
+        let text = text.trim();
+        let length = text.chars().count();
+        if length > NOTE_LENGTH {
+            // It was longer in its file.
+            self.over = Some(Over::Note(id, Prompt::with(text.to_owned())));
+            self.refuse(too_long(length));
+            return None;
+        }
+        Some(Effect::Note(id, text.to_owned()))
+    }
+
+    /// A note was kept in a file, or could not be: then it is there to be written on.
     pub(crate) fn noted(&mut self, id: RequestId, text: String, kept: Result<&Path, String>) {
         match kept {
             Ok(path) if text.is_empty() => {
@@ -39,7 +61,10 @@ impl App {
                 self.notes.insert(id.0, text);
                 self.say(format!("the note on {id} is in {}", path.display()));
             }
-            Err(why) => self.refuse(why),
+            Err(why) => {
+                self.over = Some(Over::Note(id, Prompt::with(text)));
+                self.refuse(why);
+            }
         }
     }
 
@@ -110,4 +135,11 @@ impl App {
         ));
         Some(Effect::Copy(text))
     }
+}
+
+/// What to say of a note that has so many characters, or is to have more.
+fn too_long(length: usize) -> String {
+    let count = |number: usize| words::count(number as u64);
+    let most = count(NOTE_LENGTH);
+    format!("a note has no more than {most} characters, and this has {}", count(length))
 }

@@ -109,8 +109,8 @@ impl App {
 
     /// A key in a note.
     fn write_note(&mut self, key: Key) -> Option<Effect> {
-        match (&mut self.over, edit(key)) {
-            (Some(Over::Note(_, prompt)), Some(edit)) => prompt.edit(edit),
+        match (&self.over, edit(key)) {
+            (Some(Over::Note(..)), Some(edit)) => self.edit_note(edit),
             _ => return self.obey(key),
         }
         None

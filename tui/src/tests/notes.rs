@@ -1,6 +1,8 @@
 //! Notes on requests, where one left off, where one begins, and commands that replay from a request on.
 
 use std::fs;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use blkreplay_fixtures::native;
@@ -13,7 +15,7 @@ use crate::action::View;
 use crate::app::Effect;
 use crate::desk::{Desk, Heard};
 use crate::key::Key;
-use crate::notebook::Notebook;
+use crate::notebook::{NOTE_LENGTH, Notebook};
 use crate::opened::{Begin, Opened};
 
 /// A trace with its notes and its session in this directory.
@@ -98,9 +100,112 @@ fn notes_go_elsewhere_where_one_cannot_write_beside_the_trace() {
     assert_eq!(inspector(opened.clone()).desk.app.notes[&FAILED], "kept");
     opened.notebook.state = None;
     let mut inspector = inspector(opened);
-    inspector.type_keys("e a 'lost' enter");
+    inspector.type_keys("e a 'not lost' enter");
     assert!(inspector.message().contains("cannot write /proc/nowhere"), "{}", inspector.message());
     assert!(inspector.desk.app.notes.is_empty());
+}
+
+#[test]
+fn a_note_that_cannot_be_kept_is_there_to_be_written_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut opened = opened(directory.path());
+    opened.notebook.beside = Some("/proc/x.toml".into());
+    opened.notebook.state = None;
+    let mut inspector = inspector(opened);
+    inspector.type_keys("e a 'bad' enter");
+    let last = |inspector: &Inspector| inspector.screen().lines().last().unwrap().to_owned();
+    assert!(
+        last(&inspector).starts_with("   cannot write /proc/x.toml: "),
+        "there is no more room"
+    );
+    inspector.terminal = Terminal::new(TestBackend::new(200, 30)).unwrap();
+    inspector.settle();
+    let both = format!(" note on #{FAILED}: bad   cannot write /proc/x.toml: ");
+    assert!(last(&inspector).starts_with(&both), "{}", last(&inspector));
+    inspector.type_keys("' sector'");
+    assert_eq!(last(&inspector), format!(" note on #{FAILED}: bad sector"));
+    inspector.desk.app.requests.go(0);
+    inspector.type_keys("enter");
+    assert!(last(&inspector).contains("cannot write"), "it is tried again: {}", last(&inspector));
+    inspector.type_keys("esc");
+    assert!(inspector.desk.app.notes.is_empty());
+}
+
+#[test]
+fn a_note_takes_no_more_characters_than_it_may_have_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut inspector = inspector(opened(directory.path()));
+    inspector.desk.app.press("e".parse().unwrap());
+    inspector.settle();
+    inspector.desk.app.press("a".parse().unwrap());
+    for _ in 0..NOTE_LENGTH {
+        inspector.desk.app.press(Key::char('ö'));
+    }
+    assert_eq!(inspector.message(), "");
+    inspector.desk.app.press(Key::char('n'));
+    let refused = "a note has no more than 2,000 characters, and this has 2,000";
+    assert_eq!(inspector.message(), refused);
+    inspector.type_keys("backspace 'n' enter");
+    let all = "ö".repeat(NOTE_LENGTH - 1) + "n";
+    assert_eq!(inspector.desk.app.notes[&FAILED], all);
+}
+
+#[test]
+fn a_note_that_is_longer_in_its_file_is_never_cut() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = directory.path().join("boot.blkr.notes.toml");
+    inspector(opened(directory.path())).type_keys("e a 'short' enter");
+    let long = "long ".repeat(500) + "end";
+    let text = fs::read_to_string(&beside).unwrap().replace("short", &long);
+    fs::write(&beside, &text).unwrap();
+    let mut inspector = inspector(opened(directory.path()));
+    inspector.type_keys("e a enter");
+    assert_eq!(inspector.message(), "");
+    inspector.type_keys("a backspace enter");
+    let refused = "a note has no more than 2,000 characters, and this has 2,502";
+    assert_eq!(inspector.message(), refused);
+    inspector.type_keys("esc");
+    assert_eq!(inspector.desk.app.notes[&FAILED], long);
+    assert_eq!(fs::read_to_string(&beside).unwrap(), text);
+}
+
+#[test]
+fn a_note_that_is_kept_elsewhere_wins_over_the_one_beside_the_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = directory.path().join("boot.blkr.notes.toml");
+    inspector(opened(directory.path())).type_keys("a 'first' enter e a 'theirs' enter");
+    // What is there can be read, and nothing be put in its place.
+    let file = fs::File::open(&beside).unwrap();
+    let mut read_only = opened(directory.path());
+    read_only.notebook.beside = Some(format!("/proc/self/fd/{}", file.as_raw_fd()).into());
+    let mut changing = inspector(read_only.clone());
+    changing.type_keys("e a ctrl-u 'mine' enter");
+    let again = inspector(read_only.clone());
+    assert_eq!(again.desk.app.notes[&FAILED], "mine");
+    assert_eq!(again.desk.app.notes[&0], "first", "what was not changed is there");
+    changing.type_keys("a ctrl-u enter");
+    let again = inspector(read_only.clone());
+    assert!(!again.desk.app.notes.contains_key(&FAILED), "it stays away");
+    let mut pages = fs::read_dir(directory.path().join("state")).unwrap();
+    let page = pages.next().unwrap().unwrap().path();
+    assert!(fs::read_to_string(&page).unwrap().contains("text = \"\""));
+    assert!(fs::read_to_string(&beside).unwrap().contains("theirs"));
+    // One that can be kept beside the trace again is there alone.
+    inspector(opened(directory.path())).type_keys("e a 'new' enter");
+    assert_eq!(inspector(opened(directory.path())).desk.app.notes[&FAILED], "new");
+    assert!(!fs::read_to_string(&page).unwrap().contains("[[note]]"));
+}
+
+#[test]
+fn a_new_file_of_notes_is_for_its_owner_alone_and_one_that_is_there_stays_as_open_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = directory.path().join("boot.blkr.notes.toml");
+    let mode = || fs::metadata(&beside).unwrap().permissions().mode() & 0o777;
+    inspector(opened(directory.path())).type_keys("a 'one' enter");
+    assert_eq!(mode(), 0o600);
+    fs::set_permissions(&beside, fs::Permissions::from_mode(0o664)).unwrap();
+    inspector(opened(directory.path())).type_keys("a 'two' enter");
+    assert_eq!(mode(), 0o664);
 }
 
 #[test]

@@ -45,6 +45,16 @@ fn written(label: &str, input: &Input, frame: &mut Frame<'_>, area: Rect) -> Lin
     Line::raw(format!("{label}{}", input.value()))
 }
 
+/// A line that is being written, and why it was refused; where there is no room for both, that alone until the next key.
+fn refused(app: &App, line: Line<'static>, width: usize) -> Line<'static> {
+    let Some(error) = app.message.as_ref().filter(|message| message.is_error) else { return line };
+    let said = Span::styled(format!("   {}", error.text), Style::new().fg(Color::Red));
+    let fits = line.width() + said.width() <= width;
+    let mut line = if fits { line } else { Line::default() };
+    line.push_span(said);
+    line
+}
+
 /// The name of a file that is being typed, and what there is to say of it.
 fn named(naming: &Naming, frame: &mut Frame<'_>, area: Rect) -> Line<'static> {
     let mut line = written(" write what is shown to: ", &naming.input, frame, area);
@@ -68,7 +78,8 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         }
         line
     } else if let Some(Over::Note(id, prompt)) = &app.over {
-        written(&format!(" note on {id}: "), &prompt.input, frame, area)
+        let line = written(&format!(" note on {id}: "), &prompt.input, frame, area);
+        refused(app, line, usize::from(area.width))
     } else if let Some(Over::Search(prompt)) = &app.over {
         written(" / ", &prompt.input, frame, area)
     } else if let Some(Over::Filter(line)) = &app.over {
