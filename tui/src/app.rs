@@ -80,6 +80,7 @@ use crate::state::spots::Spots;
 use crate::state::tallying::Tallying;
 use crate::state::trail::Trail;
 use crate::state::writing::{Naming, Writing};
+use crate::words;
 
 pub use commands::{COMMANDS, Command};
 pub use effect::Effect;
@@ -200,6 +201,8 @@ pub struct App {
     pub message: Option<Message>,
     /// What must be known of the trace all the time, such as that it is damaged.
     pub banner: Option<String>,
+    /// Events that the recorder dropped.
+    pub dropped: u64,
     /// How far a search got, if one goes on.
     pub progress: Option<(usize, usize)>,
     searching: Searching,
@@ -221,8 +224,8 @@ pub struct App {
     has_stepped: bool,
     /// A letter is waited for, to do this with it.
     pub letter: Option<Letter>,
-    /// The filter that was in force before only what is marked was shown.
-    before_marked: Option<String>,
+    /// The filter that shows only what is marked, and the one that was in force before.
+    before_marked: Option<(String, String)>,
     data: Option<(PayloadId, Option<Bytes>)>,
     /// How data are shown.
     pub payload: Payload,
@@ -271,6 +274,7 @@ impl App {
             over: None,
             message: None,
             banner: None,
+            dropped: 0,
             progress: None,
             searching: Searching::default(),
             going: Going::default(),
@@ -359,6 +363,14 @@ impl App {
             Action::Mouse => return Some(Effect::Mouse(self.switch_mouse())),
         }
         None
+    }
+
+    /// All that must be known of the trace all the time.
+    pub fn warning(&self) -> Option<String> {
+        let dropped = (self.dropped > 0).then(|| words::dropped(self.dropped));
+        // The short one first: there is little room.
+        let all: Vec<String> = dropped.into_iter().chain(self.banner.clone()).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     pub(crate) fn say(&mut self, text: impl Into<String>) {

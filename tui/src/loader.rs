@@ -75,6 +75,8 @@ pub enum Told {
     Recording(Recording, Option<String>),
     /// The file is not what it was.
     Changed(String),
+    /// The recorder dropped so many events.
+    Dropped(u64),
     /// Something cannot be read.
     Unreadable(String),
 }

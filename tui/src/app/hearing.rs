@@ -45,6 +45,7 @@ impl App {
             }
             Told::Added(sum) => self.points.sum = Some(sum),
             Told::Loss(text) => self.banner = Some(text),
+            Told::Dropped(events) => self.dropped = self.dropped.max(events),
             Told::Unreadable(text) => {
                 self.stop_search();
                 if !self.live.is_changed {

@@ -44,9 +44,7 @@ impl App {
         self.live.settled = grown.settled;
         self.live.grow(grown.is_new, grown.at, self.is_counting());
         self.live.keep(self.requests.time());
-        if grown.lost > 0 {
-            self.banner = Some(words::dropped(grown.lost));
-        }
+        self.dropped = self.dropped.max(grown.lost);
         if goes_along {
             self.requests.go_to(u64::MAX);
         }
@@ -79,9 +77,11 @@ impl App {
         self.look = before.look.clone();
         (self.place, self.message) = (None, None);
         self.show(before.view);
-        if !before.filtering.text().is_empty() {
+        // One that was dropped must not come back from where somebody left off the last time.
+        if self.log.is_none() {
             self.filter(before.filtering.text());
         }
+        self.filtering.off.clone_from(&before.filtering.off);
         self.requests.go(before.requests.focus());
         self.events.focus_on(before.events.focus());
     }

@@ -90,11 +90,14 @@ impl App {
         let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
         let text = format!("id in {{{}}}", ids.join(", "));
         let now = self.filtering.text().to_owned();
-        if now == text {
-            let before = self.before_marked.take().unwrap_or_default();
-            return self.filter(&before);
-        }
-        self.before_marked = Some(now);
+        let before = match self.before_marked.take() {
+            Some((_, before)) if now == text => return self.filter(&before),
+            None if now == text => return self.filter(""),
+            // More was marked since.
+            Some((marked, before)) if now == marked => before,
+            _ => now,
+        };
+        self.before_marked = Some((text.clone(), before));
         self.filter(&text);
     }
 }

@@ -12,7 +12,6 @@ use blkreplay_core::view::Page;
 
 use super::{Gone, Loader, Told, Wish, told};
 use crate::state::live::Recording;
-use crate::words;
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_millis(150);
@@ -109,7 +108,7 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
             }
         }
         if dropped > 0 {
-            return self.tell(Told::Loss(words::dropped(dropped)));
+            return self.tell(Told::Dropped(dropped));
         }
         Ok(())
     }

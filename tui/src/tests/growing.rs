@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::Inspector;
 use crate::desk::Heard;
+use crate::loader::Told;
 
 pub(super) fn file(trace: &[u8]) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
@@ -42,6 +43,25 @@ pub(super) fn damaged() -> Vec<u8> {
     };
     let flipped = (whole.len() / 4..).step_by(101).map(|place| flipped(&whole, place));
     flipped.into_iter().find(|trace| !reads(trace)).unwrap()
+}
+
+#[test]
+fn damage_and_events_that_were_dropped_are_both_told_whichever_is_known_first() {
+    for is_damage_first in [true, false] {
+        let mut inspector = Inspector::new(80, 24);
+        let app = &mut inspector.desk.app;
+        let damage = || Told::Loss("the trace is damaged".to_owned());
+        let (first, second) = if is_damage_first {
+            (damage(), Told::Dropped(1234))
+        } else {
+            (Told::Dropped(1234), damage())
+        };
+        app.told(first);
+        app.told(second);
+        inspector.settle();
+        let both = "! the recorder dropped 1,234 events; the trace is damaged\n";
+        assert!(inspector.screen().contains(both), "{}", inspector.screen());
+    }
 }
 
 #[test]

@@ -92,6 +92,17 @@ fn what_is_marked_is_shown_alone_and_then_what_was_shown_before() {
 }
 
 #[test]
+fn what_was_shown_before_comes_back_though_marks_were_changed_meanwhile() {
+    let mut inspector = marked(100, 30);
+    inspector.press("f 'write' enter M g m b M");
+    assert_eq!(inspector.desk.app.filtering.text(), "id in {300, 550}");
+    inspector.press("M");
+    assert_eq!(inspector.desk.app.filtering.text(), "write");
+    inspector.press("f ctrl-u 'id in {300, 550}' enter M");
+    assert_eq!(inspector.desk.app.filtering.text(), "", "it was written, and nothing was before");
+}
+
+#[test]
 fn without_marks_it_says_which_key_sets_one() {
     let mut inspector = Inspector::new(100, 30);
     for key in ["u", "U", "M"] {

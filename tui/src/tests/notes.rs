@@ -258,6 +258,25 @@ fn one_goes_on_where_one_left_off_but_not_in_another_trace() {
 }
 
 #[test]
+fn a_filter_that_was_dropped_does_not_come_back_when_the_file_is_opened_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut leaving = inspector(opened(directory.path()));
+    leaving.type_keys("f 'write' enter e");
+    leaving.desk.leave();
+    let mut again = inspector(opened(directory.path()));
+    assert_eq!(again.desk.app.filtering.text(), "write");
+    again.type_keys("backspace");
+    let desk = again.desk.anew().unwrap();
+    let app = &desk.app;
+    assert_eq!(app.filtering.text(), "");
+    again.type_keys("f 'read' enter ctrl-t");
+    assert_eq!(again.desk.app.filtering.off.as_deref(), Some("read"));
+    let desk = again.desk.anew().unwrap();
+    let app = &desk.app;
+    assert_eq!((app.filtering.text(), app.filtering.off.as_deref()), ("", Some("read")));
+}
+
+#[test]
 fn who_only_looked_leaves_nothing_behind() {
     let directory = tempfile::tempdir().unwrap();
     inspector(opened(directory.path())).desk.leave();

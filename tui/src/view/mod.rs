@@ -57,7 +57,8 @@ const BANNER_LINES: u16 = 3;
 pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     app.panes.set_size(frame.area().width, frame.area().height);
     app.spots.clear();
-    let banner = app.banner.as_ref().map_or(0, |text| banner_lines(text, frame.area().width));
+    let said = app.warning();
+    let banner = said.as_ref().map_or(0, |text| banner_lines(text, frame.area().width));
     let rows = [
         Constraint::Length(1),
         Constraint::Length(banner),
@@ -71,7 +72,7 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     let [title, warning, grows, times, filtered, spanned, body, bottom] =
         Layout::vertical(rows).areas(frame.area());
     title::draw(app, frame, title);
-    if let Some(text) = &app.banner {
+    if let Some(text) = said {
         let style = Style::new().fg(Color::Red).add_modifier(Modifier::BOLD);
         let banner = Paragraph::new(format!("! {text}")).wrap(Wrap { trim: true });
         frame.render_widget(banner.style(style), warning);
