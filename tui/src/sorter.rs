@@ -1,6 +1,7 @@
 //! Sorts what is shown by a column, on a thread of its own, for as long as anybody wants it.
 //!
-//! An order in, places out, those with the most first. Invariant: no more than `SORTED_MAX` are kept; of more, the first `FIRST`.
+//! An order in, places out, those with the most first. Invariants: no more than `SORTED_MAX` are kept; of more, the first `FIRST`; what
+//! came after the order does not count.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -15,6 +16,7 @@ use blkreplay_core::rows::{Row, Rows};
 use roaring::RoaringTreemap;
 
 use crate::state::cell::Cell;
+use crate::state::sorted::Sorted;
 
 /// Requests that are sorted, all of them.
 pub const SORTED_MAX: u64 = 5_000_000;
@@ -37,12 +39,14 @@ pub struct Order {
     pub cell: Cell,
     /// The places that are shown; `None` for all.
     pub shown: Option<Arc<RoaringTreemap>>,
+    /// Requests that the list had by then: a trace may grow.
+    pub of: u64,
     /// So many are kept.
     pub limit: u64,
 }
 
 /// Places, and what is missing; or why it was not done.
-pub type Ended = Result<(Vec<u64>, Option<String>), String>;
+pub type Ended = Result<(Sorted, Option<String>), String>;
 
 /// How far it is.
 #[derive(Debug)]
@@ -81,7 +85,8 @@ pub fn start<R: Read + Seek + Send + 'static>(
                 }
                 Ok(false) => {
                     let loss = rows.loss().map(|loss| loss.to_string());
-                    return tell(Told { number, done, end: Some(Ok((best.places(), loss))) });
+                    let sorted = Sorted::of(best.places());
+                    return tell(Told { number, done, end: Some(Ok((sorted, loss))) });
                 }
                 Err(error) => {
                     return tell(Told { number, done, end: Some(Err(error.to_string())) });
@@ -106,6 +111,9 @@ impl Best {
         done: &mut u64,
     ) -> Result<bool, ReadError> {
         for _ in 0..STEP_ROWS {
+            if *done >= order.of {
+                return Ok(false);
+            }
             let Some(row) = rows.next_row()? else { return Ok(false) };
             let place = *done;
             *done += 1;

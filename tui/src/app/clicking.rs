@@ -2,7 +2,7 @@
 //!
 //! Invariant: the mouse does nothing that keys do not, and opens nothing.
 
-use super::App;
+use super::{App, Over};
 use crate::action::{Action, Move, View};
 use crate::mouse::{Does, Mouse};
 use crate::state::spots::What;
@@ -13,11 +13,24 @@ const WHEEL: usize = 3;
 impl App {
     /// Something was done with the mouse.
     pub fn pointed(&mut self, mouse: Mouse) {
-        self.message = None;
+        self.as_one(|app| {
+            // Neither a letter that is waited for nor the rest of some keys.
+            app.letter = None;
+            app.begun.clear();
+            if !app.refuse_bless() {
+                app.do_with_mouse(mouse);
+            }
+        });
+    }
+
+    fn do_with_mouse(&mut self, mouse: Mouse) {
+        let view = self.view;
         let is_open = self.over.is_some();
         match (mouse.does, self.spots.at(mouse.at)) {
             (Does::WheelUp, _) => self.wheel(mouse.at, Move::Up),
             (Does::WheelDown, _) => self.wheel(mouse.at, Move::Down),
+            // What is being written is not thrown away.
+            (Does::Press, Some((What::Tab(_), _))) if self.is_writing() => {}
             (Does::Press, Some((What::Tab(view), _))) => self.show(view),
             (Does::Press, Some((What::Line(view, looked_at), _))) => {
                 if view != self.view && !is_open {
@@ -30,11 +43,32 @@ impl App {
                     self.show(View::Map);
                 }
                 self.point_on_map(usize::from(column), usize::from(line));
+                // From cell to cell, as keys go.
+                self.has_stepped = true;
             }
             (Does::Press, Some((What::Pane(view), _))) if view != self.view && !is_open => {
                 self.show(view);
             }
             (Does::Press | Does::Drag, _) => {}
+        }
+        self.has_stepped &= self.view == view;
+    }
+
+    /// Whether a text is being written that would be lost.
+    fn is_writing(&self) -> bool {
+        match &self.over {
+            Some(
+                Over::Place(_)
+                | Over::Search(_)
+                | Over::Filter(_)
+                | Over::File(_)
+                | Over::Note(..)
+                | Over::Rules(..),
+            ) => true,
+            None
+            | Some(
+                Over::Help(_) | Over::Detail | Over::Bless | Over::Columns | Over::Frequencies,
+            ) => false,
         }
     }
 

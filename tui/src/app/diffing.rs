@@ -274,13 +274,22 @@ impl App {
 
     /// Answers whether the trace is to be the base.
     fn answer_bless(&mut self, key: Key) {
-        self.over = None;
         let yes = matches!(key.code, Code::Char('y' | 'Y')) && !key.ctrl && !key.alt;
         if yes {
+            self.over = None;
             self.make(Change::Bless);
         } else {
+            self.refuse_bless();
+        }
+    }
+
+    /// Answers that it is not to be the base; whether that was asked.
+    pub(super) fn refuse_bless(&mut self) -> bool {
+        let is_asked = self.over.take_if(|over| matches!(over, Over::Bless)).is_some();
+        if is_asked {
             self.say("nothing was changed");
         }
+        is_asked
     }
 }
 

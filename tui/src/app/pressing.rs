@@ -12,20 +12,20 @@ use crate::keymap::Meaning;
 impl App {
     /// A key was pressed.
     pub fn press(&mut self, key: Key) -> Option<Effect> {
-        self.remembering(|app| app.take_key(key))
+        self.as_one(|app| app.take_key(key))
     }
 
     /// A line was given, as behind `:`.
     pub fn obey_line(&mut self, text: &str) -> Option<Effect> {
-        self.remembering(|app| app.run(text))
+        self.as_one(|app| app.run(text))
     }
 
-    /// Does something, and remembers where it was done if it jumps.
-    fn remembering(&mut self, does: impl FnOnce(&mut App) -> Option<Effect>) -> Option<Effect> {
+    /// Does what a key or the mouse does, and what follows from where it led.
+    pub(super) fn as_one<T>(&mut self, does: impl FnOnce(&mut App) -> T) -> T {
         self.message = None;
         let (before, jumps) = (self.station(), self.jumps);
         self.has_stepped = false;
-        let effect = does(self);
+        let done = does(self);
         self.want_diff();
         if self.requests.focus() != before.focus && self.jumps == jumps {
             self.leave_search();
@@ -33,7 +33,7 @@ impl App {
         if !self.has_stepped {
             self.left(before);
         }
-        effect
+        done
     }
 
     fn take_key(&mut self, key: Key) -> Option<Effect> {

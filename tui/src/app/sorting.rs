@@ -4,7 +4,6 @@ use super::App;
 use crate::action::View;
 use crate::sorter::{FIRST, Order, SORTED_MAX, Told};
 use crate::state::cell::Cell;
-use crate::state::sorted::Sorted;
 use crate::words;
 
 impl App {
@@ -35,20 +34,21 @@ impl App {
         }
         let limit = if self.requests.shown() > SORTED_MAX { FIRST } else { SORTED_MAX };
         let (cell, shown) = (self.cell, self.shown_places());
-        self.sorting.begin(|number| Order { number, cell, shown, limit });
+        let of = self.requests.len();
+        self.sorting.begin(|number| Order { number, cell, shown, of, limit });
     }
 
     /// Something was sorted.
     pub fn sorted(&mut self, told: Told) {
         let Some((order, end)) = self.sorting.take(told) else { return };
-        let (places, loss) = match end {
+        let (sorted, loss) = match end {
             Ok(ended) => ended,
             Err(why) => return self.refuse(format!("the list was not sorted: {why}")),
         };
-        let all = self.requests.shown();
+        let all = order.shown.map_or(order.of, |shown| shown.len());
         self.sorting.by = Some(order.cell);
-        let kept = places.len() as u64;
-        self.requests.sort(Sorted::of(places));
+        let kept = sorted.count();
+        self.requests.sort(sorted);
         let name = order.cell.name();
         let part = if kept < all {
             let (kept, all) = (words::count(kept), words::count(all));

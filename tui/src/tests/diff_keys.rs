@@ -6,6 +6,7 @@ use blkreplay_fixtures::story;
 use super::Inspector;
 use super::diff::{How, Two, diff, retold, two};
 use crate::app::{Effect, Over};
+use crate::mouse::{Does, Mouse};
 use crate::state::diff::{Line, Stage};
 
 #[test]
@@ -95,6 +96,10 @@ fn a_rule_is_shown_before_it_is_added_and_nothing_is_changed_without_enter() {
 #[test]
 fn the_base_is_replaced_only_if_somebody_says_yes() {
     let mut two = retold((100, 26));
+    two.inspector.press("b");
+    two.inspector.desk.app.pointed(Mouse { at: (5, 5), does: Does::Press });
+    assert!(two.inspector.desk.app.over.is_none(), "who clicks does not say yes");
+    assert_eq!(two.inspector.message(), "nothing was changed");
     two.inspector.press("b");
     assert!(two.inspector.screen().contains("replace base.blkr by boot.blkr? y/n"));
     for keys in ["n", "b esc", "b enter", "b q"] {

@@ -15,6 +15,7 @@ use tempfile::NamedTempFile;
 
 use super::Inspector;
 use crate::desk::Desk;
+use crate::state::cell::Cell;
 use crate::state::live::Recording;
 use crate::view;
 
@@ -186,6 +187,22 @@ fn a_request_whose_end_comes_later_is_shown_with_it() {
     inspector.press(&format!(": '{place}' enter"));
     let completion = inspector.desk.app.requests.focused().unwrap().completion.clone();
     assert!(completion.is_some(), "#{place}");
+}
+
+#[test]
+fn what_came_after_the_list_is_not_sorted_into_it() {
+    let mut recorder = Recorder::begin(5);
+    let mut inspector = recorder.inspector(false);
+    inspector.wait_until("the word for it", |inspector| inspector.says("F follows it"));
+    let before = inspector.shown();
+    recorder.reach(9);
+    assert!(recorder.requests() > before);
+    inspector.desk.app.cell = Cell::Id;
+    inspector.press("O");
+    assert_eq!((inspector.shown(), inspector.focused()), (before, before - 1));
+    assert_eq!(inspector.message(), "sorted by id; O goes back");
+    let requests = &inspector.desk.app.requests;
+    assert!(requests.on_screen().iter().all(|place| requests.row(*place).is_some()));
 }
 
 #[test]

@@ -72,6 +72,60 @@ fn a_click_on_the_name_of_a_view_shows_it() {
 }
 
 #[test]
+fn a_click_on_the_name_of_a_view_throws_nothing_away_that_is_being_written() {
+    let mut inspector = Inspector::new(120, 24);
+    let map = find(&inspector, "2 Map");
+    for keys in ["a 'a note'", "f 'write'", "/ 'words'", ": 'end'", "> 'x.csv'"] {
+        inspector.press(keys);
+        let before = inspector.screen();
+        click(&mut inspector, map);
+        assert_eq!(inspector.screen(), before, "{keys}");
+        assert!(inspector.desk.app.over.is_some(), "{keys}");
+        inspector.press("esc");
+    }
+    inspector.press("enter");
+    assert!(matches!(inspector.desk.app.over, Some(Over::Detail)));
+    click(&mut inspector, map);
+    assert_eq!(inspector.desk.app.view, View::Map);
+}
+
+#[test]
+fn a_click_ends_what_keys_began_and_can_be_gone_back_from() {
+    let mut inspector = Inspector::new(120, 24);
+    let (map, line) = (find(&inspector, "2 Map"), find(&inspector, "  5 "));
+    inspector.press("m");
+    click(&mut inspector, line);
+    assert!(inspector.desk.app.letter.is_none());
+    inspector.press("j");
+    assert_eq!((inspector.focused(), inspector.message()), (6, ""), "it is no mark");
+    inspector.press("y");
+    click(&mut inspector, line);
+    assert!(inspector.desk.app.begun.is_empty());
+    click(&mut inspector, map);
+    assert_eq!(inspector.desk.app.view, View::Map);
+    inspector.press("ctrl-o");
+    assert_eq!((inspector.desk.app.view, inspector.focused()), (View::Requests, 5));
+    inspector.press("ctrl-o");
+    assert_eq!(
+        inspector.message(),
+        "there is nothing to go back to",
+        "a click on a line is a step"
+    );
+}
+
+#[test]
+fn a_search_leads_nowhere_once_somebody_clicked_elsewhere() {
+    let mut inspector = Inspector::new(80, 24);
+    inspector.press("2");
+    let lowest = find(&inspector, "      0 B");
+    inspector.desk.app.press("e".parse().unwrap());
+    inspector.desk.wish();
+    click(&mut inspector, (60, lowest.1));
+    assert_eq!(inspector.message(), "the search was cancelled, for the focus was moved");
+    assert_ne!(inspector.focused(), FAILED);
+}
+
+#[test]
 fn a_click_on_a_pane_gives_it_the_keys_and_what_is_clicked_there_is_looked_at() {
     let mut inspector = Inspector::new(200, 60);
     let writes = find(&inspector, "│  W         468");
