@@ -32,6 +32,32 @@ impl App {
         }
     }
 
+    /// What to add to words on those that are shown: the filter may have found no more than some.
+    pub(crate) fn so_far(&self) -> &'static str {
+        match &self.filtering.applied {
+            Some(applied) if !applied.is_done => ", so far: the filter still finds more",
+            Some(applied) if applied.error.is_some() => ", as far as the filter went",
+            _ => "",
+        }
+    }
+
+    /// Whether the filter has looked at the request at a place.
+    pub(super) fn has_looked_at(&self, place: u64) -> bool {
+        self.filtering.applied.as_ref().is_none_or(|applied| {
+            let is_whole = applied.is_done && applied.error.is_none();
+            is_whole || (!applied.is_first_pass && place < applied.done)
+        })
+    }
+
+    /// That something at a place is not shown.
+    pub(super) fn left_out(&self, what: &str, place: u64) -> String {
+        if self.has_looked_at(place) {
+            format!("{what} is left out by the filter; this is the nearest that is not")
+        } else {
+            format!("the filter has not got to {what}; this is the nearest that it found")
+        }
+    }
+
     pub(super) fn filter_by(&mut self, like: Like) {
         if matches!(self.over, Some(Over::Frequencies)) {
             return self.filter_by_value(like);

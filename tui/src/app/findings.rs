@@ -65,7 +65,10 @@ impl App {
                 };
                 match self.findings.error.clone() {
                     Some(error) => self.refuse(format!("findings: {error}")),
-                    None => self.say(format!("there is no finding {which} this request")),
+                    None => {
+                        let so_far = self.so_far();
+                        self.say(format!("there is no finding {which} this request{so_far}"));
+                    }
                 }
             }
             None => {}

@@ -114,7 +114,13 @@ impl App {
     /// Goes to the request that is sought, once more is known of where it is.
     pub(super) fn arrive(&mut self) {
         let Some(RequestId(id)) = self.going.sought else { return };
-        let Some(place) = self.requests.place_of(RequestId(id)) else {
+        let place = self.requests.place_of(RequestId(id));
+        // Where not all are shown, those that lie beside it are not read.
+        let is_lost = |(place, is_exact): &(u64, bool)| {
+            let is_other = self.requests.row(*place).is_some_and(|row| row.id.0 != id);
+            !is_exact && (is_other || self.requests.is_part())
+        };
+        let Some((place, _)) = place.filter(|place| !is_lost(place)) else {
             self.going.sought = None;
             if self.requests.pages().iter().all(Page::is_dense) {
                 return self.refuse(format!("there is no request #{id}"));
@@ -128,7 +134,7 @@ impl App {
         }
         if self.requests.focus() != place {
             self.going.sought = None;
-            self.say(format!("#{id} is left out by the filter; this is the nearest that is not"));
+            self.say(self.left_out(&format!("#{id}"), place));
         }
     }
 
@@ -147,9 +153,9 @@ impl App {
                     self.left(before);
                 }
                 if self.requests.focus() != place {
-                    self.say(format!(
-                        "the first request {said} is left out by the filter; this is the nearest"
-                    ));
+                    let is_id = said.starts_with('#');
+                    let what = if is_id { said } else { format!("the first request {said}") };
+                    self.say(self.left_out(&what, place));
                 }
             }
             (None, true, Some(error)) => self.refuse(error),

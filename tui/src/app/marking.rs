@@ -57,9 +57,11 @@ impl App {
         self.requests.go(point.place);
         if self.requests.focus() != point.place {
             let id = point.id.0;
-            self.say(format!(
-                "{letter} is #{id}, which the filter leaves out; this is the nearest"
-            ));
+            self.say(if self.has_looked_at(point.place) {
+                format!("{letter} is #{id}, which the filter leaves out; this is the nearest")
+            } else {
+                self.left_out(&format!("{letter}, #{id}"), point.place)
+            });
         }
     }
 
@@ -74,7 +76,7 @@ impl App {
             None if self.marks.all().next().is_none() => self.say("nothing is marked; m does"),
             None => {
                 let which = if direction == Direction::Next { "behind" } else { "before" };
-                self.say(format!("there is no mark {which} this request"));
+                self.say(format!("there is no mark {which} this request{}", self.so_far()));
             }
         }
     }

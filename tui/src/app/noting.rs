@@ -104,7 +104,12 @@ impl App {
 
     /// Where one leaves off.
     pub(crate) fn session(&self) -> Session {
-        let is_first = self.requests.focus() == 0;
+        // A filter that still finds more may not have come to where somebody was.
+        let is_settled = self.filtering.applied.as_ref().is_none_or(|applied| applied.is_done);
+        let at = if is_settled { self.requests.focus() } else { self.requests.anchor() };
+        let known = self.requests.id_at(at).filter(|_| at != 0).map(|id| id.0);
+        // It was not gone there yet.
+        let asked = self.place.as_deref().and_then(|place| place.strip_prefix('#')?.parse().ok());
         // What it is compared with may be another next time, or nothing.
         let is_kept = ![View::default(), View::Diff].contains(&self.view);
         let name = self.view.name().to_lowercase();
@@ -112,7 +117,7 @@ impl App {
         Session {
             filter: (!filter.is_empty()).then(|| filter.to_owned()),
             view: is_kept.then_some(name),
-            request: self.requests.focused().filter(|_| !is_first).map(|row| row.id.0),
+            request: asked.or(known),
         }
     }
 

@@ -122,7 +122,18 @@ impl App {
         if ended.is_short {
             text = format!("{text}, as far as the trace is whole");
         }
+        if self.has_found_more(&search) {
+            text = format!("{text}, among those that the filter had found");
+        }
         self.say(text);
+    }
+
+    /// Whether the filter may mean others than a search looked at.
+    fn has_found_more(&self, search: &Search) -> bool {
+        let (Some(shown), Some(applied)) = (&search.shown, &self.filtering.applied) else {
+            return false;
+        };
+        !self.so_far().is_empty() || !Arc::ptr_eq(shown, &applied.found)
     }
 
     fn arrive_at(&mut self, search: &Search, hit: Hit) {

@@ -80,7 +80,8 @@ impl App {
                     Direction::Previous => "before",
                 };
                 self.say(format!(
-                    "no request {which} this one took longer than the p99 of its operation"
+                    "no request {which} this one took longer than the p99 of its operation{}",
+                    self.so_far()
                 ));
             }
             (None, None) => {}

@@ -174,6 +174,21 @@ impl Requests {
         if self.shown() == 0 { None } else { self.row(self.focus) }
     }
 
+    /// The place that was looked at before some were left out, until somebody moves.
+    pub fn anchor(&self) -> u64 {
+        self.anchor
+    }
+
+    /// The id of the request at a place, as far as it is known.
+    pub fn id_at(&self, place: u64) -> Option<RequestId> {
+        if let Some(row) = self.row(place) {
+            return Some(row.id);
+        }
+        let page = &self.pages()[self.holding(place)?];
+        let (first, _) = page.ids.filter(|_| page.is_dense())?;
+        Some(RequestId(first.0 + (place - page.place)))
+    }
+
     /// The request at a place, if it is in memory.
     pub fn row(&self, place: u64) -> Option<&Row> {
         let page = self.holding(place)?;
@@ -204,7 +219,7 @@ impl Requests {
                 // The page promised more than the trace has.
                 continue;
             }
-            let alone = (self.shown.is_some() || self.order.is_some()) && !is_kept;
+            let alone = self.is_part() && !is_kept;
             match missing.iter_mut().find(|missing| missing.page == page) {
                 Some(missing) if alone && !missing.places.contains(&place) => {
                     missing.places.push(place);
@@ -321,17 +336,23 @@ impl Requests {
         }
     }
 
-    /// Where the request with this id is, as far as pages say it: at the first place of its page if that is not in memory.
-    pub fn place_of(&self, id: RequestId) -> Option<u64> {
+    /// Whether some are left out, or all are shown in another order, so that rows are read one by one.
+    pub fn is_part(&self) -> bool {
+        self.shown.is_some() || self.order.is_some()
+    }
+
+    /// Where the request with this id is, as far as pages say it, and whether it is exactly there.
+    pub fn place_of(&self, id: RequestId) -> Option<(u64, bool)> {
         let holds =
             |page: &Page| page.ids.is_some_and(|(first, last)| (first..=last).contains(&id));
         let page = self.pages().iter().position(holds)?;
         let Page { place, requests, ids, .. } = self.pages()[page];
         if let Some((_, rows)) = self.kept.iter().find(|(kept, _)| *kept == page) {
             let found = rows.iter().position(|row| row.id == id)?;
-            return Some(place + found as u64);
+            return Some((place + found as u64, true));
         }
-        Some(place + (id.0 - ids?.0.0).min(requests - 1))
+        let is_dense = self.pages()[page].is_dense();
+        Some((place + (id.0 - ids?.0.0).min(requests - 1), is_dense))
     }
 
     /// The place of the first request that arrived at this time or later, as far as pages say it, and whether it is exactly that.

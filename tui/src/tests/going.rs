@@ -11,6 +11,7 @@ use super::growing::file;
 use crate::action::View;
 use crate::app::{Effect, Over};
 use crate::keymap::BINDINGS;
+use crate::opened::{Begin, Opened};
 
 /// The place of the first request that a filter means, in a loop over all rows.
 fn first(text: &str, from: u64) -> u64 {
@@ -63,6 +64,28 @@ fn a_time_is_found_exactly_wherever_its_page_is_and_whatever_is_shown() {
         let expected = first(&format!("write && t >= {time}"), 0);
         assert_eq!(inspector.focused(), expected, "{time} of writes");
     }
+}
+
+#[test]
+fn a_request_is_found_by_its_id_where_ids_have_gaps_and_some_are_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("part.blkr");
+    let mut whole = Inspector::new(100, 30);
+    whole.press(&format!("f 'op != flush && id % 3 != 1' enter > '{}' enter", path.display()));
+    // With a filter from the beginning no page is read as a whole.
+    let filter = Some("id > 100 && id != 500".to_owned());
+    let begin = Begin { filter, ..Begin::default() };
+    let opened = Opened { begin, ..Inspector::opened(&path, "part.blkr") };
+    let mut inspector = Inspector::at(opened, 100, 30);
+    for (keys, id) in [("", 402), ("", 108), ("O", 311), ("O", 297)] {
+        inspector.press(&format!("{keys} : '{id}' enter"));
+        assert_eq!((inspector.focused(), inspector.message()), (id, ""));
+    }
+    inspector.press(": '500' enter");
+    let left_out = "#500 is left out by the filter; this is the nearest that is not";
+    assert_eq!((inspector.message(), inspector.focused()), (left_out, 501));
+    inspector.press(": '301' enter");
+    assert_eq!(inspector.message(), "there is no request #301");
 }
 
 #[test]

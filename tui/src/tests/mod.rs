@@ -31,6 +31,7 @@ mod moving;
 mod notes;
 mod outlet;
 mod panes;
+mod partial;
 mod pictures;
 mod plain;
 mod points;

@@ -176,10 +176,13 @@ fn said_by_summaries(app: &App) -> Option<String> {
 /// Why the list is empty.
 fn nothing(app: &App) -> &'static str {
     let findings = &app.findings;
-    if app.filtering.applied.is_some() && findings.count() > 0 {
-        "no request that the filter shows has a finding"
+    let applied = app.filtering.applied.as_ref();
+    if applied.is_some_and(|applied| !applied.is_done) {
+        "the filter goes first"
     } else if findings.goes_on() {
         "nothing found yet"
+    } else if applied.is_some() && findings.count() > 0 {
+        "no request that the filter shows has a finding"
     } else if findings.error.is_some() {
         "nothing found before it ended"
     } else {

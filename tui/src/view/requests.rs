@@ -212,6 +212,6 @@ fn nothing(app: &App) -> String {
     match &app.filtering.applied {
         _ if app.requests.is_empty() => "  there are no requests in this trace".to_owned(),
         Some(applied) if !applied.is_done => "  nothing found yet; esc stops".to_owned(),
-        _ => "  the filter leaves out all; backspace drops its last term".to_owned(),
+        _ => format!("  the filter leaves out all{}; backspace drops its last term", app.so_far()),
     }
 }

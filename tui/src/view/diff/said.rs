@@ -90,6 +90,9 @@ pub(super) fn nothing(app: &App, diff: &Diff, width: usize) -> Vec<String> {
         }
         Stage::Compares => wrapped("no request was compared yet"),
         Stage::Stopped => wrapped("nothing was compared before it was stopped; 8 compares anew"),
+        Stage::Done if app.filtering.applied.as_ref().is_some_and(|applied| !applied.is_done) => {
+            wrapped("the filter goes first")
+        }
         Stage::Done if app.filtering.applied.is_some() && !diff.found.sections.is_empty() => {
             wrapped("the filter leaves out all; backspace drops its last term")
         }
