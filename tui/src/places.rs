@@ -29,6 +29,8 @@ pub enum Place {
     Behind,
     /// The trace has none.
     Nowhere,
+    /// It ends with this loss before it is known; whether it was there, and nothing behind it can be read.
+    Lost(bool, String),
 }
 
 /// What was found out.
@@ -90,7 +92,11 @@ fn find<R: Read + Seek>(
             _ => {}
         }
     }
-    Ok(Some(if is_there { Place::Behind } else { Place::Nowhere }))
+    Ok(Some(match reader.loss() {
+        Some(loss) => Place::Lost(is_there, loss.to_string()),
+        None if is_there => Place::Behind,
+        None => Place::Nowhere,
+    }))
 }
 
 fn names<R: Read + Seek>(reader: &mut Reader<R>) -> Result<Vec<String>, ReadError> {

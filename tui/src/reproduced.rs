@@ -14,7 +14,7 @@ const NBDSH_DATA_MAX: u64 = 4 << 20;
 /// Lengths that fio reads: it keeps them in 32 bits.
 const FIO_LENGTH_MAX: u64 = u32::MAX as u64;
 
-/// A command of qemu-io that asks the same.
+/// A command of qemu-io that asks the same, but for flags that it does not have: see `qemu_io_drops`.
 pub(crate) fn qemu_io(row: &Row) -> Result<String, String> {
     let Request { operation, range, flags } = row.request;
     let fua = if flags.contains(Flags::FUA) { "-f " } else { "" };
@@ -30,6 +30,25 @@ pub(crate) fn qemu_io(row: &Row) -> Result<String, String> {
             return Err(format!("qemu-io has no command for {operation}"));
         }
     })
+}
+
+/// Flags that a command of qemu-io cannot ask for, in words. It reads no comments, so they cannot stand in its text.
+pub(crate) fn qemu_io_drops(row: &Row) -> Option<String> {
+    let Request { operation, flags, .. } = row.request;
+    let asks = match operation {
+        Operation::Write => Flags::FUA,
+        Operation::WriteZeroes => Flags::FUA.with(Flags::NO_HOLE),
+        _ => Flags::NONE,
+    };
+    let without = |names: String| format!("without {names}, which `{operation}` of qemu-io lacks");
+    dropped(flags, asks).map(without)
+}
+
+/// The names of flags but for those that are asked for; `None` if there are no others.
+fn dropped(flags: Flags, asks: Flags) -> Option<String> {
+    let asked: Vec<&str> = asks.names().collect();
+    let names: Vec<&str> = flags.names().filter(|name| !asked.contains(name)).collect();
+    (!names.is_empty()).then(|| names.join(" and "))
 }
 
 /// Lines of nbdsh, the Python shell of libnbd, that ask the same. `data` are those of a write, where they are known.
@@ -75,9 +94,9 @@ fn nbdsh_data(row: &Row, data: Option<&[u8]>) -> Result<String, String> {
     }
 }
 
-/// A line of an I/O log of fio, version 3, that asks the same of a file called `device`.
+/// A line of an I/O log of fio, version 3, that asks the same of a file called `device`, and flags in a comment: it has none.
 pub(crate) fn iolog(row: &Row, device: &str) -> Result<String, String> {
-    let Request { operation, range, .. } = row.request;
+    let Request { operation, range, flags } = row.request;
     let (action, length) = match operation {
         Operation::Read => ("read", range.length),
         Operation::Write => ("write", range.length),
@@ -94,7 +113,10 @@ pub(crate) fn iolog(row: &Row, device: &str) -> Result<String, String> {
     let device: String =
         device.chars().map(|one| if one.is_whitespace() { '_' } else { one }).collect();
     let micros = row.time.0 / 1000;
-    Ok(format!("{micros} {device} {action} {} {length}\n", range.offset))
+    // It reads five words of a line, and nothing behind them.
+    let without = |names: String| format!(" # without {names}, which a log of fio lacks");
+    let without = dropped(flags, Flags::NONE).map_or_else(String::new, without);
+    Ok(format!("{micros} {device} {action} {} {length}{without}\n", range.offset))
 }
 
 /// Bytes as digits.
@@ -104,4 +126,43 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use blkreplay_core::rows::Rows;
+    use blkreplay_fixtures::story;
+
+    use super::*;
+
+    fn asking(operation: Operation, flags: Flags) -> Row {
+        let reader = blkreplay_core::format::Reader::open(std::io::Cursor::new(story::trace()));
+        let mut row = Rows::new(reader.unwrap()).next_row().unwrap().unwrap();
+        row.request.operation = operation;
+        row.request.flags = flags;
+        row
+    }
+
+    #[test]
+    fn flags_that_a_tool_cannot_ask_for_are_said() {
+        let all = Flags::from_bits(15).unwrap();
+        for (operation, flags, qemu_io, iolog) in [
+            (Operation::Write, Flags::FUA, None, Some("fua")),
+            (Operation::Discard, Flags::FUA, Some("fua"), Some("fua")),
+            (Operation::Discard, Flags::NONE, None, None),
+            (Operation::WriteZeroes, all, Some("fast_zero and req_one"), None),
+            (Operation::Read, Flags::FUA, Some("fua"), Some("fua")),
+        ] {
+            let row = asking(operation, flags);
+            let said = qemu_io_drops(&row);
+            let expected = qemu_io
+                .map(|names| format!("without {names}, which `{operation}` of qemu-io lacks"));
+            assert_eq!(said, expected, "{operation}");
+            let Ok(line) = super::iolog(&row, "disk") else { continue };
+            let comment = line.split_once(" # ").map(|(_, comment)| comment.trim_end().to_owned());
+            let expected = iolog.map(|names| format!("without {names}, which a log of fio lacks"));
+            assert_eq!(comment, expected, "{operation}");
+            assert!(line.ends_with('\n'));
+        }
+    }
 }

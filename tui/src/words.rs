@@ -38,6 +38,12 @@ pub(crate) fn percent(part: u64, whole: u64) -> String {
     }
 }
 
+/// How far something is that has done so much of all, in whole percent.
+pub(crate) fn progress(done: u64, all: u64) -> u64 {
+    let percent = (u128::from(done) * 100).checked_div(u128::from(all)).unwrap_or(0).min(100);
+    u64::try_from(percent).unwrap_or(100)
+}
+
 /// A length, in the largest unit in which it is whole.
 pub(crate) fn length(bytes: u64) -> String {
     match bytes {

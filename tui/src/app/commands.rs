@@ -5,7 +5,7 @@
 
 use super::{App, Effect, Over};
 use crate::action::{Action, View};
-use crate::keymap::BINDINGS;
+use crate::keymap::{self, BINDINGS};
 use crate::state::prompt::Prompt;
 use crate::state::target::{PLACES, WORDS, target};
 use crate::state::writing::Naming;
@@ -92,8 +92,7 @@ fn names() -> impl Iterator<Item = &'static str> {
 
 fn named(name: &str) -> Option<Named> {
     let command = COMMANDS.iter().find(|command| command.name == name).map(Named::Command);
-    let binding = BINDINGS.iter().find(|binding| binding.name == name);
-    command.or_else(|| binding.map(|binding| Named::Action(binding.action)))
+    command.or_else(|| keymap::named(name).map(|binding| Named::Action(binding.action)))
 }
 
 impl App {

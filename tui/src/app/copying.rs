@@ -33,7 +33,10 @@ impl App {
         let mut cut = None;
         let text = match what {
             Copied::Line => Ok(words::line(row)),
-            Copied::QemuIo => reproduced::qemu_io(row),
+            Copied::QemuIo => {
+                cut = reproduced::qemu_io_drops(row).map(|what| format!("{what}: "));
+                reproduced::qemu_io(row)
+            }
             Copied::Nbdsh => reproduced::nbdsh(row, self.data().map(|data| &data[..])),
             Copied::Iolog => reproduced::iolog(row, &self.device_name(row)),
             Copied::Json => self.json(row),

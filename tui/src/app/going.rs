@@ -191,6 +191,16 @@ impl App {
                         self.say(format!("no request follows {position}; this is the last"));
                     }
                     Ok(Place::Nowhere) => self.refuse(nowhere(&position)),
+                    Ok(Place::Lost(_, _)) if self.live.grows() => {
+                        self.refuse(format!("{}, so far", nowhere(&position)));
+                    }
+                    Ok(Place::Lost(true, loss)) => {
+                        self.refuse(format!("what follows {position} cannot be read: {loss}"));
+                    }
+                    Ok(Place::Lost(false, loss)) => self.refuse(format!(
+                        "{}, as far as the trace is whole: {loss}",
+                        nowhere(&position)
+                    )),
                     Err(error) => self.refuse(error),
                 }
             }
@@ -211,9 +221,10 @@ impl App {
             return Some(format!("looking for {position}"));
         }
         self.going.scout.wanted()?;
-        let (done, all) = (u128::from(self.going.scout.done), u128::from(self.requests.len()));
-        let percent = (done * 100).checked_div(all).unwrap_or(0).min(100);
-        Some(format!("looking for the first {}: {percent} %", self.going.said))
+        let percent = words::progress(self.going.scout.done, self.requests.len());
+        let said = &self.going.said;
+        let first = if said.starts_with('#') { "" } else { "the first " };
+        Some(format!("looking for {first}{said}: {percent} %"))
     }
 }
 

@@ -11,6 +11,7 @@ use super::App;
 use crate::action::Direction;
 use crate::sieve::Sifted;
 use crate::state::scout::Scout;
+use crate::words;
 
 /// Which requests are slow, as far as it is known.
 #[derive(Debug, Default)]
@@ -117,8 +118,7 @@ impl App {
     pub fn slow_shown(&self) -> Option<String> {
         self.slow.sought?;
         let scout = &self.slow.scout;
-        let (done, all) = (u128::from(scout.done), u128::from(self.requests.len()));
-        let percent = (done * 100).checked_div(all).unwrap_or(0).min(100);
+        let percent = words::progress(scout.done, self.requests.len());
         let what = if scout.is_first_pass || scout.done == 0 {
             "latencies are added up"
         } else {

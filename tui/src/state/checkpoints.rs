@@ -57,11 +57,6 @@ impl Checkpoints {
         self.show(Of { only_released: !self.kind.only_released, ..self.kind });
     }
 
-    /// Only those are shown that released something.
-    pub fn is_only_released(&self) -> bool {
-        self.kind.only_released
-    }
-
     fn show(&mut self, kind: Of) {
         if self.kind != kind {
             self.kind = kind;

@@ -4,6 +4,7 @@
 
 use crate::sorter::{Ended, Order, Told};
 use crate::state::cell::Cell;
+use crate::words;
 
 /// Sorting.
 #[derive(Debug, Default)]
@@ -45,9 +46,8 @@ impl Sorting {
     }
 
     /// How far it is in percent, of so many requests.
-    pub fn percent(&self, requests: u64) -> Option<u128> {
+    pub fn percent(&self, requests: u64) -> Option<u64> {
         self.order.as_ref()?;
-        let percent = (u128::from(self.done) * 100).checked_div(u128::from(requests));
-        Some(percent.unwrap_or(0).min(100))
+        Some(words::progress(self.done, requests))
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tui_input::{Input, InputRequest};
 
 use crate::outlet::Kind;
+use crate::words;
 use crate::writer::{Order, Told, Written};
 
 /// A name that is being typed.
@@ -100,8 +101,6 @@ impl Writing {
     pub fn shown(&self, requests: u64) -> Option<(&Path, u64)> {
         let order = self.order.as_ref()?;
         let passes = if order.kind == Kind::Trace { 2 } else { 1 };
-        let all = u128::from(requests) * passes;
-        let percent = (u128::from(self.done) * 100).checked_div(all).unwrap_or(0).min(100);
-        Some((&order.path, u64::try_from(percent).unwrap_or(100)))
+        Some((&order.path, words::progress(self.done, requests.saturating_mul(passes))))
     }
 }

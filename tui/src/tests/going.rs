@@ -7,7 +7,7 @@ use blkreplay_fixtures::path;
 use blkreplay_fixtures::story::{self, BEFORE, FAILED, REQUESTS};
 
 use super::Inspector;
-use super::growing::file;
+use super::growing::{damaged, file};
 use crate::action::View;
 use crate::app::{Effect, Over};
 use crate::keymap::BINDINGS;
@@ -86,6 +86,20 @@ fn a_request_is_found_by_its_id_where_ids_have_gaps_and_some_are_left_out() {
     assert_eq!((inspector.message(), inspector.focused()), (left_out, 501));
     inspector.press(": '301' enter");
     assert_eq!(inspector.message(), "there is no request #301");
+}
+
+#[test]
+fn what_lies_behind_damage_is_not_called_missing() {
+    let file = file(&damaged());
+    let mut reader = open::trace(file.path()).unwrap();
+    while reader.next_event().unwrap().is_some() {}
+    let at = reader.loss().unwrap().events;
+    let mut inspector = Inspector::of(file.path(), 300, 30);
+    inspector.press(&format!(": 'event:{at}' enter"));
+    let said =
+        format!("the trace has no event:{at}, as far as the trace is whole: the trace is damaged");
+    assert!(inspector.message().starts_with(&said), "{}", inspector.message());
+    assert_eq!(inspector.desk.app.requests.focus(), 0);
 }
 
 #[test]

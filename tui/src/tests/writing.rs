@@ -49,6 +49,8 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
+const NO_FUA: &str = " # without fua, which a log of fio lacks";
+
 #[test]
 fn a_request_is_copied_as_what_other_tools_read() {
     let mut inspector = Inspector::new(100, 30);
@@ -60,7 +62,10 @@ fn a_request_is_copied_as_what_other_tools_read() {
     let pwrite =
         format!("h.pwrite(bytes.fromhex(\"{data}\"), 135266304, flags=nbd.CMD_FLAG_FUA)\n");
     assert_eq!(copied(&mut inspector, "y n"), pwrite);
-    assert_eq!(copied(&mut inspector, "y i"), "48400 disk0 write 135266304 4096\n");
+    assert_eq!(
+        copied(&mut inspector, "y i"),
+        format!("48400 disk0 write 135266304 4096{NO_FUA}\n")
+    );
     for (id, nbdsh, iolog) in [
         (5, "h.pread(4096, 20480)\n", "2000 disk0 read 20480 4096\n"),
         (3, "h.trim(1048576, 70254592)\n", "1200 disk0 trim 70254592 1048576\n"),

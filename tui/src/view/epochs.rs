@@ -113,9 +113,9 @@ fn said(app: &App, width: u16) -> Line<'static> {
         parts.push("the first are listed".to_owned());
     }
     if epochs.goes_on() {
-        let (done, all) = (u128::from(epochs.done), u128::from(app.requests.len().max(1)));
+        let percent = words::progress(epochs.done, app.requests.len());
         // Sums may be long, and this may not be cut off.
-        parts.insert(1, format!("looked at {} %; esc stops", (done * 100 / all).min(100)));
+        parts.insert(1, format!("looked at {percent} %; esc stops"));
     }
     parts.extend(epochs.error.clone());
     let style = Style::new();

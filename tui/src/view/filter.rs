@@ -51,7 +51,7 @@ fn draw_applied(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let shown = words::count(applied.found.len());
     let mut said = format!("{approximate}{shown} of {}", words::count(all));
     if !applied.is_done && all > 0 {
-        let percent = (u128::from(applied.done) * 100 / u128::from(all)).min(100);
+        let percent = words::progress(applied.done, all);
         let what = if applied.is_first_pass { "first pass" } else { "looked at" };
         said = format!("{said}, {what} {percent} %");
     }

@@ -146,8 +146,8 @@ fn said(app: &App, listed: &Listed<'_>, width: u16) -> Line<'static> {
         parts.push(format!(" {shown} {what}"));
     }
     if findings.goes_on() {
-        let (done, all) = (u128::from(findings.done), u128::from(app.requests.len().max(1)));
-        parts.push(format!(" looked at {} %; esc stops", (done * 100 / all).min(100)));
+        let percent = words::progress(findings.done, app.requests.len());
+        parts.push(format!(" looked at {percent} %; esc stops"));
     }
     parts.extend(said_by_summaries(app).filter(|_| is_wide));
     parts.extend(findings.error.as_ref().map(|error| format!(" {error}")));

@@ -57,7 +57,7 @@ fn notices(app: &App) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     if app.frequencies.goes_on() {
         let (done, all) = (told.map_or(0, |told| told.done), app.requests.len());
-        let percent = (u128::from(done) * 100).checked_div(u128::from(all)).unwrap_or(0).min(100);
+        let percent = words::progress(done, all);
         lines.push(Line::raw(format!("  counting: {percent} %; esc stops")));
     }
     if let Some(error) = told.and_then(|told| told.error.as_ref()) {

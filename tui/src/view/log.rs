@@ -33,7 +33,7 @@ pub(super) fn held(app: &App, is_full: bool) -> Option<String> {
     let about = if log.is_whole { "" } else { "~" };
     let mut text = format!("{about}{} events", words::count(place.event));
     if !log.is_whole && log.error.is_none() {
-        let percent = u128::from(place.at) * 100 / u128::from(log.progress.of.max(1));
+        let percent = words::progress(place.at, log.progress.of);
         let _ = write!(text, ", {percent} % read");
     }
     if log.found() > 0 && is_full {
@@ -156,8 +156,8 @@ fn said(log: &Log) -> Line<'static> {
     let about = if log.goes_on() { "~" } else { "" };
     let mut parts = vec![format!(" {about}{found} found, as blkreplay check finds them")];
     if log.goes_on() {
-        let done = u128::from(if log.is_whole { log.checking } else { 0 });
-        let percent = done * 100 / u128::from(log.progress.of.max(1));
+        let done = if log.is_whole { log.checking } else { 0 };
+        let percent = words::progress(done, log.progress.of);
         parts.insert(1, format!("checked {percent} %"));
     } else if kept < log.found() {
         parts.push(format!("the first {} are listed", words::count(kept)));

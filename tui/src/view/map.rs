@@ -158,7 +158,8 @@ fn state(app: &App, chart: Option<&Chart>) -> (String, bool) {
         return (format!("  {error}"), true);
     }
     if !chart.is_done {
-        let percent = chart.pages.0 * 100 / chart.pages.1.max(1);
+        let (done, all) = chart.pages;
+        let percent = words::progress(done as u64, all as u64);
         return (format!("  {percent} %, esc stops"), false);
     }
     let unread = words::count(chart.unread);

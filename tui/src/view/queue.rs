@@ -170,8 +170,8 @@ fn state(app: &App) -> (String, bool) {
         return (format!("  {error}"), true);
     }
     if !flight.is_done {
-        let (done, all) = (u128::from(flight.done.0), u128::from(flight.done.1.max(1)));
-        return (format!("  {} %, esc stops", (done * 100 / all).min(100)), false);
+        let percent = words::progress(flight.done.0, flight.done.1);
+        return (format!("  {percent} %, esc stops"), false);
     }
     if flight.is_gapped {
         return ("  a part cannot be read".to_owned(), true);

@@ -24,7 +24,7 @@ pub(super) fn notice(app: &App) -> Option<Line<'static>> {
         return Some(Line::raw(format!("  stopped at {done} of {}", words::count(all))));
     }
     if tallying.goes_on() {
-        let percent = (u128::from(done) * 100).checked_div(u128::from(all)).unwrap_or(0).min(100);
+        let percent = words::progress(done, all);
         let is_first_pass = told.is_some_and(|told| told.is_first_pass);
         let what = if is_first_pass { "first pass" } else { "counting" };
         return Some(Line::raw(format!("  {what}: {percent} %; esc stops")));

@@ -48,9 +48,9 @@ pub(super) fn summary(app: &App, diff: &Diff, width: usize) -> Text<'static> {
     match diff.stage {
         Stage::Opens => parts.push("being opened; esc stops".to_owned()),
         Stage::Compares => {
-            let all = diff.terms.requests[0].unwrap_or(0).max(1);
-            let percent = u128::from(diff.found.seen) * 100 / u128::from(all);
-            parts.push(format!("compared {} %; esc stops", percent.min(100)));
+            let all = diff.terms.requests[0].unwrap_or(0);
+            let percent = words::progress(diff.found.seen, all);
+            parts.push(format!("compared {percent} %; esc stops"));
         }
         Stage::Stopped => parts.push("stopped; 8 compares anew".to_owned()),
         Stage::Waits | Stage::Done | Stage::Failed => {}
