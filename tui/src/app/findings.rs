@@ -63,12 +63,10 @@ impl App {
                     Direction::Next => "behind",
                     Direction::Previous => "before",
                 };
+                let so_far = self.so_far();
                 match self.findings.error.clone() {
                     Some(error) => self.refuse(format!("findings: {error}")),
-                    None => {
-                        let so_far = self.so_far();
-                        self.say(format!("there is no finding {which} this request{so_far}"));
-                    }
+                    None => self.say(format!("there is no finding {which} this request{so_far}")),
                 }
             }
             None => {}

@@ -160,22 +160,22 @@ mod tests {
             shown: None,
             wraps: false,
         };
-        let wished = Wish::Search(search.clone());
+        let goes_on = Wish::Search(search.clone());
         let (wish, wishes) = channel();
         let told = RefCell::new(Vec::new());
         let tell = |what: Told| {
             let said = match &what {
                 Told::Searched(_, 1, _) => {
-                    wish.send(vec![rows(3), around.clone(), wished.clone()]).unwrap();
+                    wish.send(vec![rows(3), around.clone(), goes_on.clone()]).unwrap();
                     return true;
                 }
                 // They come before it is looked around, which asks whether there are newer.
                 Told::Rows(3, _) => {
-                    wish.send(vec![rows(4), wished.clone()]).unwrap();
+                    wish.send(vec![rows(4), goes_on.clone()]).unwrap();
                     "rows of 3"
                 }
                 Told::Rows(4, _) => {
-                    wish.send(vec![rows(5), around.clone(), wished.clone()]).unwrap();
+                    wish.send(vec![rows(5), around.clone(), goes_on.clone()]).unwrap();
                     "rows of 4"
                 }
                 Told::Rows(5, _) => "rows of 5",
