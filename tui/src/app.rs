@@ -10,6 +10,7 @@ mod commands;
 mod copying;
 mod diffing;
 mod effect;
+mod emptying;
 mod ending;
 mod epochs;
 mod eventing;
@@ -58,6 +59,7 @@ use crate::state::checkpoints::Checkpoints;
 use crate::state::coloring::Coloring;
 use crate::state::columns::Columns;
 use crate::state::diff::Diff;
+use crate::state::emptied::Emptied;
 use crate::state::epochs::Epochs;
 use crate::state::events::Events;
 use crate::state::filter::{Filtering, Line};
@@ -161,6 +163,8 @@ pub struct App {
     pub columns: Columns,
     /// The filter.
     pub filtering: Filtering,
+    /// Which of its terms leaves none.
+    pub emptied: Emptied,
     /// What lies between flushes.
     pub epochs: Epochs,
     /// What is looked at if it is a QEMU log, and no trace.
@@ -254,6 +258,7 @@ impl App {
             cell: Cell::default(),
             columns: Columns::default(),
             filtering: Filtering::default(),
+            emptied: Emptied::default(),
             epochs: Epochs::default(),
             log: None,
             events: Events::default(),

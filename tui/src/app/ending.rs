@@ -27,6 +27,10 @@ impl App {
         if self.stop_view() {
             return true;
         }
+        if self.emptied.stop() {
+            self.say("which term leaves none was not looked for any further");
+            return true;
+        }
         let cancelled = self.filtering.stop();
         if cancelled {
             self.say("the filter went no further; enter it again to go on");

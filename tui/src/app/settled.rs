@@ -22,6 +22,7 @@ impl App {
             || self.diff.as_ref().is_some_and(Diff::is_busy)
             || self.on_the_way().is_some()
             || self.slow.sought.is_some()
+            || self.emptied.scout.wanted().is_some()
             || self.writing.order().is_some()
             || self.frequencies.goes_on()
             || self.sorting.order().is_some()

@@ -1,4 +1,5 @@
-//! Threads that look for places to go to: the first request that a filter means, slow ones, positions, and marks of the trace.
+//! Threads that look for places to go to: the first request that a filter means, slow ones, positions, and marks of the trace; and for the
+//! term of a filter that leaves none.
 //!
 //! Wishes of the state in, threads begun and those let end that nobody wants any more.
 
@@ -25,6 +26,7 @@ struct One {
 pub(super) struct Scouts {
     first: One,
     slow: One,
+    emptied: One,
     position: One,
     /// Marks of the trace were asked for.
     has_names: bool,
@@ -50,12 +52,17 @@ impl One {
 impl Desk {
     /// Begins to look for what filters mean beside the one in force.
     pub(super) fn scout(&mut self) {
+        self.app.want_emptied();
         let (first, slow) = (&self.app.going.scout, &self.app.slow.scout);
+        let emptied = &self.app.emptied.scout;
         if self.scouts.first.begins(first.number, first.wanted().is_some()) {
             self.send_out(first, self.scouts.first.is_wanted(first.number), Heard::Scouted);
         }
         if self.scouts.slow.begins(slow.number, slow.wanted().is_some()) {
             self.send_out(slow, self.scouts.slow.is_wanted(slow.number), Heard::Slow);
+        }
+        if self.scouts.emptied.begins(emptied.number, emptied.wanted().is_some()) {
+            self.send_out(emptied, self.scouts.emptied.is_wanted(emptied.number), Heard::Emptied);
         }
     }
 

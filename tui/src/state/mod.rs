@@ -6,6 +6,7 @@ pub mod coloring;
 pub mod columns;
 pub mod cursor;
 pub mod diff;
+pub mod emptied;
 pub mod epochs;
 pub mod events;
 pub mod filter;

@@ -9,6 +9,7 @@ mod diff_answers;
 mod diff_counts;
 mod diff_keys;
 mod diff_screens;
+mod emptied;
 mod epochs;
 mod event_screens;
 mod events;

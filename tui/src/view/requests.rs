@@ -111,7 +111,9 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         lines.push(line(app, &columns, place, area.width));
     }
     if app.requests.shown() == 0 {
-        lines.push(Line::raw(nothing(app)));
+        let room = usize::from(area.width).saturating_sub(2);
+        let nothing = words::wrapped(&nothing(app), room);
+        lines.extend(nothing.into_iter().map(|line| Line::raw(format!("  {line}"))));
     }
     frame.render_widget(Paragraph::new(lines), area);
     color_operations(app, &columns, frame, area);
@@ -210,8 +212,11 @@ fn bar(row: &Row) -> String {
 /// Why the list is empty.
 fn nothing(app: &App) -> String {
     match &app.filtering.applied {
-        _ if app.requests.is_empty() => "  there are no requests in this trace".to_owned(),
-        Some(applied) if !applied.is_done => "  nothing found yet; esc stops".to_owned(),
-        _ => format!("  the filter leaves out all{}; backspace drops its last term", app.so_far()),
+        _ if app.requests.is_empty() => "there are no requests in this trace".to_owned(),
+        Some(applied) if !applied.is_done => "nothing found yet; esc stops".to_owned(),
+        _ => {
+            let all = || format!("the filter leaves out all{}", app.so_far());
+            format!("{}; backspace drops the last term", app.why_empty().unwrap_or_else(all))
+        }
     }
 }
