@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use blkreplay_fixtures::story::FAILED;
+use blkreplay_fixtures::story::{self, FAILED};
 
 use super::Inspector;
 use crate::action::View;
 use crate::loader::Told;
+use crate::outline::Outlined;
 use crate::search::Ended;
 use crate::sieve::Sifted;
 
@@ -89,6 +90,25 @@ fn findings_wait_for_the_filter_before_they_say_that_there_is_none() {
 }
 
 #[test]
+fn summaries_say_that_none_failed_so_far_as_long_as_they_are_read() {
+    let file = super::growing::file(&story::told(story::first(100)));
+    let mut inspector = Inspector::of(file.path(), 160, 30);
+    type_keys(&mut inspector, "9");
+    let draw = |inspector: &mut Inspector| {
+        inspector.terminal.draw(|frame| crate::view::draw(&mut inspector.desk.app, frame)).unwrap();
+        inspector.screen()
+    };
+    let screen = draw(&mut inspector);
+    assert!(screen.contains("summaries: none failed\n"), "{screen}");
+    let outline = std::mem::take(&mut inspector.desk.app.outline);
+    let (parts, total) = (outline.parts()[..1].to_vec(), outline.total().clone());
+    let outlined = Outlined { parts, total, is_done: false, error: None };
+    inspector.desk.app.outline.take(outlined);
+    let screen = draw(&mut inspector);
+    assert!(screen.contains("summaries: none failed so far\n"), "{screen}");
+}
+
+#[test]
 fn who_leaves_before_the_filter_has_found_all_comes_back_to_the_same_request() {
     let inspector = looking();
     let session = inspector.desk.app.session();
@@ -99,7 +119,7 @@ fn who_leaves_before_the_filter_has_found_all_comes_back_to_the_same_request() {
     assert_eq!(inspector.shown(), 0);
     assert_eq!(inspector.desk.app.session().request, Some(FAILED));
     // Before it is known where requests lie.
-    let file = super::growing::file(&blkreplay_fixtures::story::trace());
+    let file = super::growing::file(&story::trace());
     let mut desk = crate::desk::Desk::new(Inspector::opened(file.path(), "boot.blkr")).unwrap();
     desk.app.go_on_in(&session);
     assert_eq!(desk.app.session(), session);

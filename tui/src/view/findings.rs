@@ -167,7 +167,8 @@ fn said_by_summaries(app: &App) -> Option<String> {
     let said: Vec<_> =
         said.map(|(count, what)| format!("~{} {what}", words::count(*count))).collect();
     Some(if said.is_empty() {
-        " summaries: none failed".to_owned()
+        let so_far = if app.outline.is_whole() && !app.live.grows() { "" } else { " so far" };
+        format!(" summaries: none failed{so_far}")
     } else {
         format!(" {}", said.join(", "))
     })
