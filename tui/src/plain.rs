@@ -136,7 +136,7 @@ impl<W: Write> Talk<W> {
         while !self.is_over {
             match self.desks.hear() {
                 Ok((_, Heard::Line(line))) => return self.take(&line),
-                Ok(other) => self.hear(other)?,
+                Ok(other) => self.hear(other),
                 Err(_) => self.is_over = true,
             }
             if let Some(came) = self.seen.came(&self.desks.shown().app) {
@@ -147,10 +147,10 @@ impl<W: Write> Talk<W> {
         Ok(())
     }
 
-    fn hear(&mut self, heard: Tagged) -> io::Result<()> {
+    fn hear(&mut self, heard: Tagged) {
         let effect = self.desks.take(heard);
         self.desks.wish();
-        self.does(effect)
+        self.does(effect);
     }
 
     /// Does what a line says.
@@ -192,7 +192,7 @@ impl<W: Write> Talk<W> {
     fn tell(&mut self, wanted: impl IntoIterator<Item = Heard>) -> io::Result<()> {
         for one in wanted {
             let effect = self.desks.take((None, one));
-            self.does(effect)?;
+            self.does(effect);
         }
         if self.is_over {
             return Ok(());
@@ -202,7 +202,7 @@ impl<W: Write> Talk<W> {
     }
 
     /// Does what the state asks for.
-    fn does(&mut self, effect: Option<Effect>) -> io::Result<()> {
+    fn does(&mut self, effect: Option<Effect>) {
         match effect {
             Some(Effect::Quit) => self.is_over = true,
             // There is no clipboard: here it is.
@@ -217,7 +217,6 @@ impl<W: Write> Talk<W> {
             // It was kept where it was written.
             Some(Effect::Note(..)) | None => {}
         }
-        Ok(())
     }
 
     /// Waits until all is read that what is shown stands on, or a person would rather hear what is known.
@@ -237,7 +236,7 @@ impl<W: Write> Talk<W> {
                 }
             };
             match heard {
-                Ok(heard) => self.hear(heard)?,
+                Ok(heard) => self.hear(heard),
                 Err(RecvTimeoutError::Timeout) => {
                     return writeln!(self.output, "(it goes on; `cancel` ends it)");
                 }

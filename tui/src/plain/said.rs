@@ -107,16 +107,13 @@ fn told(message: &Message) -> String {
 
 /// Which trace it is, how much of it is shown, and the view.
 fn title(app: &App) -> String {
-    let mut title = format!("{}: ", app.name);
-    if app.log.is_none() {
-        let (shown, all) = (words::count(app.requests.shown()), words::count(app.requests.len()));
-        let filter = app.filtering.text();
-        title += &match filter {
-            "" => format!("{all} requests, "),
-            filter => format!("{shown} of {all} requests by `{filter}`, "),
-        };
-    }
-    title + "view " + app.view.name()
+    let (shown, all) = (words::count(app.requests.shown()), words::count(app.requests.len()));
+    let requests = match app.filtering.text() {
+        _ if app.log.is_some() => String::new(),
+        "" => format!("{all} requests, "),
+        filter => format!("{shown} of {all} requests by `{filter}`, "),
+    };
+    format!("{}: {requests}view {}", app.name, app.view.name())
 }
 
 /// The name of what covers the view; what is being written does not.

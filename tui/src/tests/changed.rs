@@ -147,7 +147,9 @@ fn press_until(desks: &mut Desks, keys: &str, mut wanted: impl FnMut(&mut Desks)
     let end = Instant::now() + TIME_LIMIT;
     while !wanted(desks) {
         assert!(Instant::now() < end, "waited for what {keys} does");
-        let Ok(heard) = desks.hear_within(std::time::Duration::from_secs(20)) else { panic!("nothing came of {keys}") };
+        let Ok(heard) = desks.hear_within(std::time::Duration::from_secs(20)) else {
+            panic!("nothing came of {keys}")
+        };
         assert_eq!(desks.take(heard), None);
         desks.wish();
     }

@@ -134,7 +134,7 @@ fn a_line_of_any_bytes_is_answered() {
     let path = dir.path().join("boot.blkr");
     std::fs::write(&path, story::trace()).unwrap();
     let mut lines = vec![0xff, 0x00, b'\n'];
-    lines.extend([b'x'; 200_000]);
+    lines.extend(vec![b'x'; 200_000]);
     lines.extend(*b"\n#17\n");
     let opened = Inspector::opened(&path, "boot.blkr");
     let mut output = Vec::new();
