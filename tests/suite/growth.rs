@@ -1,10 +1,12 @@
 //! A trace that grows while it is read a page at a time, and a filter that goes on over what is new: what the inspector follows.
 
+use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, Cursor, Write};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::rc::Rc;
 
-use blkreplay_core::format::Reader;
+use blkreplay_core::format::{ReadError, Reader};
 use blkreplay_core::open;
 use blkreplay_core::query::Filter;
 use blkreplay_core::rows::Row;
@@ -108,4 +110,95 @@ fn a_filter_that_goes_on_from_what_is_settled_finds_what_one_finds_that_looks_at
         }
     }
     assert!(skipped > 100 && some > 100, "{skipped} skipped, {some} found");
+}
+
+/// A file that is written to while it is read, and that can be read only so often.
+#[derive(Clone)]
+struct Shared {
+    bytes: Rc<RefCell<Vec<u8>>>,
+    reads: Rc<Cell<usize>>,
+    at: u64,
+}
+
+impl Shared {
+    fn new(bytes: &[u8]) -> Shared {
+        let bytes = Rc::new(RefCell::new(bytes.to_vec()));
+        Shared { bytes, reads: Rc::new(Cell::new(usize::MAX)), at: 0 }
+    }
+
+    fn reader(&self) -> Reader<Shared> {
+        Reader::open(Shared { at: 0, ..self.clone() }).unwrap()
+    }
+
+    fn pages(&self) -> Pages<Shared> {
+        Pages::new(self.reader()).unwrap()
+    }
+}
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(left) = self.reads.get().checked_sub(1) else {
+            return Err(io::Error::other("not now"));
+        };
+        self.reads.set(left);
+        let bytes = self.bytes.borrow();
+        let rest = bytes.get(usize::try_from(self.at).unwrap()..).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+impl Seek for Shared {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.at = match to {
+            SeekFrom::Start(at) => at,
+            SeekFrom::End(by) => (self.bytes.borrow().len() as u64).saturating_add_signed(by),
+            SeekFrom::Current(by) => self.at.saturating_add_signed(by),
+        };
+        Ok(self.at)
+    }
+}
+
+#[test]
+fn no_page_is_lost_where_a_look_for_more_failed_halfway() {
+    let trace = native::many_chunks(30);
+    let whole = Shared::new(&trace).pages();
+    let mut halfway = 0;
+    for reads in 0..60 {
+        let file = Shared::new(&trace[..trace.len() / 3]);
+        let (mut growing, mut reader) = (file.pages(), file.reader());
+        let known = reader.chunk_entries().unwrap().len();
+        *file.bytes.borrow_mut() = trace.clone();
+        file.reads.set(reads);
+        assert!(matches!(reader.grow(), Err(ReadError::Io { .. })), "{reads}");
+        file.reads.set(reads);
+        assert!(matches!(growing.grow(), Err(ReadError::Io { .. })), "{reads}");
+        file.reads.set(usize::MAX);
+        halfway += usize::from(reader.chunk_entries().unwrap().len() > known);
+        let growth = growing.grow().unwrap();
+        assert_eq!(growing.all(), whole.all(), "{reads}");
+        reader.grow().unwrap();
+        assert_eq!(known + growth.chunks, reader.chunk_entries().unwrap().len(), "{reads}");
+        assert_eq!(growing.grow().unwrap().chunks, 0);
+    }
+    assert!(halfway > 10, "only {halfway} looks found something before they failed");
+}
+
+#[test]
+fn pages_stay_where_they_are_when_a_chunk_could_not_be_read_for_a_while() {
+    let trace = native::many_chunks(30);
+    let whole = Shared::new(&trace).pages();
+    let file = Shared::new(&trace[..trace.len() * 2 / 3]);
+    let mut growing = file.pages();
+    let middle = growing.all().len() / 2;
+    let lost = file.reader().chunk_entries().unwrap()[middle].offset;
+    file.bytes.borrow_mut()[usize::try_from(lost).unwrap() + 9] ^= 1;
+    // It goes there by what that chunk says, and then lists the chunks up to it.
+    growing.rows(middle + 1).unwrap();
+    assert!(growing.loss().is_some());
+    *file.bytes.borrow_mut() = trace;
+    growing.grow().unwrap();
+    assert_eq!(growing.all(), whole.all());
 }

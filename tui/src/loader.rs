@@ -125,6 +125,8 @@ struct Loader<R, T> {
     looked: Instant,
     /// Pages that were told.
     told: usize,
+    /// Something came that was not told yet.
+    is_new: bool,
     /// Pages there were when it was last asked whether the recording ended.
     surveyed: Option<usize>,
     added: Option<Added>,
@@ -142,8 +144,20 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
         tell: T,
     ) -> Loader<R, T> {
         let (looked, told) = (Instant::now(), pages.all().len());
-        let (surveyed, added) = (None, None);
-        Loader { pages, again, watch, followed, looked, told, surveyed, added, wishes, tell }
+        let (is_new, surveyed, added) = (false, None, None);
+        Loader {
+            pages,
+            again,
+            watch,
+            followed,
+            looked,
+            told,
+            is_new,
+            surveyed,
+            added,
+            wishes,
+            tell,
+        }
     }
 
     fn run(&mut self) -> Result<std::convert::Infallible, Gone> {

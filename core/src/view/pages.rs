@@ -46,33 +46,40 @@ pub struct Pages<R> {
     /// It stands at the end, where it knows where all payloads lie.
     is_at_end: bool,
     all: Vec<Page>,
+    /// Chunks in the reader's list that are in `all`, if they have a page.
+    seen: usize,
 }
 
 impl<R: Read + Seek> Pages<R> {
     /// Looks where the pages of a trace lie. Its indexes say it; without them headers of chunks are read.
-    pub fn new(mut reader: Reader<R>) -> Result<Pages<R>, ReadError> {
-        let mut place: u64 = 0;
-        let mut pages = Vec::new();
-        for entry in reader.chunk_entries()? {
-            pages.extend(Page::of(entry, place));
-            place = place.saturating_add(if entry.holds_events { entry.issues } else { 0 });
-        }
-        Ok(Pages { reader, is_at_end: false, all: pages })
+    pub fn new(reader: Reader<R>) -> Result<Pages<R>, ReadError> {
+        let mut pages = Pages { reader, is_at_end: false, all: Vec::new(), seen: 0 };
+        pages.list()?;
+        Ok(pages)
     }
 
-    /// Looks for pages behind those that are known, of a trace that grows; what is new lies at the end of [`Pages::all`].
+    /// Looks for pages behind those that are known, of a trace that grows; what is new lies at the end of [`Pages::all`]. The chunks
+    /// are those that were not looked at before; after an error the next look finds what this one did.
     pub fn grow(&mut self) -> Result<Growth, ReadError> {
         let growth = self.reader.grow()?;
+        let chunks = self.list()?;
+        Ok(Growth { chunks, ..growth })
+    }
+
+    /// Takes the chunks that were not looked at; how many there are. The reader also lists chunks when it fails to grow, and lists all
+    /// anew where an index is wrong: what it calls new is not all that is new here.
+    fn list(&mut self) -> Result<usize, ReadError> {
         let entries = self.reader.chunk_entries()?;
+        let new = entries.get(self.seen..).unwrap_or_default();
         let mut place = self.all.last().map_or(0, Page::next_place);
-        for entry in &entries[entries.len() - growth.chunks..] {
+        for entry in new {
             self.all.extend(Page::of(entry, place));
             place = place.saturating_add(if entry.holds_events { entry.issues } else { 0 });
         }
-        if growth.chunks > 0 {
-            self.is_at_end = false;
-        }
-        Ok(growth)
+        let chunks = new.len();
+        self.seen += chunks;
+        self.is_at_end &= chunks == 0;
+        Ok(chunks)
     }
 
     /// The place of the first request that waits for its end where the trace ends for now, or of the next one that comes: what is

@@ -60,7 +60,11 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
 
     /// Tells what is new.
     fn grow(&mut self) -> Result<(), Gone> {
-        let grown = self.pages.grow().and_then(|growth| Ok((growth, self.pages.settled()?)));
+        let grown = self.pages.grow().and_then(|growth| {
+            // It is new until it is told, even if what is settled cannot be read now.
+            self.is_new |= growth.chunks > 0;
+            Ok((growth, self.pages.settled()?))
+        });
         let (growth, settled) = match grown {
             Ok(grown) => grown,
             Err(error) => return self.tell(Told::Unreadable(told(&error))),
@@ -68,7 +72,7 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
         let pages = self.pages.all()[self.told..].to_vec();
         let Growth { chunks, is_closed, lost } = growth;
         self.told += pages.len();
-        let is_new = chunks > 0;
+        let is_new = std::mem::take(&mut self.is_new);
         self.tell(Told::Grown(Grown { pages, is_new, settled, lost, at: self.looked }))?;
         let may_have_ended = is_closed || (chunks == 0 && !self.watch.is_held());
         if may_have_ended && self.surveyed != Some(self.told) {
