@@ -124,7 +124,7 @@ fn scan(
     let of = input.seek(SeekFrom::End(0))?;
     input.rewind()?;
     let mut reader = LogReader::new(input, log.layout)?;
-    let mut gather = Gather::new(log.layout.releases_behind(), false);
+    let mut gather = Gather::counting(log.layout.releases_behind());
     let mut marks = vec![Mark { place: reader.place(), is_inside: false }];
     let mut told_at = Instant::now();
     while let Some(event) = reader.next_event()? {

@@ -104,13 +104,20 @@ pub(super) struct Gather {
     open: Option<Release>,
     /// What comes first belongs to a checkpoint that others gather.
     skips: bool,
+    /// Which requests were completed is kept.
+    lists: bool,
     next: Option<u64>,
 }
 
 impl Gather {
     /// Begins, inside of what a checkpoint releases that was seen before if `skips`.
     pub(super) fn new(is_behind: bool, skips: bool) -> Gather {
-        Gather { is_behind, open: None, skips, next: None }
+        Gather { is_behind, open: None, skips, lists: true, next: None }
+    }
+
+    /// The same for one who only asks what belongs together, over events of any number: which requests were completed is not kept.
+    pub(super) fn counting(is_behind: bool) -> Gather {
+        Gather { lists: false, ..Gather::new(is_behind, false) }
     }
 
     /// Whether more may come to what it has.
@@ -182,7 +189,8 @@ impl Gather {
         if let (Some(_), Some((_, after))) = (id, &mut open.open) {
             *after = after.saturating_sub(1);
         }
-        open.completed.extend(id.map(|id| Completed { id, place: None }));
+        let listed = id.filter(|_| self.lists);
+        open.completed.extend(listed.map(|id| Completed { id, place: None }));
     }
 
     /// No more follows, for this reason; what it has.
@@ -209,5 +217,32 @@ impl Release {
             completed: Vec::new(),
             missing: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_only_counts_keeps_no_request_however_late_the_checkpoint_comes() {
+        let push = |gather: &mut Gather, index, kind: &EventKind| {
+            let passed = Passed { index, time: Nanos(0), icount: None, open: None, kind };
+            gather.push(passed)
+        };
+        let of = |mut gather: Gather| {
+            for index in 0..1000 {
+                let id = RequestId(index);
+                assert_eq!(push(&mut gather, index, &EventKind::BlockId { id }), None);
+                assert!(gather.is_inside());
+            }
+            let closes = EventKind::Checkpoint(Checkpoint::Controller);
+            let release = push(&mut gather, 1000, &closes).unwrap();
+            assert!(!gather.is_inside());
+            assert_eq!(release.counts.block, 1000);
+            release.completed.capacity()
+        };
+        assert!(of(Gather::new(false, false)) >= 1000);
+        assert_eq!(of(Gather::counting(false)), 0);
     }
 }
