@@ -112,10 +112,14 @@ impl Log {
         self.at = self.window.to(self.at, way, self.findings.len());
     }
 
-    /// Goes to the next finding behind an event, or the last before; gives it.
+    /// Goes to the next finding behind an event, or the last before; from one that is looked at there to others of the same event
+    /// first. Gives it.
     pub fn beside(&mut self, event: u64, direction: Direction) -> Option<&LogFinding> {
+        let is_at = self.findings.get(self.at).is_some_and(|one| one.place.event == event);
         let at = match direction {
+            Direction::Next if is_at => self.at + 1,
             Direction::Next => self.findings.partition_point(|one| one.place.event <= event),
+            Direction::Previous if is_at => self.at.checked_sub(1)?,
             Direction::Previous => {
                 self.findings.partition_point(|one| one.place.event < event).checked_sub(1)?
             }

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use blkreplay_core::qemu::{self, Layout, LogFinding, LogInspector};
+use blkreplay_core::qemu::{self, Layout, LogFault, LogFinding, LogInspector, LogPlace};
 use blkreplay_fixtures::bytes;
 
 use super::Inspector;
 use crate::action::View;
 use crate::app::Effect;
+use crate::events::log::Known;
 
 /// A log that QEMU wrote, or what was made of one.
 pub(super) fn log(name: &str) -> Vec<u8> {
@@ -188,6 +189,34 @@ fn findings_are_gone_to_from_any_view() {
     inspector.press("W");
     assert_eq!(inspector.message(), "nothing was found before this event");
     assert!(first > 0);
+}
+
+#[test]
+fn each_of_several_findings_of_one_event_is_gone_to() {
+    let mut inspector = of("q100-fix-a1", "0c/v8.0");
+    for (event, id) in [(3, 1), (7, 2), (7, 3), (7, 4), (9, 5)] {
+        let place = LogPlace { event, ..LogPlace::default() };
+        let fault = LogFault::BlockTwice { id };
+        inspector.desk.app.known(Known::Found(LogFinding { place, fault }));
+    }
+    inspector.press("1 : 'event:5' enter");
+    let mut goes = |keys: &str, event, id| {
+        inspector.press(keys);
+        assert_eq!(inspector.desk.app.events.focus(), event, "{keys} to {id}");
+        let words = format!("request {id} is completed a second time");
+        assert!(inspector.message().contains(&words), "{keys}: {}", inspector.message());
+    };
+    goes("w", 7, 2);
+    goes("w", 7, 3);
+    goes("w", 7, 4);
+    goes("w", 9, 5);
+    goes("W", 7, 4);
+    goes("W", 7, 3);
+    goes("W", 7, 2);
+    goes("W", 3, 1);
+    goes(": 'event:7' enter w", 9, 5);
+    inspector.press("w");
+    assert_eq!(inspector.message(), "nothing was found behind this event");
 }
 
 #[test]
