@@ -113,7 +113,7 @@ pub(crate) struct Desk {
     event_wishes: Option<Sender<Vec<events::Wish>>>,
     /// The last that were made.
     events_wished: Vec<events::Wish>,
-    /// What the trace had grown to when its events began to be read.
+    /// What the trace had grown to when they were made.
     events_of: u64,
 }
 

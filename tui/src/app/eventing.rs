@@ -124,11 +124,11 @@ impl App {
             // Of a log it is told while it is read.
             Told::Extent(_) if self.log.is_some() => {}
             Told::Extent(extent) => {
-                let had = self.events.extent();
                 self.events.set_extent(extent);
-                if had.is_some_and(|had| had != extent) {
-                    // What was at the end may go on.
-                    self.checkpoints.clear();
+                self.checkpoints.grown(extent.blocks);
+                // What could not be read before is tried again.
+                if let Some(error) = self.events.error.take() {
+                    self.banner.take_if(|banner| *banner == error);
                 }
             }
             Told::Page(page) => self.events.set_page(page),

@@ -23,7 +23,7 @@ use roaring::RoaringTreemap;
 
 use super::line::{End, Line};
 use super::release::{Gather, Missing, Passed, Release};
-use super::{Extent, PAGE, Page, Sought, Source, Told, Wish};
+use super::{Extent, Open, PAGE, Page, Sought, Source, Told, Wish};
 
 /// Events behind a block that are looked at for what a checkpoint releases.
 const BEHIND_EVENTS: u64 = 1 << 17;
@@ -224,6 +224,11 @@ impl Source for LogSource {
         Extent { events: index.events, blocks: index.blocks() }
     }
 
+    fn grow(&mut self) -> Result<(), String> {
+        // It is read once, and what is known of it grows by itself.
+        Ok(())
+    }
+
     fn page(&mut self, page: u64) -> Result<Page, String> {
         let block = usize::try_from(page).unwrap_or(usize::MAX);
         let mut lines = Vec::new();
@@ -249,8 +254,10 @@ impl Source for LogSource {
         true
     }
 
-    fn releases(&mut self, block: usize) -> Result<Vec<Release>, String> {
-        let Some((mut reader, mark)) = self.at_block(block)? else { return Ok(Vec::new()) };
+    fn releases(&mut self, block: usize) -> Result<(Vec<Release>, Option<Open>), String> {
+        let Some((mut reader, mark)) = self.at_block(block)? else {
+            return Ok((Vec::new(), None));
+        };
         let mut gather = Gather::new(self.log.layout.releases_behind(), mark.is_inside);
         let end = mark.place.event + PAGE;
         let mut releases = Vec::new();
@@ -270,7 +277,7 @@ impl Source for LogSource {
             releases.extend(gather.push(passed(&event)));
         };
         releases.extend(gather.finish(why));
-        Ok(releases)
+        Ok((releases, None))
     }
 
     fn seek(&mut self, id: RequestId, _: End, from: u64, most: u64) -> Result<Sought, String> {

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Wishes come in, what was read goes out; new wishes take the place of those that are not done. A walk over many blocks goes on by
-//! steps: what is told says how far it got, and who wants more wishes again. Invariant: no step reads more than `STEP_BLOCKS` blocks.
+//! steps: what is told says how far it got, and who wants more wishes again. Invariant: no step looks for checkpoints in more than
+//! `STEP_BLOCKS` blocks.
 
 mod line;
 pub mod log;
@@ -44,6 +45,8 @@ const STEP_EVENTS: u64 = 1 << 16;
 /// Something that the screen would like to have. The more urgent come first.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wish {
+    /// What came since the trace had grown so often.
+    Grow(u64),
     /// The lines of a page.
     Page(u64),
     /// The other end of a request.
@@ -155,20 +158,33 @@ pub struct Leaf {
     pub rows: Vec<Release>,
     /// So many blocks there are.
     pub of: usize,
+    /// Where something begins that goes on where the trace ends for now.
+    pub open: Option<Open>,
+}
+
+/// Where something begins that goes on where the trace ends for now: once more is there, it is to be read again from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    /// Its block.
+    pub block: usize,
+    /// The first event of the block.
+    pub event: u64,
 }
 
 /// Something that has events.
 pub(crate) trait Source {
     /// How much there is, as far as is known.
     fn extent(&mut self) -> Extent;
+    /// Looks what came since.
+    fn grow(&mut self) -> Result<(), String>;
     /// The lines of a page.
     fn page(&mut self, page: u64) -> Result<Page, String>;
     /// The block that holds an event, or would.
     fn block_of(&mut self, event: u64) -> usize;
     /// Whether a block may complete a request that is shown.
     fn may_release(&mut self, block: usize, shown: &RoaringTreemap) -> bool;
-    /// The checkpoints that begin in a block.
-    fn releases(&mut self, block: usize) -> Result<Vec<Release>, String>;
+    /// The checkpoints that begin in a block, and where something does that goes on where the trace ends for now.
+    fn releases(&mut self, block: usize) -> Result<(Vec<Release>, Option<Open>), String>;
     /// One end of a request, among so many events from `from` on.
     fn seek(&mut self, id: RequestId, end: End, from: u64, most: u64) -> Result<Sought, String>;
     /// Where to look for where a request was issued, which lies before an event.
@@ -193,7 +209,7 @@ pub(crate) fn start<S: Source>(
 ) -> Sender<Vec<Wish>> {
     let (sender, wishes) = channel();
     thread::spawn(move || match open() {
-        Ok(source) => Worker { source, wishes, tell }.run(),
+        Ok(source) => Worker { source, wishes, grown: 0, tell }.run(),
         Err(error) => {
             tell(Told::Unreadable(format!("events cannot be read: {error}")));
         }
@@ -204,6 +220,8 @@ pub(crate) fn start<S: Source>(
 struct Worker<S, T> {
     source: S,
     wishes: Receiver<Vec<Wish>>,
+    /// How often the trace had grown when somebody looked what came.
+    grown: u64,
     tell: T,
 }
 
@@ -221,9 +239,12 @@ impl<S: Source, T: Fn(Told) -> bool> Worker<S, T> {
                     (todo, at) = (newest, 0);
                     continue;
                 }
-                let told = self.fulfil(&todo[at]).unwrap_or_else(Told::Unreadable);
-                if !(self.tell)(told) {
-                    return;
+                let is_done = todo[at] == Wish::Grow(self.grown);
+                if !is_done {
+                    let told = self.fulfil(&todo[at]).unwrap_or_else(Told::Unreadable);
+                    if !(self.tell)(told) {
+                        return;
+                    }
                 }
                 at += 1;
             }
@@ -232,6 +253,11 @@ impl<S: Source, T: Fn(Told) -> bool> Worker<S, T> {
 
     fn fulfil(&mut self, wish: &Wish) -> Result<Told, String> {
         match wish {
+            Wish::Grow(growth) => {
+                self.grown = *growth;
+                self.source.grow()?;
+                Ok(Told::Extent(self.source.extent()))
+            }
             Wish::Page(page) => {
                 let page = self.source.page(*page).unwrap_or_else(|error| Page {
                     page: *page,
@@ -259,7 +285,8 @@ impl<S: Source, T: Fn(Told) -> bool> Worker<S, T> {
             From::Block(block) => block,
         };
         let start = start.min(of.saturating_sub(1));
-        let mut leaf = Leaf { kind: need.of, blocks: start..start, rows: Vec::new(), of };
+        let mut leaf =
+            Leaf { kind: need.of, blocks: start..start, rows: Vec::new(), of, open: None };
         let since = Instant::now();
         for step in 0..STEP_BLOCKS {
             let block = match need.direction {
@@ -271,7 +298,12 @@ impl<S: Source, T: Fn(Told) -> bool> Worker<S, T> {
             leaf.blocks.end = leaf.blocks.end.max(block + 1);
             let shown = need.shown.as_deref();
             if shown.is_none_or(|shown| self.source.may_release(block, shown)) {
-                leaf.rows = self.source.releases(block)?;
+                let (rows, open) = self.source.releases(block)?;
+                leaf.rows = rows;
+                leaf.open = match need.direction {
+                    Direction::Next => leaf.open.or(open),
+                    Direction::Previous => open.or(leaf.open),
+                };
                 if let Some(shown) = shown {
                     leaf.rows.retain_mut(|row| row.keep(shown));
                 }

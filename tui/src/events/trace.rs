@@ -2,11 +2,11 @@
 //!
 //! Blocks are the chunks of the file. Invariant: no more than a chunk of events, and what belongs to it behind it, is read at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek};
 
 use blkreplay_core::event::EventKind;
-use blkreplay_core::format::{ChunkEntry, ReadError, Reader, Target};
+use blkreplay_core::format::{ChunkEntry, LossKind, ReadError, Reader, Target};
 use blkreplay_core::limits::PAGE_BEHIND_EVENTS;
 use blkreplay_core::request::RequestId;
 use blkreplay_core::words::Devices;
@@ -14,7 +14,7 @@ use roaring::RoaringTreemap;
 
 use super::line::{End, Line};
 use super::release::{Gather, Missing, Passed, Release};
-use super::{Extent, PAGE, Page, Sought, Source};
+use super::{Extent, Open, PAGE, Page, Sought, Source};
 use crate::loader::told;
 
 /// Chunks whose ids are kept that do not count up without a gap.
@@ -26,9 +26,27 @@ struct Block {
     entry: ChunkEntry,
     /// Requests issued before it.
     place: u64,
+    /// The lowest and the highest id that were issued in it or before.
+    so_far: Option<(RequestId, RequestId)>,
 }
 
 impl Block {
+    /// The block that follows these.
+    fn behind(before: Option<&Block>, entry: ChunkEntry) -> Block {
+        let place = before.map_or(0, |before| before.place.saturating_add(before.entry.issues));
+        let own = entry.ids.filter(|_| entry.issues > 0);
+        let so_far = match (before.and_then(|before| before.so_far), own) {
+            (Some(had), Some(own)) => Some((had.0.min(own.0), had.1.max(own.1))),
+            (had, own) => had.or(own),
+        };
+        Block { entry, place, so_far }
+    }
+
+    /// Whether a request with this id may have been issued in it or before.
+    fn may_follow(&self, id: RequestId) -> bool {
+        self.so_far.is_some_and(|(first, last)| (first..=last).contains(&id))
+    }
+
     /// The place of the request with this id, if ids count up in it without a gap.
     fn counted(&self, id: RequestId) -> Option<u64> {
         let (first, last) = self.entry.ids?;
@@ -46,6 +64,8 @@ pub(super) struct TraceSource<R> {
     reader: Reader<R>,
     devices: Devices,
     blocks: Vec<Block>,
+    /// Chunks in the reader's list that are in `blocks`, if they hold events.
+    seen: usize,
     /// The event that the reader gives next, if it goes on.
     at: Option<u64>,
     /// Ids of requests issued in a block, in their order.
@@ -53,16 +73,24 @@ pub(super) struct TraceSource<R> {
 }
 
 impl<R: Read + Seek> TraceSource<R> {
-    pub(super) fn new(mut reader: Reader<R>) -> Result<TraceSource<R>, String> {
+    pub(super) fn new(reader: Reader<R>) -> Result<TraceSource<R>, String> {
         let devices = Devices::of(reader.header());
-        let mut place: u64 = 0;
-        let mut blocks = Vec::new();
-        let entries = reader.chunk_entries().map_err(|error| told(&error))?;
-        for entry in entries.iter().filter(|entry| entry.holds_events) {
-            blocks.push(Block { entry: *entry, place });
-            place = place.saturating_add(entry.issues);
+        let mut source =
+            TraceSource { reader, devices, blocks: Vec::new(), seen: 0, at: None, ids: Vec::new() };
+        source.list().map_err(|error| told(&error))?;
+        Ok(source)
+    }
+
+    /// Takes the chunks that were not seen.
+    fn list(&mut self) -> Result<(), ReadError> {
+        let entries = self.reader.chunk_entries()?;
+        let new = entries.get(self.seen..).unwrap_or_default();
+        self.seen += new.len();
+        for entry in new.iter().filter(|entry| entry.holds_events) {
+            let block = Block::behind(self.blocks.last(), *entry);
+            self.blocks.push(block);
         }
-        Ok(TraceSource { reader, devices, blocks, at: None, ids: Vec::new() })
+        Ok(())
     }
 
     fn go(&mut self, event: u64) -> Result<(), String> {
@@ -73,14 +101,41 @@ impl<R: Read + Seek> TraceSource<R> {
         Ok(())
     }
 
-    /// The place of a request among all.
-    fn place(&mut self, id: RequestId) -> Option<u64> {
-        let held: Vec<usize> =
-            (0..self.blocks.len()).filter(|at| self.blocks[*at].may_hold(id)).collect();
-        if let Some(place) = held.iter().find_map(|at| self.blocks[*at].counted(id)) {
-            return Some(place);
+    /// The places among all requests of those that are completed in a block or behind it, and were issued in it or before. Goes
+    /// backwards from there, no further than they were open, and reads blocks only where ids do not count up without a gap.
+    fn places(&mut self, at: usize, mut sought: HashSet<RequestId>) -> HashMap<RequestId, u64> {
+        let mut places = HashMap::new();
+        for at in (0..self.blocks.len().min(at + 1)).rev() {
+            let block = self.blocks[at];
+            sought.retain(|id| match block.counted(*id) {
+                Some(place) => places.insert(*id, place).is_some(),
+                None => block.may_follow(*id),
+            });
+            if sought.is_empty() {
+                break;
+            }
+            if !sought.iter().any(|id| block.may_hold(*id)) {
+                continue;
+            }
+            let Ok(ids) = self.ids_of(at) else { continue };
+            sought.retain(|id| match ids.get(id) {
+                Some(place) => places.insert(*id, *place).is_some(),
+                None => true,
+            });
+            self.keep_open(at, &mut sought);
         }
-        held.into_iter().take(KEPT).find_map(|at| self.ids_of(at).ok()?.get(&id).copied())
+        places
+    }
+
+    /// Keeps those that were open where a block begins, if the trace says it: others were not issued before.
+    fn keep_open(&mut self, at: usize, sought: &mut HashSet<RequestId>) {
+        let Some(before) = at.checked_sub(1).filter(|_| !sought.is_empty()) else { return };
+        let entry = self.blocks[before].entry;
+        self.at = None;
+        let Ok(summary) = self.reader.summary(&entry) else { return };
+        if let Some(open) = summary.state.as_ref().and_then(|state| state.listed()) {
+            sought.retain(|id| open.binary_search(id).is_ok());
+        }
     }
 
     /// The places of requests issued in a block, by id.
@@ -88,7 +143,7 @@ impl<R: Read + Seek> TraceSource<R> {
         if let Some(kept) = self.ids.iter().position(|(kept, _)| *kept == at) {
             return Ok(&self.ids[kept].1);
         }
-        let Block { entry, place } = self.blocks[at];
+        let Block { entry, place, .. } = self.blocks[at];
         self.at = None;
         self.reader.seek(&Target::Event(entry.first))?;
         let mut ids = HashMap::new();
@@ -106,7 +161,8 @@ impl<R: Read + Seek> TraceSource<R> {
         Ok(&self.ids[0].1)
     }
 
-    fn gathered(&mut self, at: usize) -> Result<Vec<Release>, ReadError> {
+    /// What is released at the checkpoints of a block, and where it begins if the trace ends for now before all of it is known.
+    fn gathered(&mut self, at: usize) -> Result<(Vec<Release>, Option<Open>), ReadError> {
         let entry = self.blocks[at].entry;
         self.at = None;
         let start = self.reader.seek(&Target::Event(entry.first))?;
@@ -114,9 +170,14 @@ impl<R: Read + Seek> TraceSource<R> {
         let mut gather = Gather::new(true, true);
         let mut releases = Vec::new();
         let last = entry.next().saturating_add(PAGE_BEHIND_EVENTS);
+        let mut goes_on = None;
         let why = loop {
             let Some((index, event)) = self.reader.next_event()? else {
-                break self.reader.loss().map(|_| Missing::Unreadable);
+                let loss = self.reader.loss();
+                let ends = loss.is_none_or(|loss| !matches!(loss.kind, LossKind::Damaged(_)));
+                goes_on =
+                    (ends && gather.is_open()).then_some(Open { block: at, event: entry.first });
+                break loss.map(|_| Missing::Unreadable);
             };
             if index >= last {
                 break Some(Missing::Far);
@@ -141,7 +202,7 @@ impl<R: Read + Seek> TraceSource<R> {
             }
         };
         releases.extend(gather.finish(why));
-        Ok(releases)
+        Ok((releases, goes_on))
     }
 }
 
@@ -149,6 +210,11 @@ impl<R: Read + Seek> Source for TraceSource<R> {
     fn extent(&mut self) -> Extent {
         let events = self.blocks.last().map_or(0, |last| last.entry.next());
         Extent { events, blocks: self.blocks.len() }
+    }
+
+    fn grow(&mut self) -> Result<(), String> {
+        self.at = None;
+        self.reader.grow().and_then(|_| self.list()).map_err(|error| told(&error))
     }
 
     fn page(&mut self, page: u64) -> Result<Page, String> {
@@ -179,7 +245,7 @@ impl<R: Read + Seek> Source for TraceSource<R> {
     }
 
     fn may_release(&mut self, at: usize, shown: &RoaringTreemap) -> bool {
-        let Block { entry, place } = self.blocks[at];
+        let Block { entry, place, .. } = self.blocks[at];
         if shown.range_cardinality(place..place + entry.issues) > 0 {
             return true;
         }
@@ -191,20 +257,22 @@ impl<R: Read + Seek> Source for TraceSource<R> {
         let state = summary.state;
         let Some(open) = state.as_ref().and_then(|state| state.listed()) else { return true };
         let is_shown = |id: &RequestId| {
-            let counted = self.blocks[..at].iter().rev().find_map(|block| block.counted(*id));
+            let mut before =
+                self.blocks[..at].iter().rev().take_while(|block| block.may_follow(*id));
+            let counted = before.find_map(|block| block.counted(*id));
             counted.is_none_or(|place| shown.contains(place))
         };
         open.iter().any(is_shown)
     }
 
-    fn releases(&mut self, at: usize) -> Result<Vec<Release>, String> {
-        let mut releases = self.gathered(at).map_err(|error| told(&error))?;
-        for release in &mut releases {
-            for completed in &mut release.completed {
-                completed.place = self.place(completed.id);
-            }
+    fn releases(&mut self, at: usize) -> Result<(Vec<Release>, Option<Open>), String> {
+        let (mut releases, open) = self.gathered(at).map_err(|error| told(&error))?;
+        let completed = releases.iter().flat_map(|release| &release.completed);
+        let places = self.places(at, completed.map(|one| one.id).collect());
+        for one in releases.iter_mut().flat_map(|release| &mut release.completed) {
+            one.place = places.get(&one.id).copied();
         }
-        Ok(releases)
+        Ok((releases, open))
     }
 
     fn seek(&mut self, id: RequestId, end: End, from: u64, most: u64) -> Result<Sought, String> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use roaring::RoaringTreemap;
 
 use crate::action::{Direction, Move};
-use crate::events::{From, Leaf, Need, Of, Release};
+use crate::events::{From, Leaf, Need, Of, Open, Release};
 
 /// Leaves that are kept.
 const LEAVES: usize = 8;
@@ -25,6 +25,8 @@ pub struct Checkpoints {
     at: u64,
     /// What the leaves are of.
     kind: Of,
+    /// Blocks there are, as far as is known.
+    blocks: usize,
     /// Lines on the screen above the one that is looked at, if there are so many.
     above: usize,
     /// How many there were.
@@ -42,11 +44,6 @@ pub struct Checkpoints {
 type Spot = (usize, usize);
 
 impl Checkpoints {
-    /// Forgets what was read, as there may be more now.
-    pub fn clear(&mut self) {
-        self.leaves.clear();
-    }
-
     /// Shows those of the filter of this number, 0 for all.
     pub fn under(&mut self, filter: u64) {
         self.show(Of { filter, ..self.kind });
@@ -65,10 +62,24 @@ impl Checkpoints {
         }
     }
 
-    /// More blocks are there than before.
+    /// So many blocks are there now.
     pub fn grown(&mut self, blocks: usize) {
-        for leaf in &mut self.leaves {
-            leaf.of = leaf.of.max(blocks);
+        self.blocks = self.blocks.max(blocks);
+    }
+
+    /// From where on what is kept is to be read again, as it went on where the trace ended and there is more now.
+    fn goes_on(&self) -> Option<Open> {
+        let outgrown = |leaf: &&Leaf| leaf.of < self.blocks && leaf.open.is_some();
+        self.leaves.iter().find(outgrown)?.open
+    }
+
+    /// Forgets what is read again from there.
+    fn drop_from(&mut self, open: Open) {
+        self.leaves.retain(|leaf| leaf.blocks.start < open.block);
+        if let Some(last) = self.leaves.last_mut() {
+            last.blocks.end = last.blocks.end.min(open.block);
+            last.rows.retain(|row| row.first < open.event);
+            last.open = None;
         }
     }
 
@@ -76,6 +87,10 @@ impl Checkpoints {
     pub fn take(&mut self, leaf: Leaf) {
         if leaf.kind != self.kind {
             return;
+        }
+        self.grown(leaf.of);
+        if let Some(open) = self.goes_on().filter(|open| open.block == leaf.blocks.start) {
+            self.drop_from(open);
         }
         let is_behind = self.leaves.last().is_some_and(|last| last.blocks.end == leaf.blocks.start);
         let is_before =
@@ -95,6 +110,7 @@ impl Checkpoints {
                 last.blocks.end = leaf.blocks.end;
                 last.rows.extend(leaf.rows);
                 last.of = leaf.of;
+                last.open = last.open.or(leaf.open);
             }
             _ => self.leaves.push(leaf),
         }
@@ -107,6 +123,7 @@ impl Checkpoints {
             Some(first) if first.rows.len() <= SMALL || leaf.rows.is_empty() => {
                 first.blocks.start = leaf.blocks.start;
                 first.rows.splice(0..0, leaf.rows);
+                first.open = leaf.open.or(first.open);
             }
             _ => self.leaves.insert(0, leaf),
         }
@@ -118,7 +135,12 @@ impl Checkpoints {
         let bounds = self.rows().next().zip(self.leaves.last().and_then(|last| last.rows.last()));
         let is_near =
             bounds.is_some_and(|(first, last)| (first.first..=last.last).contains(&event));
-        if !is_near {
+        // What came behind all that was read of a trace that grows is read on from there.
+        let comes = self.leaves.last().is_some_and(|leaf| {
+            let is_behind = leaf.rows.last().is_some_and(|last| last.last < event);
+            is_behind && leaf.blocks.end >= leaf.of
+        });
+        if !is_near && !comes {
             self.leaves.clear();
             self.above = self.height / 2;
         }
@@ -153,7 +175,7 @@ impl Checkpoints {
     }
 
     /// Those that are in memory, in their order.
-    fn rows(&self) -> impl Iterator<Item = &Release> {
+    pub fn rows(&self) -> impl Iterator<Item = &Release> {
         self.leaves.iter().flat_map(|leaf| &leaf.rows)
     }
 
@@ -173,7 +195,9 @@ impl Checkpoints {
     /// Whether there is no more that way.
     fn ends(&self, way: Direction) -> bool {
         match way {
-            Direction::Next => self.leaves.last().is_some_and(|last| last.blocks.end >= last.of),
+            Direction::Next => {
+                self.leaves.last().is_some_and(|last| last.blocks.end >= self.blocks)
+            }
             Direction::Previous => self.leaves.first().is_some_and(|first| first.blocks.start == 0),
         }
     }
@@ -186,7 +210,7 @@ impl Checkpoints {
     /// How many blocks were looked at, of how many.
     pub fn looked(&self) -> (usize, usize) {
         let done = self.leaves.iter().map(|leaf| leaf.blocks.len()).sum();
-        (done, self.leaves.last().map_or(0, |last| last.of))
+        (done, if self.leaves.is_empty() { 0 } else { self.blocks })
     }
 
     /// Looks for no more, until somebody goes elsewhere.
@@ -210,6 +234,9 @@ impl Checkpoints {
         // It may lie behind all that were looked at so far.
         let is_beyond = self.focused().is_none_or(|row| row.last < self.at);
         let below = if is_beyond { 0 } else { count - at };
+        if let Some(open) = self.goes_on().filter(|_| below < want) {
+            return need(From::Block(open.block), Direction::Next);
+        }
         if below < want && !self.ends(Direction::Next) {
             return need(From::Block(last.blocks.end), Direction::Next);
         }

@@ -7,8 +7,8 @@ use std::path::Path;
 use blkreplay_core::event::{Checkpoint, EventKind};
 use blkreplay_core::format::Reader;
 use blkreplay_core::qemu::{Layout, LogReader};
-use blkreplay_fixtures::path;
 use blkreplay_fixtures::story::{self, FAILED};
+use blkreplay_fixtures::{native, path};
 
 use super::Inspector;
 use super::growing::file;
@@ -217,6 +217,24 @@ fn a_filter_leaves_the_checkpoints_of_the_requests_that_it_leaves() {
     inspector.press("backspace f 'id == 99999' enter 7");
     let text = "no checkpoint released a request that the filter leaves";
     assert!(inspector.screen().contains(text), "{}", inspector.screen());
+}
+
+#[test]
+fn a_filter_leaves_a_completed_request_whichever_chunks_may_hold_its_id() {
+    let file = file(&native::crossed(12));
+    let mut inspector = Inspector::of(file.path(), 80, 24);
+    for id in [0, 6, 11, 12, 19, 23] {
+        inspector.press(&format!("f 'id == {id}' enter 7"));
+        let found = all(&mut inspector);
+        assert_eq!(found.len(), 1, "{id}: {found:?}");
+        assert_eq!(found[0].2, [id]);
+        inspector.press("backspace 1");
+    }
+    inspector.press("7 g");
+    let row = inspector.desk.app.checkpoints.focused().unwrap();
+    let places = row.completed.iter().map(|one| one.place.unwrap());
+    let last_first = (0..12).rev().flat_map(|chunk| [2 * chunk, 2 * chunk + 1]);
+    assert_eq!(places.collect::<Vec<u64>>(), last_first.collect::<Vec<_>>());
 }
 
 #[test]

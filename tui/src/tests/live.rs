@@ -1,7 +1,7 @@
 //! A trace that is being recorded, in the inspector: it grows while keys are pressed, and its recording ends.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 use super::Inspector;
 use crate::desk::Desk;
 use crate::state::cell::Cell;
+use crate::events::{Release, Told};
 use crate::state::live::Recording;
 use crate::view;
 
@@ -33,12 +34,16 @@ struct Recorder {
 impl Recorder {
     /// The first bytes of the whole, and the file is held as recorders hold it.
     fn begin(part: usize) -> Recorder {
+        Recorder::of(story::trace(), part)
+    }
+
+    /// The same of a trace.
+    fn of(whole: Vec<u8>, part: usize) -> Recorder {
         let file = NamedTempFile::new().unwrap();
         let writer = OpenOptions::new().append(true).open(file.path()).unwrap();
         writer.lock().unwrap();
-        let mut recorder = Recorder { file, writer, whole: story::trace(), written: 0 };
-        let header =
-            |end: &usize| Reader::open(std::io::Cursor::new(&recorder.whole[..*end])).is_ok();
+        let mut recorder = Recorder { file, writer, whole, written: 0 };
+        let header = |end: &usize| Reader::open(Cursor::new(&recorder.whole[..*end])).is_ok();
         let header = (0..recorder.whole.len()).find(header).unwrap();
         recorder.write_to(header.max(recorder.whole.len() * part / 10));
         recorder
@@ -263,4 +268,65 @@ fn sums_of_views_are_marked_until_the_end_and_are_those_of_the_whole_then() {
                 .all(|line| lines.any(|of| of == line))
         });
     }
+}
+
+/// What is kept of checkpoints: their first events and the requests that they completed.
+fn checkpoints(inspector: &Inspector) -> Vec<(u64, Vec<u64>)> {
+    let ids = |row: &Release| row.completed.iter().map(|one| one.id.0).collect();
+    inspector.desk.app.checkpoints.rows().map(|row| (row.first, ids(row))).collect()
+}
+
+#[test]
+fn checkpoints_stay_while_a_trace_grows_and_are_those_of_the_whole_at_its_end() {
+    let trace = story::released();
+    let file = super::growing::file(&trace);
+    let mut whole = Inspector::of(file.path(), 100, 500);
+    whole.press("7");
+    let whole = checkpoints(&whole);
+    assert!(whole.len() > 100, "only {}", whole.len());
+    // Where each chunk of events ends another begins, but for the last.
+    let mut reader = Reader::open(Cursor::new(&trace)).unwrap();
+    let chunks = reader.chunk_entries().unwrap().iter().filter(|entry| entry.holds_events);
+    let mut ends: Vec<_> = chunks.map(|entry| usize::try_from(entry.offset).unwrap()).collect();
+    ends.push(trace.len());
+    assert!(ends.len() > 4, "{ends:?}");
+    for (keys, follows) in [("g 7", false), ("7", true)] {
+        let mut recorder = Recorder::of(trace.clone(), 0);
+        recorder.write_to(ends[1]);
+        let mut inspector = recorder.inspector(follows);
+        inspector.terminal.backend_mut().resize(100, 500);
+        inspector.press(keys);
+        inspector.desk.app.live.follows = true;
+        let mut known = checkpoints(&inspector);
+        assert!(!known.is_empty(), "{keys}");
+        for end in &ends[2..] {
+            recorder.write_to(*end);
+            let before = known.len();
+            inspector.wait_until("more checkpoints", |inspector| {
+                let known = inspector.desk.app.checkpoints.rows().count();
+                assert!(known >= before, "{keys}: {known} of {before} stayed");
+                known > before
+            });
+            known = checkpoints(&inspector);
+        }
+        assert_eq!(known, whole, "{keys}");
+    }
+}
+
+#[test]
+fn events_that_could_not_be_read_are_tried_again_once_the_trace_has_grown() {
+    let mut recorder = Recorder::of(story::released(), 3);
+    let mut inspector = recorder.inspector(true);
+    inspector.terminal.backend_mut().resize(100, 500);
+    inspector.press("7");
+    let before = checkpoints(&inspector).len();
+    let error = "events cannot be read: not now".to_owned();
+    inspector.desk.app.told_of_events(Told::Unreadable(error.clone()));
+    assert_eq!(inspector.desk.app.banner, Some(error));
+    recorder.reach(6);
+    inspector.wait_until("more checkpoints", |inspector| {
+        inspector.desk.app.checkpoints.rows().count() > before
+    });
+    assert_eq!(inspector.desk.app.events.error, None);
+    assert_eq!(inspector.desk.app.banner, None);
 }
