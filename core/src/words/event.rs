@@ -11,20 +11,34 @@ use super::{Devices, guest, printable};
 
 /// A line about an event of a trace: its index, its time, its kind, and what it carries.
 pub fn line(index: u64, event: &Event, devices: &Devices) -> String {
+    line_of(index, event, &words(&event.kind, devices))
+}
+
+/// The same of an event whose [`words`] are known.
+pub fn line_of(index: u64, event: &Event, words: &str) -> String {
     let (time, kind) = (seconds(event.time), event.kind.name());
-    let line = format!("{index:>7} {time:>10} {kind:<10} {}", words(&event.kind, devices));
-    line.trim_end().to_owned()
+    format!("{index:>7} {time:>10} {kind:<10} {words}").trim_end().to_owned()
 }
 
 /// A line about an event of a log: its index, its byte, instructions executed, its kind, and what it carries.
 pub fn log_line(event: &LogEvent, kind: &EventKind, layout: &Layout) -> String {
-    let LogEvent { index, at, icount, checkpoint, .. } = event;
-    let mut words = log_words(kind, layout);
-    if let Some(checkpoint) = checkpoint {
-        words = format!("{words} at {}", checkpoint.name());
-    }
+    log_line_of(event, kind, &log_event_words(event, kind, layout))
+}
+
+/// The same of an event whose [`log_event_words`] are known.
+pub fn log_line_of(event: &LogEvent, kind: &EventKind, words: &str) -> String {
+    let LogEvent { index, at, icount, .. } = event;
     let line = format!("{index:>9} {at:>10} {icount:>12} {:<19} {words}", kind.name());
     line.trim_end().to_owned()
+}
+
+/// What an event of a log carries, and at which checkpoint it was released, in layouts that say so.
+pub fn log_event_words(event: &LogEvent, kind: &EventKind, layout: &Layout) -> String {
+    let words = log_words(kind, layout);
+    match event.checkpoint {
+        Some(checkpoint) => format!("{words} at {}", checkpoint.name()),
+        None => words,
+    }
 }
 
 /// What an event of a trace carries.

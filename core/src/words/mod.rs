@@ -12,4 +12,4 @@ mod guest;
 
 pub use comparison::gave_up;
 pub use devices::{Devices, printable};
-pub use event::{line, log_line, log_words, seconds, words};
+pub use event::{line, line_of, log_event_words, log_line, log_line_of, log_words, seconds, words};

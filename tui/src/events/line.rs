@@ -49,6 +49,7 @@ impl Line {
     /// An event of a trace.
     pub(super) fn of_trace(index: u64, event: &Event, devices: &Devices) -> Line {
         let failed = matches!(&event.kind, EventKind::Block(block) if block.result.is_err());
+        let words = words::words(&event.kind, devices);
         Line {
             index,
             time: event.time,
@@ -60,16 +61,13 @@ impl Line {
             text: String::new(),
             words: 0,
         }
-        .with(words::line(index, event, devices), &words::words(&event.kind, devices))
+        .with(words::line_of(index, event, &words), &words)
     }
 
     /// An event of a log.
     pub(super) fn of_log(event: &LogEvent, layout: &Layout) -> Line {
         let kind = &event.event.kind;
-        let mut words = words::log_words(kind, layout);
-        if let Some(checkpoint) = event.checkpoint {
-            words = format!("{words} at {}", checkpoint.name());
-        }
+        let words = words::log_event_words(event, kind, layout);
         Line {
             index: event.index,
             time: event.event.time,
@@ -81,7 +79,7 @@ impl Line {
             text: String::new(),
             words: 0,
         }
-        .with(words::log_line(event, kind, layout), &words)
+        .with(words::log_line_of(event, kind, &words), &words)
     }
 
     fn with(mut self, mut line: String, words: &str) -> Line {
