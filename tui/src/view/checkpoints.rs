@@ -10,10 +10,11 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+use super::line::{bold_rule, item_of};
 use super::table::{self, Column, numbers};
 use crate::app::App;
 use crate::events::{Missing, Release};
@@ -44,22 +45,11 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     frame.render_widget(Paragraph::new(Line::styled(names, bold)), heading);
     let height = usize::from(list.height);
-    let (rows, at) = app.checkpoints.on_screen(height);
-    let drawn: Vec<_> = rows.into_iter().map(|row| cells(row, &columns, &fitting)).collect();
-    let faults: Vec<bool> = {
-        let (rows, _) = app.checkpoints.on_screen(height);
-        let log = app.log.as_ref();
-        rows.into_iter().map(|row| is_wrong(log, row)).collect()
-    };
     let width = usize::from(area.width);
-    let lines = drawn.into_iter().zip(faults).enumerate().map(|(line, (text, is_wrong))| {
-        let mark = if line == at { '>' } else { ' ' };
-        let warn = if is_wrong { " !" } else { "" };
-        let room = width.saturating_sub(1 + warn.len());
-        let text: String = text.chars().take(room).collect();
-        let style = if is_wrong { Style::new().fg(Color::Red) } else { Style::new() };
-        let style = if line == at { style.add_modifier(Modifier::REVERSED) } else { style };
-        Line::styled(format!("{:<width$}", format!("{mark}{text}{warn}")), style)
+    let log = app.log.as_ref();
+    let (rows, at) = app.checkpoints.on_screen(height);
+    let lines = rows.into_iter().enumerate().map(|(line, row)| {
+        item_of(&cells(row, &columns, &fitting), line == at, is_wrong(log, row), width)
     });
     let lines: Vec<_> = lines.collect();
     if lines.is_empty() {
@@ -130,8 +120,7 @@ fn draw_detail(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let Some(row) = app.checkpoints.focused() else { return };
     let width = usize::from(area.width);
     let kind = row.kind.map_or("no checkpoint", |kind| kind.name());
-    let rule = format!("── {kind}, events {} to {} ", row.first, row.last);
-    let rule = format!("{rule}{}", "─".repeat(width.saturating_sub(rule.chars().count())));
+    let title = format!("{kind}, events {} to {}", row.first, row.last);
     let mut told = vec![released(app, row)];
     told.extend(row.missing.map(missing));
     if let Some(log) = &app.log {
@@ -142,7 +131,7 @@ fn draw_detail(app: &App, frame: &mut Frame<'_>, area: Rect) {
         }
     }
     told.extend((!row.completed.is_empty()).then(|| format!("requests {}", ids(row))));
-    let mut lines = vec![Line::styled(rule, Style::new().add_modifier(Modifier::BOLD))];
+    let mut lines = vec![bold_rule(&title, width)];
     for text in told {
         let wrapped = words::wrapped(&text, width.saturating_sub(1));
         lines.extend(wrapped.into_iter().map(|text| Line::raw(format!(" {text}"))));

@@ -3,10 +3,10 @@
 use blkreplay_core::rows::Row;
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+use super::line::bold_rule;
 use super::payload::{self, Dump};
 use super::{findings, lifecycle};
 use crate::app::{App, Over};
@@ -23,7 +23,7 @@ const TALL: u16 = 20;
 /// Draws the focused request. Alone, its lines can be scrolled through.
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let is_alone = matches!(app.over, Some(Over::Detail));
-    let Some((rule, head)) = head(app, area, is_alone) else { return };
+    let Some((title, head)) = head(app, area, is_alone) else { return };
     app.find_differing(payload::each(area.width));
     let all = head.len() + Dump::of(app, area.width).lines();
     let height = usize::from(area.height.saturating_sub(1));
@@ -35,19 +35,17 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         None => dump.line(at - head.len()),
     };
     let shown = (top..all.min(top + height)).map(|at| Line::raw(line(at)));
-    let rule = Line::styled(rule, Style::new().add_modifier(Modifier::BOLD));
+    let rule = bold_rule(&title, usize::from(area.width));
     frame.render_widget(
         Paragraph::new(std::iter::once(rule).chain(shown).collect::<Vec<_>>()),
         area,
     );
 }
 
-/// The line above all, and what is said before the data.
+/// The title above all, and what is said before the data.
 fn head(app: &App, area: Rect, is_alone: bool) -> Option<(String, Vec<String>)> {
     let row = app.requests.focused()?;
-    let rule = format!("── #{} {} → {} ", row.id.0, row.request.operation, words::result(row));
-    let rest = usize::from(area.width).saturating_sub(rule.chars().count());
-    let rule = format!("{rule}{}", "─".repeat(rest));
+    let title = format!("#{} {} → {}", row.id.0, row.request.operation, words::result(row));
     let is_tall = is_alone || area.height >= TALL;
     let mut lines = facts(row);
     if is_tall {
@@ -65,7 +63,7 @@ fn head(app: &App, area: Rect, is_alone: bool) -> Option<(String, Vec<String>)> 
     lines.extend(findings::of_request(app, area.width));
     lines.extend(app.found_bytes().map(|found| found_bytes(row, found)));
     lines.extend(structures(app, area.width, is_tall));
-    Some((rule, lines))
+    Some((title, lines))
 }
 
 /// What is known of the data, and what of that differs from what was there before.

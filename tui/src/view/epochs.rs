@@ -13,6 +13,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+use super::line::item;
 use crate::app::App;
 use crate::epochs::Epoch;
 use crate::words;
@@ -29,7 +30,10 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let names = ["epoch", "requests", "writes", "written", "began", "took", "flush"];
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let names = names.map(str::to_owned);
-    frame.render_widget(Paragraph::new(Line::styled(cells(' ', &names, is_wide), bold)), heading);
+    frame.render_widget(
+        Paragraph::new(Line::styled(format!(" {}", cells(&names, is_wide)), bold)),
+        heading,
+    );
     if app.epochs.all().is_empty() {
         frame.render_widget(Paragraph::new(format!("   {}", nothing(app))), list);
         return;
@@ -38,16 +42,14 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let on_screen = app.epochs.on_screen(at, usize::from(list.height));
     let width = usize::from(area.width);
     let lines = on_screen.map(|line| {
-        let mark = if line == at { '>' } else { ' ' };
-        let (text, failed) = row(app, &app.epochs.all()[line], mark, is_wide);
+        let (text, failed) = row(app, &app.epochs.all()[line], is_wide);
         let style = if failed { Style::new().fg(Color::Red) } else { Style::new() };
-        let style = if line == at { style.add_modifier(Modifier::REVERSED) } else { style };
-        Line::styled(format!("{text:<width$}"), style)
+        item(&text, line == at, style, width)
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
 }
 
-fn row(app: &App, epoch: &Epoch, mark: char, is_wide: bool) -> (String, bool) {
+fn row(app: &App, epoch: &Epoch, is_wide: bool) -> (String, bool) {
     let flush = app.epochs.flush(epoch.key);
     let error = flush.and_then(|flush| flush.result.err());
     let latency = flush.map_or_else(|| "-".to_owned(), |flush| flush.latency.to_string());
@@ -62,7 +64,7 @@ fn row(app: &App, epoch: &Epoch, mark: char, is_wide: bool) -> (String, bool) {
         took,
         latency,
     ];
-    let mut text = cells(mark, &values, is_wide);
+    let mut text = cells(&values, is_wide);
     if let Some(error) = error {
         text = format!("{text}  {error} !");
     }
@@ -73,13 +75,13 @@ fn row(app: &App, epoch: &Epoch, mark: char, is_wide: bool) -> (String, bool) {
     (text, error.is_some())
 }
 
-/// The columns that there is room for, behind a mark.
-fn cells(mark: char, texts: &[String; 7], is_wide: bool) -> String {
+/// The columns that there is room for.
+fn cells(texts: &[String; 7], is_wide: bool) -> String {
     const WIDTHS: [usize; 7] = [8, 9, 8, 9, 12, 8, 8];
     const NARROW: [bool; 7] = [true, true, false, true, false, false, true];
     let columns = texts.iter().zip(WIDTHS).zip(NARROW).filter(|(_, narrow)| *narrow || is_wide);
     let cells: Vec<_> = columns.map(|((text, width), _)| format!("{text:>width$}")).collect();
-    format!("{mark}{}", cells.join(" "))
+    cells.join(" ")
 }
 
 fn said(app: &App, width: u16) -> Line<'static> {

@@ -8,10 +8,11 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Modifier, Style};
 use ratatui::text::Line as Drawn;
 use ratatui::widgets::Paragraph;
 
+use super::line::{bold_rule, item_of};
 use super::table::{self, Column, numbers};
 use crate::app::App;
 use crate::events::Line;
@@ -76,22 +77,13 @@ fn line(
     (columns, fitting): (&[Column], &[usize]),
     width: usize,
 ) -> Drawn<'static> {
-    let is_focused = index == app.events.focus();
-    let mark = if is_focused { '>' } else { ' ' };
     let (text, failed) = match app.events.at(index) {
         Known::Line(line) => (cells(line, columns, fitting), line.failed),
         Known::NotYet => (format!("{index:>10} …"), false),
         Known::Lost(why) => (format!("{index:>10} cannot be read: {why}"), true),
         Known::Dropped => (format!("{index:>10} was dropped by the recorder"), true),
     };
-    let mut style = if failed { Style::new().fg(Color::Red) } else { Style::new() };
-    if is_focused {
-        style = style.add_modifier(Modifier::REVERSED);
-    }
-    let warn = if failed { " !" } else { "" };
-    let room = width.saturating_sub(1 + warn.len());
-    let text: String = text.chars().take(room).collect();
-    Drawn::styled(format!("{:<width$}", format!("{mark}{text}{warn}")), style)
+    item_of(&text, index == app.events.focus(), failed, width)
 }
 
 fn cells(line: &Line, columns: &[Column], fitting: &[usize]) -> String {
@@ -108,9 +100,7 @@ fn draw_detail(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let Some(line) = app.events.focused() else { return };
     let width = usize::from(area.width);
     let at = line.at.map_or_else(String::new, |at| format!(" at byte {}", words::count(at)));
-    let rule = format!("── event {} {}{at} ", line.index, line.kind);
-    let rule = format!("{rule}{}", "─".repeat(width.saturating_sub(rule.chars().count())));
-    let mut lines = vec![Drawn::styled(rule, Style::new().add_modifier(Modifier::BOLD))];
+    let mut lines = vec![bold_rule(&format!("event {} {}{at}", line.index, line.kind), width)];
     let full = if line.words().is_empty() { "carries nothing" } else { line.words() };
     let wrapped = words::wrapped(full, width.saturating_sub(1));
     lines.extend(wrapped.into_iter().map(|text| Drawn::raw(format!(" {text}"))));

@@ -19,6 +19,15 @@ pub(super) fn is_there(app: &App) -> bool {
         || app.filtering.off.is_some()
 }
 
+/// Why the filter keeps a view that counts what it leaves from having all, and whether something is wrong; nothing if it does not.
+pub(super) fn holds_back(app: &App) -> Option<(&'static str, bool)> {
+    let applied = app.filtering.applied.as_ref()?;
+    if !applied.is_done {
+        return Some(("waits for the filter", false));
+    }
+    applied.error.as_ref().map(|_| ("the filter did not see all", true))
+}
+
 /// Draws the line.
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     match &app.over {

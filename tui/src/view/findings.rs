@@ -15,6 +15,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+use super::line::{bold_rule, item};
 use crate::action::Like;
 use crate::app::App;
 use crate::expert::Found;
@@ -61,14 +62,11 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let shown = app.filtering.applied.as_ref().map(|applied| &*applied.found);
     let listed = app.findings.listed(shown);
     let lines = on_screen.map(|line| {
-        let mark = if line == at { '>' } else { ' ' };
         let (text, style) = match listed.found.get(line) {
             Some(found) => (row(app, found, is_wide), colour(found.finding.rule.level)),
             None => (format!("  {}", note(&listed, line)), Style::new()),
         };
-        let style = if line == at { style.add_modifier(Modifier::REVERSED) } else { style };
-        let width = usize::from(area.width);
-        Line::styled(format!("{:<width$}", format!("{mark}{text}")), style)
+        item(&text, line == at, style, usize::from(area.width))
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
 }
@@ -234,17 +232,15 @@ fn about(
         Some(found) => {
             let rule = found.finding.rule;
             (
-                format!("── {} {} ", rule.code, rule.name),
+                format!("{} {}", rule.code, rule.name),
                 format!("{}{}", device(app, found), found.finding),
             )
         }
         None if listed.is_empty() => return lines,
-        None => ("── of the whole trace ".to_owned(), note(listed, at)),
+        None => ("of the whole trace".to_owned(), note(listed, at)),
     };
     if is_high {
-        let rest = "─".repeat(width.saturating_sub(title.chars().count()));
-        let bold = Style::new().add_modifier(Modifier::BOLD);
-        lines.push(Line::styled(format!("{title}{rest}"), bold));
+        lines.push(bold_rule(&title, width));
     }
     lines.extend(wrapped(&text).into_iter().map(indented));
     if let Some(found) = listed.found.get(at).filter(|_| is_high) {

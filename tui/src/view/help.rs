@@ -11,6 +11,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::line::item;
 use crate::keymap::{Bound, Keymap};
 use crate::state::help::Help;
 use crate::words;
@@ -32,11 +33,8 @@ pub(super) fn draw(help: &mut Help, keymap: &Keymap, frame: &mut Frame<'_>, area
     let (shown, at) = help.on_screen(bound.len(), usize::from(list.height));
     let width = usize::from(area.width);
     let lines = shown.map(|place| {
-        let mark = if place == at { '>' } else { ' ' };
-        let text = format!("{mark}{}", line(bound[place], area.width >= WIDE));
-        let text = words::cut(&text, width);
-        let style = if place == at { Modifier::REVERSED } else { Modifier::empty() };
-        Line::styled(format!("{text:<width$}"), Style::new().add_modifier(style))
+        let text = words::cut(&line(bound[place], area.width >= WIDE), width.saturating_sub(1));
+        item(&text, place == at, Style::new(), width)
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
 }

@@ -12,6 +12,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+use super::line::item;
 use crate::action::View;
 use crate::app::App;
 use crate::state::log::Log;
@@ -127,14 +128,8 @@ fn draw_findings(log: &mut Log, frame: &mut Frame<'_>, area: Rect) {
     let width = usize::from(area.width);
     frame.render_widget(Paragraph::new(said(log)), sums);
     let (on_screen, at) = log.on_screen(usize::from(list.height));
-    let lines = on_screen.map(|line| {
-        let text: String =
-            row(&log.findings()[line]).chars().take(width.saturating_sub(1)).collect();
-        let mark = if line == at { '>' } else { ' ' };
-        let style =
-            if line == at { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-        Line::styled(format!("{:<width$}", format!("{mark}{text}")), style)
-    });
+    let lines =
+        on_screen.map(|line| item(&row(&log.findings()[line]), line == at, Style::new(), width));
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
     if let Some(finding) = log.finding() {
         let text = format!("{}: {}", finding.fault, finding.fault.hint());

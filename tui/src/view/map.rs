@@ -20,6 +20,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::filter;
 use crate::app::App;
 use crate::chart::{Chart, Sums};
 use crate::look;
@@ -145,13 +146,8 @@ fn heading(app: &App, picture: &Picture<'_>, whole: &Whole) -> Line<'static> {
 
 /// Why what is drawn is not all; nothing if it is.
 fn state(app: &App, chart: Option<&Chart>) -> (String, bool) {
-    if let Some(applied) = &app.filtering.applied {
-        if !applied.is_done {
-            return ("  waits for the filter".to_owned(), false);
-        }
-        if applied.error.is_some() {
-            return ("  the filter did not see all".to_owned(), true);
-        }
+    if let Some((why, is_error)) = filter::holds_back(app) {
+        return (format!("  {why}"), is_error);
     }
     let Some(chart) = chart else { return ("  0 %, esc stops".to_owned(), false) };
     if let Some(error) = &chart.error {

@@ -27,6 +27,7 @@ mod help;
 mod hint;
 mod latency;
 mod lifecycle;
+mod line;
 mod log;
 mod map;
 mod panes;

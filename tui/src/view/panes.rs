@@ -15,7 +15,8 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Borders, Paragraph};
 
 use super::{
-    checkpoints, detail, diff, epochs, events, findings, latency, log, map, queue, requests, stats,
+    checkpoints, detail, diff, epochs, events, findings, latency, line, log, map, queue, requests,
+    stats,
 };
 use crate::action::View;
 use crate::app::App;
@@ -145,9 +146,7 @@ fn draw_pane(view: View, app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let name = format!("{} {}", view.key(), view.name());
     let name = if is_focused { format!("[{name}]") } else { name };
     let style = if is_focused { Style::new().add_modifier(Modifier::BOLD) } else { Style::new() };
-    let title = format!("── {name} ");
-    let rest = usize::from(rule.width).saturating_sub(title.chars().count());
-    let line = Line::styled(format!("{title}{}", "─".repeat(rest)), style);
+    let line = Line::styled(line::rule(&name, usize::from(rule.width)), style);
     frame.render_widget(Paragraph::new(line), rule);
     draw_view(view, app, frame, inner);
 }

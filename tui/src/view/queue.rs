@@ -20,7 +20,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::bars;
+use super::{bars, filter};
 use crate::app::App;
 use crate::flight::{Flight, Lane, POWERS};
 use crate::state::queue::Depth;
@@ -154,13 +154,8 @@ fn mean(app: &App, flight: &Flight, lane: &Lane) -> Option<f64> {
 
 /// Why what is drawn is not all; nothing if it is.
 fn state(app: &App) -> (String, bool) {
-    if let Some(applied) = &app.filtering.applied {
-        if !applied.is_done {
-            return ("  waits for the filter".to_owned(), false);
-        }
-        if applied.error.is_some() {
-            return ("  the filter did not see all".to_owned(), true);
-        }
+    if let Some((why, is_error)) = filter::holds_back(app) {
+        return (format!("  {why}"), is_error);
     }
     if app.queue.is_stopped() {
         return ("  stopped; 4 begins anew".to_owned(), false);

@@ -2,9 +2,10 @@
 
 use blkreplay_core::request::Operation;
 use blkreplay_core::units::Nanos;
-use ratatui::style::{Color, Modifier, Style};
+use ratatui::style::{Color, Style};
 use ratatui::text::Line;
 
+use super::line::item;
 use crate::app::App;
 use crate::words;
 
@@ -76,8 +77,6 @@ pub(super) fn operation_width(width: u16) -> u16 {
 /// A line of a list, with a mark and reversed if it is looked at. What does not fit is cut, and seen to be.
 pub(super) fn line(text: &str, is_focused: bool, style: Style, width: u16) -> Line<'static> {
     let width = usize::from(width);
-    let mark = if is_focused { '>' } else { ' ' };
-    let style = if is_focused { style.add_modifier(Modifier::REVERSED) } else { style };
-    let text = words::cut(format!("{mark} {text}").trim_end(), width);
-    Line::styled(format!("{text:<width$}"), style)
+    let text = words::cut(format!(" {text}").trim_end(), width.saturating_sub(1));
+    item(&text, is_focused, style, width)
 }

@@ -11,6 +11,7 @@ use ratatui::text::Line as Text;
 use super::side::{payload, result};
 use crate::app::App;
 use crate::state::diff::{Diff, Line, Stage};
+use crate::view::line::rule;
 use crate::words::{self, cut};
 
 /// The mark of a kind.
@@ -256,10 +257,9 @@ fn value(fact: Fact, one: &Compared) -> String {
 
 /// Rules that are proposed, before they are added.
 pub(super) fn rules(file: &str, text: &str, width: usize, room: usize) -> Vec<Text<'static>> {
-    let title = format!("── added to {file} ");
-    let rest = "─".repeat(width.saturating_sub(title.chars().count()));
+    let title = rule(&format!("added to {file}"), width);
     let style = Style::new().add_modifier(Modifier::BOLD);
-    let mut lines = vec![Text::styled(cut(&format!("{title}{rest}"), width), style)];
+    let mut lines = vec![Text::styled(cut(&title, width), style)];
     let told: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
     let style = Style::new().fg(Color::Green);
     for line in &told {
