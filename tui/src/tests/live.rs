@@ -15,8 +15,8 @@ use tempfile::NamedTempFile;
 
 use super::Inspector;
 use crate::desk::Desk;
-use crate::state::cell::Cell;
 use crate::events::{Release, Told};
+use crate::state::cell::Cell;
 use crate::state::live::Recording;
 use crate::view;
 
