@@ -77,6 +77,20 @@ pub(crate) struct InspectArgs {
     #[arg(long)]
     no_session: bool,
 
+    #[command(flatten)]
+    screen: ScreenArgs,
+
+    #[command(flatten)]
+    layout: LayoutArg,
+
+    #[command(flatten)]
+    compared: ComparedArgs,
+}
+
+/// How it looks.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Screen")]
+struct ScreenArgs {
     /// Colours, rather than those of blkreplay.toml
     #[arg(
         long,
@@ -100,12 +114,6 @@ pub(crate) struct InspectArgs {
     /// Lines instead of a screen, for screen readers and scripts: each line read is a place or a command
     #[arg(long)]
     plain: bool,
-
-    #[command(flatten)]
-    layout: LayoutArg,
-
-    #[command(flatten)]
-    compared: ComparedArgs,
 }
 
 /// With what it is compared.
@@ -177,26 +185,26 @@ impl InspectArgs {
             None => Config::near(near)?,
         };
         let file = config.inspect;
-        let theme = self.theme.as_deref().and_then(Theme::named);
+        let theme = self.screen.theme.as_deref().and_then(Theme::named);
         let theme = theme.or(file.theme.as_ref().map(|said| said.value)).unwrap_or_default();
-        let glyphs = match &self.glyphs {
+        let glyphs = match &self.screen.glyphs {
             Some(asked) => GLYPHS.iter().find(|(_, name)| name == asked).and_then(|(one, _)| *one),
             None => file.glyphs.as_ref().and_then(|said| said.value),
         };
         let wanted = wanted::settings(file, wanted::look(theme, glyphs, printer));
-        Ok(Settings { has_mouse: wanted.has_mouse && !self.no_mouse, ..wanted })
+        Ok(Settings { has_mouse: wanted.has_mouse && !self.screen.no_mouse, ..wanted })
     }
 
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         if let Some(text) = &self.at {
             place(text)?;
         }
-        if !self.plain && !looking::has_screen() {
+        if !self.screen.plain && !looking::has_screen() {
             return self.print(printer);
         }
         let settings = self.settings(printer)?;
         let traces = self.opened()?;
-        if self.plain {
+        if self.screen.plain {
             let is_person = io::stdin().is_terminal();
             let partner = if is_person { Partner::Person } else { Partner::Script };
             let input = BufReader::new(io::stdin());
@@ -213,7 +221,7 @@ impl InspectArgs {
     fn opened(&self) -> Result<Vec<Opened>, Failure> {
         match self.traces.iter().filter(|path| input::is_stdin(path)).count() {
             0 => {}
-            1 if self.plain => {
+            1 if self.screen.plain => {
                 let what = "--plain reads commands from standard input, which is the trace here";
                 return Err(Failure::new(what).hint("blkreplay print -  prints what comes"));
             }
