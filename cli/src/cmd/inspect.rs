@@ -40,8 +40,7 @@ Examples:
   blkreplay inspect a.blkr b.blkr   look through two, X goes from one to the other
   blkreplay inspect q.rr            a log of QEMU's record/replay: its checkpoints and events
   blkreplay inspect t.blkr | less   standard output is no terminal: the same as print
-  printf 'next-error\nopen\n' | blkreplay inspect --plain t.blkr
-                                    line by line, for screen readers and scripts; help lists commands
+  blkreplay inspect --plain t.blkr  line by line, for screen readers and scripts
   blkreplay inspect --theme cvd --glyphs ascii t.blkr
                                     in other colours, and in signs that every terminal has
   blkreplay inspect --diff base.blkr new.blkr
@@ -78,10 +77,10 @@ pub(crate) struct InspectArgs {
     no_session: bool,
 
     #[command(flatten)]
-    screen: ScreenArgs,
+    layout: LayoutArg,
 
     #[command(flatten)]
-    layout: LayoutArg,
+    screen: ScreenArgs,
 
     #[command(flatten)]
     compared: ComparedArgs,
