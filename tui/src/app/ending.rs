@@ -17,7 +17,7 @@ impl App {
         if self.leave_frequencies() || self.over.take().is_some() || self.stop_writing() {
             return true;
         }
-        if self.points.anchor.take().is_some() {
+        if self.points.drop_selection() {
             self.say("the selection was dropped");
             return true;
         }

@@ -1,6 +1,5 @@
 //! What is done on the map. Actions in, changes of the map, the focus and the filter out.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use blkreplay_core::units::Nanos;
@@ -10,6 +9,7 @@ use crate::action::{Axis, Charting, Direction, Move, View};
 use crate::chart::Order;
 use crate::state::cell;
 use crate::state::map::Whole;
+use crate::state::points::Area;
 use crate::words;
 
 impl App {
@@ -120,18 +120,8 @@ impl App {
             return self.say("there is no request in this cell");
         }
         self.focus_cell(&whole);
-        let Range { start, end } = grid.times_of(column);
-        let bytes = grid.offsets_of(row);
-        let mut terms = vec![
-            format!("t >= {}", cell::span(Nanos(start))),
-            format!("t < {}", cell::span(Nanos(end))),
-            format!("off overlaps {}..{}", words::length(bytes.start), words::length(bytes.end)),
-        ];
-        let device = self.header.devices.get(usize::from(self.map.device));
-        if let Some(device) = device.filter(|_| self.header.devices.len() > 1) {
-            let name = device.name.replace('\\', "\\\\").replace('"', "\\\"");
-            terms.insert(0, format!("dev == \"{name}\""));
-        }
+        let (time, offsets) = (grid.times_of(column), grid.offsets_of(row));
+        let mut terms = self.terms_of(&Area { device: self.map.device, time, offsets });
         if let Some(applied) = &self.filtering.applied {
             let had: Vec<&str> = applied.filter.terms().collect();
             terms.retain(|term| !had.contains(&term.as_str()));
@@ -143,6 +133,31 @@ impl App {
         };
         self.view = View::Requests;
         self.filter(&text);
+    }
+
+    /// The part of the map that the cell under the cursor is.
+    pub(super) fn cell_area(&self) -> Option<Area> {
+        let grid = self.map.grid(&self.whole()?);
+        let (column, row) = self.map.cursor(&grid);
+        let (time, offsets) = (grid.times_of(column), grid.offsets_of(row));
+        Some(Area { device: self.map.device, time, offsets })
+    }
+
+    /// Terms that together mean what lies in a part of the map.
+    pub(super) fn terms_of(&self, area: &Area) -> Vec<String> {
+        let Area { device, time, offsets } = area;
+        let [start, end] = [offsets.start, offsets.end].map(words::length);
+        let mut terms = vec![
+            format!("t >= {}", cell::span(Nanos(time.start))),
+            format!("t < {}", cell::span(Nanos(time.end))),
+            format!("off overlaps {start}..{end}"),
+        ];
+        let device = self.header.devices.get(usize::from(*device));
+        if let Some(device) = device.filter(|_| self.header.devices.len() > 1) {
+            let name = device.name.replace('\\', "\\\\").replace('"', "\\\"");
+            terms.insert(0, format!("dev == \"{name}\""));
+        }
+        terms
     }
 
     /// Counts no further; whether there was more to count.

@@ -1,12 +1,12 @@
-//! A, B and the selection: set, told in sums, and made filters of. Actions and sums in, points or the filter changed.
+//! A, B and the selection, of requests or of a part of the map: set, told in sums, and made filters of. Actions and sums in, points or the filter changed.
 
 use blkreplay_core::units::Nanos;
 
 use super::App;
-use crate::action::{Action, Like};
+use crate::action::{Action, Like, View};
 use crate::loader::Adding;
 use crate::state::cell::span;
-use crate::state::points::{Order, Side, Span, Sum};
+use crate::state::points::{Area, Order, Side, Span, Sum};
 use crate::state::times::Times;
 
 impl App {
@@ -28,11 +28,16 @@ impl App {
 
     /// Begins a selection at the focus, or drops the one there is.
     pub(super) fn select(&mut self) {
-        if self.points.anchor.take().is_some() {
+        if self.points.drop_selection() {
             return self.say("the selection was dropped");
         }
         self.points.anchor = self.point();
+        let is_on_map = self.view == View::Map && self.points.anchor.is_some();
+        self.points.corner = self.cell_area().filter(|_| is_on_map);
         match self.points.anchor {
+            Some(_) if self.points.corner.is_some() => {
+                self.say("move to select; enter and = show only this part, - all but it");
+            }
             Some(_) => self.say("move to select; enter and = show only its time, - all but that"),
             None => self.say("there is no request here"),
         }
@@ -48,10 +53,15 @@ impl App {
             Action::FilterBy(Like::Others) => Like::Others,
             _ => return false,
         };
-        let Some(selected) = self.span() else { return false };
-        let times = format!("t in {}..={}", span(selected.from.time), span(selected.to.time));
-        self.points.anchor = None;
-        let term = if like == Like::This { times } else { format!("!({times})") };
+        let term = match (self.area(), self.span()) {
+            (Some(area), _) => self.terms_of(&area).join(" && "),
+            (None, Some(selected)) => {
+                format!("t in {}..={}", span(selected.from.time), span(selected.to.time))
+            }
+            (None, None) => return false,
+        };
+        self.points.drop_selection();
+        let term = if like == Like::This { term } else { format!("!({term})") };
         self.filter(&self.filtering.with(&term));
         true
     }
@@ -61,8 +71,17 @@ impl App {
         self.points.span(self.point())
     }
 
+    /// The part of the map that is selected: from the cell that it began in to that of the cursor.
+    pub fn area(&self) -> Option<Area> {
+        let corner = self.points.corner.as_ref()?;
+        Some(self.cell_area().and_then(|cell| corner.with(&cell)).unwrap_or_else(|| corner.clone()))
+    }
+
     /// Whether the request at a place is selected.
     pub fn is_selected(&self, place: u64) -> bool {
+        if let Some(area) = self.area() {
+            return self.requests.row(place).is_some_and(|row| area.touches(row));
+        }
         let focus = self.requests.focus();
         self.points.anchor.is_some_and(|anchor| {
             (anchor.place.min(focus)..=anchor.place.max(focus)).contains(&place)
@@ -94,7 +113,8 @@ impl App {
 
     /// What is to be added up, if it is not known. Waits for a filter that still finds more.
     pub(super) fn adding(&self) -> Option<Adding> {
-        let span = self.span()?;
+        // What is in a part of the map is not one row after the other.
+        let span = self.span().filter(|_| self.points.corner.is_none())?;
         let order = self.order_of(&span);
         let is_known = self.points.known(order).is_some_and(|sum| sum.is_done);
         let applied = self.filtering.applied.as_ref();

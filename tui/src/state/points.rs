@@ -2,6 +2,11 @@
 //!
 //! Invariant: sums are shown only of the span that they were counted for.
 
+use std::ops::Range;
+
+use blkreplay_core::rows::Row;
+use blkreplay_core::units::ByteRange;
+
 use crate::state::marks::Point;
 
 /// One of two points.
@@ -37,6 +42,17 @@ pub struct Sum {
     pub is_short: bool,
 }
 
+/// A part of the map: times and offsets of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Area {
+    /// The device.
+    pub device: u16,
+    /// Times, in nanoseconds.
+    pub time: Range<u64>,
+    /// Offsets, in bytes.
+    pub offsets: Range<u64>,
+}
+
 /// A and B, and where a selection began.
 #[derive(Debug, Default)]
 pub struct Points {
@@ -46,6 +62,8 @@ pub struct Points {
     pub b: Option<Point>,
     /// The other end of the selection is the focus.
     pub anchor: Option<Point>,
+    /// The cell of the map that the selection began in, if it is one of offsets as well.
+    pub corner: Option<Area>,
     /// What was told last.
     pub sum: Option<Sum>,
 }
@@ -61,7 +79,34 @@ pub struct Span {
     pub is_selected: bool,
 }
 
+impl Area {
+    /// The smallest that holds both, if they are of one device.
+    #[must_use]
+    pub fn with(&self, other: &Area) -> Option<Area> {
+        let both = |a: &Range<u64>, b: &Range<u64>| a.start.min(b.start)..a.end.max(b.end);
+        (self.device == other.device).then(|| Area {
+            device: self.device,
+            time: both(&self.time, &other.time),
+            offsets: both(&self.offsets, &other.offsets),
+        })
+    }
+
+    /// Whether a request lies in it, if only in part.
+    pub fn touches(&self, row: &Row) -> bool {
+        let Range { start, end } = self.offsets;
+        row.device.0 == self.device
+            && self.time.contains(&row.time.0)
+            && row.request.range.overlaps(ByteRange::new(start, end - start))
+    }
+}
+
 impl Points {
+    /// Drops the selection; whether there was one.
+    pub fn drop_selection(&mut self) -> bool {
+        self.corner = None;
+        self.anchor.take().is_some()
+    }
+
     /// The selection, while the focus is at `focus`; without one, from A to B.
     pub fn span(&self, focus: Option<Point>) -> Option<Span> {
         let (one, other) = match self.anchor {

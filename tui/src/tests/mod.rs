@@ -39,6 +39,7 @@ mod points;
 mod queue;
 mod screens;
 mod searching;
+mod selecting;
 mod settings;
 mod slow;
 mod sorting;

@@ -4,7 +4,8 @@
 //!  bytes a cell  . 4 KiB  @ 1 MiB  linear                                  what cells say, and how far that is known
 //!  14 MiB  │  .:-= @                                                       the highest offsets first
 //!       0 >│  ####                                                      ◂  > the row of the cursor, ◂ of the focused request
-//!          └───▲──────────────────────────────────────────────────────     ^ the column of the cursor, ▲ of the focused request
+//!          └───▲──────────────────────────────────────────────────────     ^ the column of the cursor, ▲ of the focused request,
+//!                                                                          [═] around those of the selection, | before its rows
 //!           0.000000                                            3.812000
 //!  12 requests  48 KiB  7.12ms at most  1.200000..1.210000  0 B..14 MiB    the cell under the cursor
 //! ```
@@ -12,6 +13,7 @@
 //! Invariant: a cell is blank only if what it says is 0; what is not known to the end wears `~`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use blkreplay_core::units::{Nanos, Size};
 use ratatui::Frame;
@@ -21,6 +23,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::filter;
+use super::selected::{self, Cover};
 use crate::app::App;
 use crate::chart::{Chart, Sums};
 use crate::look;
@@ -51,6 +54,9 @@ struct Picture<'a> {
     cursor: (usize, usize),
     /// The column and the row of the focused request, as far as they are in the window.
     focus: (Option<usize>, Option<usize>),
+    /// The columns that the selection touches, and its offsets; all, unless it began on the map.
+    selected: Option<Cover>,
+    offsets: Option<Range<u64>>,
 }
 
 /// Draws the map.
@@ -80,6 +86,8 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
         value: app.map.value,
         cursor: app.map.cursor(&grid),
         focus: focus(app, &grid),
+        selected: Cover::of(app, grid.width(), |column| grid.times_of(column)),
+        offsets: app.area().map(|area| area.offsets),
     };
     let mut lines = vec![heading(app, &picture, &whole)];
     let bounds = picture.bounds();
@@ -210,7 +218,11 @@ impl Picture<'_> {
 
     fn row(&self, row: usize, bounds: Option<(u64, u64)>) -> Line<'static> {
         let label = Size(self.grid.offsets_of(row).start).to_string();
-        let mark = if row == self.cursor.1 { '>' } else { ' ' };
+        let mark = match self.is_selected(row) {
+            _ if row == self.cursor.1 => '>',
+            true => '|',
+            false => ' ',
+        };
         let label = format!("{label:>width$}{mark}│", width = usize::from(LABEL));
         let mut spans = vec![Span::raw(label)];
         for column in 0..self.grid.width() {
@@ -230,19 +242,24 @@ impl Picture<'_> {
         Line::from(spans)
     }
 
+    /// Whether the selection has offsets of a row.
+    fn is_selected(&self, row: usize) -> bool {
+        let bytes = self.grid.offsets_of(row);
+        let is_in = |offsets: &Range<u64>| bytes.start < offsets.end && offsets.start < bytes.end;
+        self.selected.is_some() && self.offsets.as_ref().is_none_or(is_in)
+    }
+
     fn axis(&self) -> Line<'static> {
         let before = " ".repeat(usize::from(LABEL) + 1);
         let mark = |column| {
             if self.focus.0 == Some(column) {
-                '▲'
-            } else if self.cursor.0 == column {
-                '^'
+                Some('▲')
             } else {
-                '─'
+                (self.cursor.0 == column).then_some('^')
             }
         };
-        let marks: String = (0..self.grid.width()).map(mark).collect();
-        Line::raw(format!("{before}└{marks}"))
+        let axis = selected::axis(self.selected.as_ref(), self.grid.width(), mark);
+        Line::raw(format!("{before}{axis}"))
     }
 
     /// Times below the axis: of its ends, and of what lies between where there is room.

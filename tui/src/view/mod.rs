@@ -35,6 +35,7 @@ mod payload;
 mod plot;
 mod queue;
 mod requests;
+mod selected;
 mod span;
 mod stats;
 mod table;
@@ -82,6 +83,10 @@ pub fn draw(app: &mut App, frame: &mut Frame<'_>) {
     timeline::draw(app, frame, times);
     if filter::is_there(app) {
         filter::draw(app, frame, filtered);
+    }
+    if app.points.corner.is_some() {
+        // Wherever the focus is moved, the selection goes along.
+        app.follow_on_map();
     }
     if span::is_there(app) {
         span::draw(app, frame, spanned);

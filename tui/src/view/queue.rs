@@ -4,7 +4,7 @@
 //!  disk0  max 8  avg 1.32  longest stall 7.12ms at 0.048400                sums, and how far they are known
 //!      8 │      ░                                                         full up to the average of a column, shaded up to its
 //!        │▂▂█▂▂▂█▂▂▂▂▂▂                                                   greatest depth
-//!        └──────▲──────────────────────────────────────────────────────   ▲ the column of the focused request
+//!        └──────▲──────────────────────────────────────────────────────   ▲ the column of the focused request, [═] the selection
 //!         0.000000                                            3.812000
 //!  0.0484..0.0491  max 8  avg 3.20  12 issued  9 released                  the column of the focus
 //!  depth        time     %     issued     %                                where there is room
@@ -20,6 +20,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::selected::{self, Cover};
 use super::{bars, filter};
 use crate::app::App;
 use crate::flight::{Flight, Lane, POWERS};
@@ -57,7 +58,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let depths = depths(app, &columns);
     let mut lines = vec![sums(app, area.width)];
     lines.extend(plot(&depths, at, height.saturating_sub(AROUND + table.len()).max(1)));
-    lines.push(axis(&columns, at));
+    lines.push(axis(app, &columns, at));
     lines.push(times(&columns));
     lines.push(column(app, &columns, at, &depths));
     lines.extend(table);
@@ -206,10 +207,11 @@ fn plot(depths: &[Option<Depth>], at: Option<usize>, height: usize) -> Vec<Line<
     (0..height).rev().map(line).collect()
 }
 
-fn axis(columns: &Columns, at: Option<usize>) -> Line<'static> {
-    let marks: String =
-        (0..columns.width()).map(|column| if at == Some(column) { '▲' } else { '─' }).collect();
-    Line::raw(format!("{:>LABEL$} └{marks}", ""))
+fn axis(app: &App, columns: &Columns, at: Option<usize>) -> Line<'static> {
+    let cover = Cover::of(app, columns.width(), |column| columns.times_of(column));
+    let mark = |column| (at == Some(column)).then_some('▲');
+    let axis = selected::axis(cover.as_ref(), columns.width(), mark);
+    Line::raw(format!("{:>LABEL$} {axis}", ""))
 }
 
 /// Times below the axis: of its ends, as far as there is room.

@@ -10,7 +10,7 @@ use ratatui::text::{Line, Span as Styled};
 use ratatui::widgets::Paragraph;
 
 use crate::app::App;
-use crate::state::points::Span;
+use crate::state::points::{Area, Span};
 use crate::words;
 
 /// Whether there is anything to say.
@@ -35,6 +35,14 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
 /// What there is to say, that which says most first.
 fn parts(app: &App) -> Vec<String> {
     let points = &app.points;
+    if let Some(Area { time, offsets, .. }) = app.area() {
+        let [from, to] = [time.start, time.end].map(|time| at(Nanos(time)));
+        return vec![
+            format!("selected {from}..{to}"),
+            format!("{}..{}", Size(offsets.start), Size(offsets.end)),
+            format!("Δ {}", Nanos(time.end - time.start)),
+        ];
+    }
     let Some(span) = app.span() else {
         let (name, point, key) = match (points.a, points.b) {
             (Some(a), _) => ("A", a, "] sets B"),

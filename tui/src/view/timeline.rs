@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  ▁▁▂▇█▅▂▁▁▁▁▂▂▃▃▂▁▁▁▁▁▂▃▅▆█▇▅▃▂▁▁▁▁▁▁▁▂▂▂▃▃▄▄▃▂▂▁▁▁▁▁▁▁▂▃▃▂▁▁▁▁▁▁▁▂▂▁▁▁▁▁▁▁▁▁     ~ before it: as summaries say it
-//!                          ▲1.204613                    list 1.200180..1.212211       ▲ the focus, ═ what the list shows
+//!                          ▲1.204613                    list 1.200180..1.212211       ▲ the focus, ═ what the list shows,
+//!                                                                                      [ ] around the selection
 //! ```
 //!
 //! Where there is room it is a box with a line an operation, and one for requests in flight. Invariant: a column is blank only if
@@ -19,6 +20,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph};
 
 use super::bars;
+use super::selected::Cover;
 use crate::action::View;
 use crate::app::{App, Over};
 use crate::outline::OPERATIONS;
@@ -91,7 +93,7 @@ fn draw_lines(app: &App, series: &Series, frame: &mut Frame<'_>, area: Rect) {
     let mark = if series.is_exact { ' ' } else { '~' };
     let line = format!("{mark}{}", line(series.requests.iter().copied()));
     let [marks, said] = [marker(app, &series.columns), said(app)];
-    let below = with_said(format!(" {marks}"), &said, usize::from(area.width));
+    let below = with_said(marks, &said, usize::from(area.width));
     frame.render_widget(Paragraph::new(vec![Line::raw(line), Line::raw(below)]), area);
 }
 
@@ -121,7 +123,7 @@ fn draw_box(app: &App, series: &Series, frame: &mut Frame<'_>, area: Rect) {
         None => "…".to_owned(),
     };
     lines.push(Line::raw(format!("{}{depths}", label("qd"))));
-    let marks = format!("{}{}", " ".repeat(LABEL), marker(app, &series.columns));
+    let marks = format!("{}{}", " ".repeat(LABEL - 1), marker(app, &series.columns));
     let below = with_said(marks, &said(app), usize::from(inner.width));
     lines.push(Line::styled(below, Style::new().add_modifier(Modifier::BOLD)));
     frame.render_widget(Paragraph::new(lines), inner);
@@ -133,32 +135,47 @@ fn line(numbers: impl Iterator<Item = u64> + Clone) -> String {
     numbers.map(|number| bars::logarithmic(number, most)).collect()
 }
 
-/// Where the focus and the list are.
+/// Where the focus, the selection and the list are, from the place before the first column to that behind the last.
 fn marker(app: &App, columns: &Columns) -> String {
-    let mut marks = vec![' '; columns.width()];
-    if let Some(times) = listed(app) {
-        for (column, mark) in marks.iter_mut().enumerate() {
+    let width = columns.width();
+    let mut marks = vec![' '; width + 2];
+    let cover = Cover::of(app, width, |column| columns.times_of(column));
+    let listed = listed(app);
+    for (at, mark) in marks.iter_mut().enumerate() {
+        let column = at.checked_sub(1).filter(|column| *column < width);
+        let is_listed = column.zip(listed.as_ref()).is_some_and(|(column, times)| {
             let Range { start, end } = columns.times_of(column);
-            if times.start < end && start <= times.end {
-                *mark = '═';
-            }
-        }
-    }
-    let Some(row) = app.requests.focused() else { return marks.into_iter().collect() };
-    if let Some(column) = columns.holding(row.time) {
-        marks[column] = '▲';
-        let text = words::seconds(row.time);
-        // The time stands behind the mark, or before it where there is no room.
-        let from = if column + 1 + text.len() <= marks.len() {
-            column + 1
-        } else {
-            column.saturating_sub(text.len())
+            times.start < end && start <= times.end
+        });
+        let is_selected =
+            column.zip(cover.as_ref()).is_some_and(|(column, cover)| cover.holds(column));
+        *mark = match cover.as_ref().and_then(|cover| cover.bracket(at)) {
+            Some(bracket) => bracket,
+            None if is_listed => '═',
+            None if is_selected => '─',
+            None => ' ',
         };
-        for (mark, character) in marks[from..].iter_mut().zip(text.chars()) {
+    }
+    if let Some(row) = app.requests.focused()
+        && let Some(column) = columns.holding(row.time)
+    {
+        put_focus(&mut marks[..=width], column + 1, &words::seconds(row.time));
+    }
+    marks.into_iter().collect()
+}
+
+/// Marks the focus, with its time behind the mark, or before it where there is no room; a bracket is never covered.
+fn put_focus(marks: &mut [char], at: usize, time: &str) {
+    marks[at] = '▲';
+    let behind = if marks.get(at + 1) == Some(&']') { at + 2 } else { at + 1 };
+    let has_room = behind + time.len() <= marks.len();
+    let from = if has_room { behind } else { at.saturating_sub(time.len()) };
+    let place = &mut marks[from..];
+    if place.iter().take(time.len()).all(|mark| !matches!(mark, '[' | ']')) {
+        for (mark, character) in place.iter_mut().zip(time.chars()) {
             *mark = character;
         }
     }
-    marks.into_iter().collect()
 }
 
 /// From the first to the last request on the screen, as far as they were read.
