@@ -85,6 +85,7 @@ use crate::state::writing::{Naming, Writing};
 use crate::words;
 
 pub use commands::{COMMANDS, Command};
+pub use copying::Copying;
 pub use effect::Effect;
 use going::Going;
 pub use marking::Letter;
@@ -187,6 +188,8 @@ pub struct App {
     pub sorting: Sorting,
     /// What is written to a file.
     pub writing: Writing,
+    /// Who gets what is copied.
+    pub copying: Copying,
     /// How requests look elsewhere.
     pub(crate) outlet: Arc<dyn Outlet>,
     /// What summaries say.
@@ -270,6 +273,7 @@ impl App {
             frequencies: Frequencies::default(),
             sorting: Sorting::default(),
             writing: Writing::default(),
+            copying: Copying::default(),
             outlet,
             outline: Outline::default(),
             queue: Queue::default(),

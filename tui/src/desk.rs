@@ -23,6 +23,7 @@ use crate::events;
 use crate::expert::Looked;
 use crate::flight::Flight;
 use crate::frequencies;
+use crate::hander;
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
 use crate::mouse::Mouse;
@@ -51,6 +52,7 @@ pub(crate) enum Heard {
     Counted(Counted),
     Tallied(Tallied),
     Wrote(writer::Told),
+    Taken(Box<hander::Taken>),
     Frequencies(frequencies::Told),
     Sorted(sorter::Told),
     Scouted(Sifted),
@@ -103,6 +105,8 @@ pub(crate) struct Desk {
     frequent: (u64, Arc<AtomicU64>),
     /// The same of what is sorted.
     sorting: (u64, Arc<AtomicU64>),
+    /// Who hands what is copied to a program.
+    handers: Vec<JoinHandle<()>>,
     /// Who writes it, and the number of it.
     writer: Option<(u64, JoinHandle<()>)>,
     /// The number of the count of what was in flight that is wanted.
@@ -189,11 +193,11 @@ impl Desk {
         match heard {
             Heard::Key(key) => {
                 let effect = self.app.press(key);
-                return self.noted(effect);
+                return self.done_here(effect);
             }
             Heard::Line(text) => {
                 let effect = self.app.obey_line(&text);
-                return self.noted(effect);
+                return self.done_here(effect);
             }
             Heard::Mouse(mouse) => self.app.pointed(mouse),
             Heard::Resized => {}
@@ -210,6 +214,7 @@ impl Desk {
             Heard::Counted(counted) => self.app.epochs.take(counted),
             Heard::Tallied(tallied) => self.app.tallied(tallied),
             Heard::Wrote(told) => self.app.wrote(told),
+            Heard::Taken(taken) => self.app.taken(*taken),
             Heard::Frequencies(told) => self.app.frequencies.take(told),
             Heard::Sorted(told) => self.app.sorted(told),
             Heard::Scouted(sifted) => self.app.scouted(sifted),
@@ -227,13 +232,23 @@ impl Desk {
         None
     }
 
-    /// Keeps a note, if that is what is asked for.
-    fn noted(&mut self, effect: Option<Effect>) -> Option<Effect> {
+    /// Keeps a note, or hands what is copied to a program, if that is what is asked for.
+    fn done_here(&mut self, effect: Option<Effect>) -> Option<Effect> {
         match effect {
             Some(Effect::Note(id, text)) => {
                 let uuid = self.uuid.unwrap_or_default();
                 let kept = self.opened.notebook.write(uuid, id.0, &text);
                 self.app.noted(id, text, kept.as_deref().map_err(Clone::clone));
+                None
+            }
+            Some(Effect::Hand(handed)) => {
+                let sender = self.sender.clone();
+                let tell = move |taken| {
+                    // If nobody hears it the screen is gone.
+                    let _ = sender.send(Heard::Taken(Box::new(taken)));
+                };
+                self.handers.retain(|thread| !thread.is_finished());
+                self.handers.push(hander::start(handed, hander::PATIENCE, tell));
                 None
             }
             effect => effect,
@@ -275,12 +290,15 @@ impl Desk {
     }
 }
 
-/// Whoever writes takes away what it began, and is waited for.
+/// Whoever writes takes away what it began, and is waited for; so is who copies, which does not take long.
 impl Drop for Desk {
     fn drop(&mut self) {
         self.app.writing.stop();
         if let Some((_, thread)) = self.writer.take() {
             // It has told what went wrong.
+            let _ = thread.join();
+        }
+        for thread in self.handers.drain(..) {
             let _ = thread.join();
         }
     }

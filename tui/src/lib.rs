@@ -8,6 +8,7 @@
 //!                                     └── order ───▶ chart, a thread that counts what cells of the map hold
 //!                                     ├── file ────▶ writer, a thread that writes what is shown
 //!                                     ├── findings ▶ expert, a thread that looks for what is worth a look
+//!                                     ├── copy ────▶ hander, a thread that hands a text to a program
 //!                                     ├── events ──▶ events, a thread that reads events and checkpoints, of a QEMU log too
 //!                                     ├── epochs ──▶ epochs, a thread that sums them up
 //!                                     ├── diff ────▶ compare, threads that compare with a base
@@ -31,6 +32,7 @@ pub mod events;
 pub mod expert;
 pub mod flight;
 pub mod frequencies;
+pub mod hander;
 mod kept;
 pub mod key;
 pub mod keymap;

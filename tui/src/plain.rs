@@ -69,7 +69,9 @@ pub fn converse(
     output: impl Write,
 ) -> io::Result<()> {
     let look = Look { theme: Theme::Mono, glyphs: Glyphs::Ascii, ..Look::default() };
-    let settings = Settings { look, has_mouse: false, ..settings.clone() };
+    // What is copied is said.
+    let (has_mouse, copy_command) = (false, Vec::new());
+    let settings = Settings { look, has_mouse, copy_command, ..settings.clone() };
     let desks = Desks::new(traces, &settings).map_err(io::Error::other)?;
     run::listen(Signals::new([SIGINT, SIGTERM, SIGHUP])?, desks.sender());
     let asking = read_lines(input, desks.sender());
@@ -214,8 +216,8 @@ impl<W: Write> Talk<W> {
             Some(Effect::Suspend | Effect::Mouse(_)) => {
                 self.desks.shown().app.refuse("there is no screen here that could do that");
             }
-            // It was kept where it was written.
-            Some(Effect::Note(..)) | None => {}
+            // It was kept, or handed over, where it was written.
+            Some(Effect::Note(..) | Effect::Hand(_)) | None => {}
         }
     }
 

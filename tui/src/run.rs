@@ -58,8 +58,8 @@ fn take(desks: &mut Desks, screen: &mut Screen) -> io::Result<bool> {
             Some(Effect::Keep(text)) => desks.shown().app.kept(kept::keep(&text)),
             Some(Effect::Other) => desks.other(),
             Some(Effect::Reopen) => desks.reopen(),
-            // They were kept where they were written.
-            Some(Effect::Note(..)) | None => {}
+            // They were kept, or handed over, where they were written.
+            Some(Effect::Note(..) | Effect::Hand(_)) | None => {}
         }
     }
     Ok(false)

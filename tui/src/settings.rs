@@ -19,6 +19,10 @@ pub struct Settings {
     pub colors: Vec<ColorRule>,
     /// Filters with names.
     pub filters: Vec<Saved>,
+    /// The program that gets what is copied, and its arguments; none leaves that to the terminal.
+    pub copy_command: Vec<String>,
+    /// What of it cannot be done, and why.
+    pub remark: Option<String>,
 }
 
 impl Default for Settings {
@@ -29,6 +33,8 @@ impl Default for Settings {
             has_mouse: true,
             colors: Vec::new(),
             filters: Vec::new(),
+            copy_command: Vec::new(),
+            remark: None,
         }
     }
 }
@@ -36,12 +42,13 @@ impl Default for Settings {
 impl App {
     /// Makes it as somebody wants it.
     pub fn settle_in(&mut self, settings: Settings) {
-        let Settings { look, keymap, has_mouse, colors, filters } = settings;
+        let Settings { look, keymap, has_mouse, colors, filters, copy_command, remark } = settings;
+        self.copying.command = copy_command;
         (self.look, self.keymap, self.has_mouse) = (look, keymap, has_mouse);
         self.filtering.save(filters);
         let (coloring, wrong) = Coloring::of(&colors, &self.header);
         self.coloring = coloring;
-        if let Some(wrong) = wrong.into_iter().next() {
+        if let Some(wrong) = wrong.into_iter().next().or(remark) {
             self.refuse(wrong);
         }
     }

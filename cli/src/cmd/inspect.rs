@@ -190,7 +190,7 @@ impl InspectArgs {
             Some(asked) => GLYPHS.iter().find(|(_, name)| name == asked).and_then(|(one, _)| *one),
             None => file.glyphs.as_ref().and_then(|said| said.value),
         };
-        let wanted = wanted::settings(file, wanted::look(theme, glyphs, printer));
+        let wanted = wanted::settings(file, wanted::look(theme, glyphs, printer))?;
         Ok(Settings { has_mouse: wanted.has_mouse && !self.screen.no_mouse, ..wanted })
     }
 

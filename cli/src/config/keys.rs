@@ -141,11 +141,16 @@ fn colors() -> Vec<&'static str> {
 }
 
 /// `[inspect]`.
-pub(crate) const INSPECT: [Key<'static>; 4] = [
+pub(crate) const INSPECT: [Key<'static>; 5] = [
     key("keys", Takes::Word(key_presets), "which keys do what; in `termshark` `/` writes a filter"),
     key("theme", Takes::Word(themes), "colours; `default` are the sixteen of the terminal"),
     key("glyphs", Takes::Word(glyphs), "signs; `auto` looks at the terminal"),
     key("mouse", Takes::Flag, "whether the mouse is the inspector's; F2 changes it"),
+    key(
+        "copy-command",
+        Takes::Texts,
+        "the program that gets what is copied on its standard input, and its arguments; taken only from the file in your home folder",
+    ),
 ];
 
 /// `[inspect.bind]`, under the names of commands.

@@ -53,6 +53,8 @@ pub(crate) struct Inspect {
     /// `None` in it looks at the terminal.
     pub(crate) glyphs: Option<Said<Option<Glyphs>>>,
     pub(crate) mouse: Option<Said<bool>>,
+    /// A program and its arguments.
+    pub(crate) copy_command: Option<Said<Vec<String>>>,
     pub(crate) bind: Vec<Said<Rebinding>>,
     pub(crate) colors: Vec<Said<ColorRule>>,
     pub(crate) filters: Vec<Said<Saved>>,

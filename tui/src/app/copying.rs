@@ -7,6 +7,7 @@ use blkreplay_core::rows::Row;
 
 use super::{App, Effect};
 use crate::action::Copied;
+use crate::hander::{Handed, Taken};
 use crate::outlet::Form;
 use crate::{reproduced, words};
 
@@ -15,6 +16,22 @@ const OSC52_MAX: usize = 74_994;
 
 /// Bytes of data that are copied.
 const DATA_MAX: usize = 32 << 10;
+
+/// Who gets what is copied.
+#[derive(Debug, Default)]
+pub struct Copying {
+    /// A program with its arguments; none leaves it to the terminal.
+    pub(crate) command: Vec<String>,
+    /// Texts that were handed over, and not taken yet.
+    handed: usize,
+}
+
+impl Copying {
+    /// A text was handed over, and it is not known whether it was taken.
+    pub(super) fn goes_on(&self) -> bool {
+        self.handed > 0
+    }
+}
 
 impl App {
     pub(super) fn copy(&mut self, what: Copied) -> Option<Effect> {
@@ -97,12 +114,43 @@ impl App {
 
     pub(super) fn copied(&mut self, text: String, cut: Option<String>) -> Effect {
         let (bytes, cut) = (words::count(text.len() as u64), cut.unwrap_or_default());
+        if !self.copying.command.is_empty() {
+            return self.hand(text, cut, String::new());
+        }
         if text.len() > OSC52_MAX {
             self.say(format!("{cut}{bytes} bytes are too many for the clipboard of a terminal"));
             return Effect::Keep(text);
         }
         self.say(format!("{cut}copied {bytes} bytes to the clipboard of the terminal (OSC 52)"));
         Effect::Copy(text)
+    }
+
+    /// Has a text handed to the program that puts it where others can paste it.
+    pub(super) fn hand(&mut self, text: String, before: String, behind: String) -> Effect {
+        let handed = Handed { command: self.copying.command.clone(), text, before, behind };
+        self.copying.handed += 1;
+        self.say(format!("copying with {}", handed.program()));
+        Effect::Hand(handed)
+    }
+
+    /// A program took a text, or did not.
+    pub(crate) fn taken(&mut self, Taken { handed, failed }: Taken) {
+        self.copying.handed = self.copying.handed.saturating_sub(1);
+        let bytes = words::count(handed.text.len() as u64);
+        let Handed { before, behind, .. } = &handed;
+        let Some((why, kept)) = failed else {
+            let program = handed.program();
+            return self.say(format!("{before}copied {bytes} bytes with {program}{behind}"));
+        };
+        match kept {
+            Ok(path) => {
+                let path = path.display();
+                self.refuse(format!("{why}; {before}{bytes} bytes are in {path}"));
+            }
+            Err(error) => {
+                self.refuse(format!("{why}, and no file could be written: {error}"));
+            }
+        }
     }
 
     /// A text was put into a file instead of the clipboard, or why it could not be.

@@ -2,6 +2,8 @@
 
 use blkreplay_core::request::RequestId;
 
+use crate::hander::Handed;
+
 /// Something that the state cannot do itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -21,6 +23,8 @@ pub enum Effect {
     Mouse(bool),
     /// Put a text where others can paste it.
     Copy(String),
+    /// Hand a text to a program that puts it there.
+    Hand(Handed),
     /// Put a text into a file, because it is too large for that.
     Keep(String),
 }

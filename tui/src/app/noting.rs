@@ -135,9 +135,13 @@ impl App {
                  blkreplay replay from-here.blkr {images} --any-image"
             )
         };
-        self.say(format!(
-            "copied: replay up to {id} brings IMAGE there, a slice from {id} on is replayed then; put your image for IMAGE"
-        ));
+        let how = format!(
+            "replay up to {id} brings IMAGE there, a slice from {id} on is replayed then; put your image for IMAGE"
+        );
+        if !self.copying.command.is_empty() {
+            return Some(self.hand(text, String::new(), format!(": {how}")));
+        }
+        self.say(format!("copied: {how}"));
         Some(Effect::Copy(text))
     }
 }

@@ -24,6 +24,7 @@ impl App {
             || self.slow.sought.is_some()
             || self.emptied.scout.wanted().is_some()
             || self.writing.order().is_some()
+            || self.copying.goes_on()
             || self.frequencies.goes_on()
             || self.sorting.order().is_some()
             || !self.event_wishes().is_empty();

@@ -41,6 +41,7 @@ impl Desk {
             wanted_tally: Arc::default(),
             frequent: <_>::default(),
             sorting: <_>::default(),
+            handers: Vec::new(),
             writer: None,
             wanted_flight: Arc::default(),
             differ: None,

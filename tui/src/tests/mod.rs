@@ -18,6 +18,7 @@ mod first;
 mod frequencies;
 mod going;
 mod growing;
+mod handing;
 mod help;
 mod keys;
 mod latency;

@@ -42,7 +42,7 @@ fn inspector(opened: Opened) -> Inspector {
 
 impl Inspector {
     /// Presses keys as the terminal does, so that what is to be kept is kept.
-    fn type_keys(&mut self, keys: &str) {
+    pub(super) fn type_keys(&mut self, keys: &str) {
         for (place, part) in keys.split('\'').enumerate() {
             let pressed: Vec<Key> = if place % 2 == 0 {
                 part.split_whitespace().map(|name| name.parse().unwrap()).collect()

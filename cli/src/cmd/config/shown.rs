@@ -90,6 +90,12 @@ fn inspect(inspect: &Inspect) -> Vec<(String, String)> {
         line("inspect.theme", inspect.theme.as_ref(), |theme| named(&Theme::ALL, theme), "default"),
         line("inspect.glyphs", inspect.glyphs.as_ref(), |glyphs| named(&GLYPHS, glyphs), "auto"),
         line("inspect.mouse", inspect.mouse.as_ref(), |mouse| *mouse, true),
+        line(
+            "inspect.copy-command",
+            inspect.copy_command.as_ref(),
+            |words| Value::from(words.clone()),
+            Value::Array(Vec::new()),
+        ),
     ];
     for said in &inspect.bind {
         let name = format!("inspect.bind.{}", said.value.name);

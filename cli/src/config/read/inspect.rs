@@ -33,7 +33,23 @@ impl Reader<'_> {
         let mouse = known.get("mouse").and_then(|value| {
             Some(Said { value: value.get_ref().as_bool()?, at: self.source.at(value.span().start) })
         });
+        let copy = known.get("copy-command");
+        if let Some(value) = copy.filter(|value| {
+            let words = value.get_ref().as_array();
+            words.is_some_and(|words| {
+                words.get(0).and_then(|word| word.get_ref().as_str()).is_none_or(str::is_empty)
+            })
+        }) {
+            let label = "[\"wl-copy\"], or [\"xclip\", \"-selection\", \"clipboard\"]";
+            self.is_wrong("`copy-command` names no program", value.span(), label);
+        }
+        let copy = copy.and_then(|value| {
+            let words = value.get_ref().as_array()?.iter();
+            let words = words.filter_map(|word| word.get_ref().as_str().map(str::to_owned));
+            Some(Said { value: words.collect(), at: self.source.at(value.span().start) })
+        });
         let inspect = &mut self.config.inspect;
+        inspect.copy_command = copy;
         (inspect.theme, inspect.glyphs, inspect.keys, inspect.mouse) =
             (theme, glyphs, preset, mouse);
         self.each(&known, "inspect.color", Reader::color);

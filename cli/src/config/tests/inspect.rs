@@ -14,6 +14,7 @@ keys = "termshark"
 theme = "cvd"
 glyphs = "ascii"
 mouse = false
+copy-command = ["xclip", "-selection", "clipboard"]
 
 [inspect.bind]
 "next-error" = ["!", "g e"]
@@ -39,11 +40,16 @@ fn every_key_is_read_with_its_line() {
     assert_eq!(inspect.theme.clone().unwrap().value, Theme::Cvd);
     assert_eq!(inspect.glyphs.clone().unwrap().value, Some(Glyphs::Ascii));
     assert!(!inspect.mouse.clone().unwrap().value);
+    let copy = inspect.copy_command.clone().unwrap();
+    assert_eq!(
+        (copy.value.join(" "), copy.at.as_str()),
+        ("xclip -selection clipboard".to_owned(), "a.toml:7")
+    );
     let color = &inspect.colors[0];
     assert_eq!((color.value.color, color.value.filter.as_str()), (Color::Yellow, "lat > 5ms"));
-    assert_eq!((inspect.colors.len(), color.at.as_str()), (2, "a.toml:12"));
+    assert_eq!((inspect.colors.len(), color.at.as_str()), (2, "a.toml:13"));
     let slow = &inspect.filters[0];
-    assert_eq!((slow.value.name.as_str(), slow.at.as_str()), ("slow", "a.toml:21"));
+    assert_eq!((slow.value.name.as_str(), slow.at.as_str()), ("slow", "a.toml:22"));
     let keymap = inspect.keymap();
     let does = |key: &str, name: &str| {
         let meaning = keymap.meaning(&[], key.parse::<Key>().unwrap());
@@ -93,6 +99,12 @@ fn what_is_wrong_is_told_with_its_place() {
             "a colour can ask for nothing but",
         ),
         ("[[inspect.color]]\nfilter = \"write\"\n".to_owned(), "`color` is missing"),
+        ("[inspect]\ncopy-command = []\n".to_owned(), "`copy-command` names no program"),
+        ("[inspect]\ncopy-command = [\"\"]\n".to_owned(), "`copy-command` names no program"),
+        (
+            "[inspect]\ncopy-command = \"wl-copy\"\n".to_owned(),
+            "`copy-command` takes a list of strings",
+        ),
         ("[inspect.filters]\nslow = \"lat > 5\"\n".to_owned(), "a.toml:2"),
         ("[inspect.filters]\nwrite = \"lat > 5ms\"\n".to_owned(), "`write` is a filter already"),
         (
