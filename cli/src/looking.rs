@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use blkreplay_core::open::{self, Found};
+use blkreplay_tui::journal::Journal;
 use blkreplay_tui::notebook::Notebook;
 use blkreplay_tui::{Begin, Log, Opened};
 
@@ -143,10 +144,20 @@ impl Looking {
     }
 }
 
-/// Where state is kept, as the XDG specification has it; `None` without a home.
+/// Where it is written what goes wrong while the screen is the inspector's.
+pub(crate) fn journal() -> Journal {
+    Journal::at(home_of_state().map(|folder| folder.join("inspect.log")))
+}
+
+/// Where state of the inspector is kept; `None` without a home.
 fn state() -> Option<PathBuf> {
+    Some(home_of_state()?.join("inspect"))
+}
+
+/// Where state is kept, as the XDG specification has it.
+fn home_of_state() -> Option<PathBuf> {
     let named = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = env::var_os("HOME").filter(|home| !home.is_empty());
     let state = named.or_else(|| Some(PathBuf::from(home?).join(".local/state")))?;
-    Some(state.join("blkreplay").join("inspect"))
+    Some(state.join("blkreplay"))
 }

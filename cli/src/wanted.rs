@@ -8,6 +8,7 @@ use blkreplay_tui::settings::Settings;
 
 use crate::config::{Config, FILE_NAME, Inspect, Said};
 use crate::failure::Failure;
+use crate::looking;
 use crate::printer::Printer;
 
 /// How somebody wants it who says no more than the file near a trace.
@@ -29,6 +30,7 @@ pub(crate) fn settings(file: Inspect, look: Look) -> Result<Settings, Failure> {
         colors: file.colors.into_iter().map(|said| said.value).collect(),
         filters: file.filters.into_iter().map(|said| said.value).collect(),
         copy_command,
+        journal: looking::journal(),
         remark,
     })
 }

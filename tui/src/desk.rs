@@ -24,6 +24,7 @@ use crate::expert::Looked;
 use crate::flight::Flight;
 use crate::frequencies;
 use crate::hander;
+use crate::journal::Noted;
 use crate::key::Key;
 use crate::loader::{self, Told, Wish};
 use crate::mouse::Mouse;
@@ -65,8 +66,8 @@ pub(crate) enum Heard {
     Compared(u64, compare::Told),
     Events(events::Told),
     Known(events::log::Known),
-    /// A thread ended by a panic, for this reason.
-    Died(String),
+    /// A thread ended by a panic, for this reason, which was noted there.
+    Died(String, Noted),
     /// Somebody wants us to end.
     End,
 }
@@ -226,7 +227,7 @@ impl Desk {
             Heard::Compared(number, told) => self.app.compared(number, told),
             Heard::Events(told) => self.app.told_of_events(told),
             Heard::Known(known) => self.app.known(known),
-            Heard::Died(why) => self.app.died(&why),
+            Heard::Died(why, noted) => self.app.died(&why, &noted),
             Heard::End => return Some(Effect::Quit),
         }
         None

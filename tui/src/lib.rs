@@ -33,6 +33,7 @@ pub mod expert;
 pub mod flight;
 pub mod frequencies;
 pub mod hander;
+pub mod journal;
 mod kept;
 pub mod key;
 pub mod keymap;

@@ -28,9 +28,11 @@ pub fn run(traces: Vec<Opened>, settings: &Settings) -> io::Result<()> {
     let mut desks = Desks::new(traces, settings).map_err(io::Error::other)?;
     listen(Signals::new([SIGTERM, SIGHUP])?, desks.sender());
     let telling = desks.sender();
-    let died = move |why| {
+    let journal = settings.journal.clone();
+    let died = move |why: String| {
+        let noted = journal.note(&why);
         // If nobody hears it the screen is gone.
-        let _ = telling.send((None, Heard::Died(why)));
+        let _ = telling.send((None, Heard::Died(why, noted)));
     };
     let mut screen = Screen::take(settings.has_mouse, died)?;
     read_keys(desks.sender());

@@ -1,6 +1,7 @@
 //! How somebody wants the inspector: what a command line and a file say. Knows neither.
 
 use crate::app::App;
+use crate::journal::Journal;
 use crate::keymap::Keymap;
 use crate::look::Look;
 use crate::state::coloring::{ColorRule, Coloring};
@@ -21,6 +22,8 @@ pub struct Settings {
     pub filters: Vec<Saved>,
     /// The program that gets what is copied, and its arguments; none leaves that to the terminal.
     pub copy_command: Vec<String>,
+    /// Where it is written what went wrong.
+    pub journal: Journal,
     /// What of it cannot be done, and why.
     pub remark: Option<String>,
 }
@@ -34,6 +37,7 @@ impl Default for Settings {
             colors: Vec::new(),
             filters: Vec::new(),
             copy_command: Vec::new(),
+            journal: Journal::default(),
             remark: None,
         }
     }
@@ -42,7 +46,8 @@ impl Default for Settings {
 impl App {
     /// Makes it as somebody wants it.
     pub fn settle_in(&mut self, settings: Settings) {
-        let Settings { look, keymap, has_mouse, colors, filters, copy_command, remark } = settings;
+        let Settings { look, keymap, has_mouse, colors, filters, copy_command, remark, .. } =
+            settings;
         self.copying.command = copy_command;
         (self.look, self.keymap, self.has_mouse) = (look, keymap, has_mouse);
         self.filtering.save(filters);

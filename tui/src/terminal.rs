@@ -36,7 +36,7 @@ impl Screen {
                 give_back();
                 return before(info);
             }
-            died(said(info));
+            tell(info, &died);
             if !io::stderr().is_terminal() {
                 before(info);
             }
@@ -93,10 +93,12 @@ impl Drop for Screen {
     }
 }
 
-/// A panic in a line.
-fn said(info: &PanicHookInfo<'_>) -> String {
+/// Tells a panic in a line: of which thread, why, and where.
+fn tell(info: &PanicHookInfo<'_>, died: &impl Fn(String)) {
     let why = info.payload_as_str().unwrap_or("it did not say why");
-    info.location().map_or_else(|| why.to_owned(), |place| format!("{why} ({place})"))
+    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    let place = info.location().map_or_else(String::new, |place| format!(" ({place})"));
+    died(format!("{why}{place}"));
 }
 
 fn enter(has_mouse: bool) -> io::Result<()> {
@@ -110,4 +112,38 @@ fn give_back() {
     let _ = disable_raw_mode();
     let _ = execute!(io::stdout(), DisableMouseCapture, LeaveAlternateScreen, Show);
     let _ = io::stdout().flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::journal::Journal;
+
+    #[test]
+    fn a_panic_of_a_thread_is_told_in_a_line_with_its_place_and_noted_in_the_journal() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("blkreplay/inspect.log");
+        let journal = Journal::at(Some(path.clone()));
+        let (sender, heard) = channel();
+        let died = move |why: String| {
+            let noted = journal.note(&why);
+            sender.send((why, noted)).unwrap();
+        };
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| tell(info, &died)));
+        let line = line!() + 1;
+        let ended = thread::spawn(|| panic!("no page {}\n of them", 7)).join();
+        panic::set_hook(before);
+        assert!(ended.is_err());
+        let (why, noted) = heard.recv().unwrap();
+        assert_eq!(
+            why.split_once(&format!(":{line}:")).unwrap().0,
+            "no page 7 of them (tui/src/terminal.rs"
+        );
+        assert_eq!(noted.path, Some(path.clone()));
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.ends_with(&format!(": {why}\n")) && text.lines().count() == 1, "{text}");
+    }
 }

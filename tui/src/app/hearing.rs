@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::App;
 use crate::around::Around;
+use crate::journal::Noted;
 use crate::loader::{Told, Wish};
 use crate::sieve::Sifted;
 
@@ -108,9 +109,14 @@ impl App {
     }
 
     /// A thread ended by a bug: what it would have read is not there and will not come.
-    pub(crate) fn died(&mut self, why: &str) {
+    pub(crate) fn died(&mut self, why: &str, noted: &Noted) {
+        let place = match noted {
+            Noted { path: Some(path), .. } => format!(" ({} has it)", path.display()),
+            Noted { error: Some(error), .. } => format!(" ({error})"),
+            _ => String::new(),
+        };
         self.banner = Some(format!(
-            "a bug ended a part of the inspector: {why}; what is on the screen is right, but something may not come any more"
+            "a bug ended a part of the inspector{place}: {why}; what is on the screen is right, but something may not come any more"
         ));
     }
 

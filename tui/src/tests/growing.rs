@@ -1,6 +1,7 @@
 //! Traces that are cut, damaged, without requests, or gone while they are looked at.
 
 use std::io::Cursor;
+use std::path::PathBuf;
 
 use blkreplay_core::format::Reader;
 use blkreplay_fixtures::damage::flipped;
@@ -12,6 +13,7 @@ use tempfile::NamedTempFile;
 use super::Inspector;
 use crate::desk::Heard;
 use crate::loader::Told;
+use crate::journal::Noted;
 
 pub(super) fn file(trace: &[u8]) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
@@ -170,9 +172,24 @@ fn every_kept_trace_can_be_walked_through() {
 #[test]
 fn a_thread_that_ended_by_a_bug_is_told_and_the_rest_can_still_be_looked_at() {
     let mut inspector = Inspector::new(80, 24);
-    assert_eq!(inspector.desk.take(Heard::Died("index out of bounds (a.rs:1:2)".to_owned())), None);
+    let why = "index out of bounds (a.rs:1:2)";
+    assert_eq!(inspector.desk.take(Heard::Died(why.to_owned(), Noted::default())), None);
     inspector.press("j");
     let screen = inspector.screen();
     assert!(screen.contains("! a bug ended a part of the inspector: index out of"), "{screen}");
     assert_eq!(inspector.focused(), 1);
+    let noted = |path: Option<&str>, error: Option<&str>| Noted {
+        path: path.map(PathBuf::from),
+        error: error.map(str::to_owned),
+    };
+    for (noted, said) in [
+        (noted(Some("/home/me/inspect.log"), None), "(/home/me/inspect.log has it): index out of"),
+        (noted(None, Some("cannot write /x: full")), "(cannot write /x: full): index out of"),
+    ] {
+        inspector.desk.take(Heard::Died(why.to_owned(), noted));
+        inspector.settle();
+        let banner: Vec<String> = inspector.screen().lines().take(4).map(str::to_owned).collect();
+        let banner = banner.join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(banner.contains(said), "{banner}");
+    }
 }
