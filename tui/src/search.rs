@@ -3,6 +3,7 @@
 //! What was written in, a search out; rows and their data in, yes or no out. Knows no thread. Invariant: a request that is not shown is
 //! never meant.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use blkreplay_core::event::Payload;
@@ -13,6 +14,7 @@ use memchr::memmem;
 use roaring::RoaringTreemap;
 
 use crate::action::Direction;
+use crate::notebook::Notes;
 use crate::words;
 
 /// A search for a request.
@@ -28,6 +30,8 @@ pub struct Search {
     pub sought: Sought,
     /// The places that are shown; `None` for all.
     pub shown: Option<Arc<RoaringTreemap>>,
+    /// Requests that have what is sought in a note that somebody wrote on them.
+    pub noted: Arc<BTreeSet<u64>>,
     /// At the end it goes on from the other one.
     pub wraps: bool,
 }
@@ -41,7 +45,7 @@ pub enum Sought {
     SameRange(u16, ByteRange),
     /// One that a filter means, which looks at nothing but the row, and what is said of it.
     Meant(Box<Filter>, String),
-    /// One whose line has this in it.
+    /// One whose line, or the note on it, has this in it.
     Text(String),
     /// One whose data have these bytes in them.
     Bytes(Vec<u8>),
@@ -126,6 +130,12 @@ impl Sought {
         }
     }
 
+    /// Those of notes that have it.
+    pub fn in_notes(&self, notes: &Notes) -> BTreeSet<u64> {
+        let Sought::Text(text) = self else { return BTreeSet::new() };
+        notes.iter().filter(|(_, note)| is_in_text(text, note)).map(|(id, _)| *id).collect()
+    }
+
     /// Where the first of what is sought is in data; `None` if it is not in them.
     pub fn in_data(&self, data: &[u8]) -> Option<u64> {
         match self {
@@ -147,6 +157,11 @@ impl Sought {
 }
 
 impl Search {
+    /// Whether a request is meant, whose data are not asked for.
+    pub fn is_meant(&self, row: &Row) -> bool {
+        self.sought.is_in_row(row) || self.noted.contains(&row.id.0)
+    }
+
     /// Whether a request at this place may be meant on this side of the end.
     pub fn may_be(&self, place: u64, has_wrapped: bool) -> bool {
         let is_on_this_side = match (self.direction, has_wrapped) {

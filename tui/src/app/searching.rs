@@ -81,7 +81,9 @@ impl App {
         self.slow.sought = None;
         let (number, from) = (self.jumps, self.requests.focus());
         let shown = self.filtering.applied.as_ref().map(|applied| Arc::clone(&applied.found));
-        self.searching.now = Some(Search { number, from, direction, sought, shown, wraps });
+        let noted = Arc::new(sought.in_notes(&self.notes));
+        let search = Search { number, from, direction, sought, shown, noted, wraps };
+        self.searching.now = Some(search);
     }
 
     /// Ends a search that goes on; whether there was one.

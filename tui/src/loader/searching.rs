@@ -67,7 +67,7 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
                 continue;
             }
             let found = match row.payload {
-                _ if !search.sought.needs_data() => search.sought.is_in_row(row).then_some(None),
+                _ if !search.sought.needs_data() => search.is_meant(row).then_some(None),
                 Payload::Absent => None,
                 Payload::Zeroes => search.sought.in_zeroes(row).map(Some),
                 Payload::Digest(_) => {

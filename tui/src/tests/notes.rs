@@ -58,6 +58,35 @@ impl Inspector {
 }
 
 #[test]
+fn a_search_finds_texts_of_notes_as_well_as_those_of_lines() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut inspector = inspector(opened(directory.path()));
+    inspector.type_keys(
+        ": '300' enter a 'Journal of the guest' enter : '20' enter a 'the journal again' enter g",
+    );
+    inspector.type_keys("/ 'journal' enter");
+    let mut found = vec![inspector.focused()];
+    inspector.type_keys("n");
+    found.push(inspector.focused());
+    assert_eq!(found, [20, 300]);
+    inspector.type_keys("n");
+    assert_eq!(
+        (inspector.focused(), inspector.message()),
+        (20, "went over the end, on from the beginning")
+    );
+    inspector.type_keys("/ 'Journal' enter N");
+    assert_eq!((inspector.focused(), inspector.message()), (300, "no other request has `Journal`"));
+    inspector.type_keys("f 'id < 100' enter g / 'journal' enter n");
+    assert_eq!(
+        inspector.message(),
+        "no other request has `journal`",
+        "one that is not shown is not found"
+    );
+    inspector.type_keys(": '20' enter a ctrl-u enter / 'journal' enter");
+    assert_eq!(inspector.message(), "no request that is shown has `journal`");
+}
+
+#[test]
 fn a_note_stands_in_a_file_beside_the_trace_and_is_there_the_next_time() {
     let directory = tempfile::tempdir().unwrap();
     let before = {
