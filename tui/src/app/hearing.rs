@@ -66,7 +66,7 @@ impl App {
         let is_short = sifted.is_done && sifted.done < applied.of.0;
         let damaged = is_short.then(|| "what lies behind the damage was not looked at".to_owned());
         applied.error = sifted.error.or(damaged);
-        if !sifted.found.is_empty() || sifted.again.is_some() {
+        if !sifted.found.is_empty() || !sifted.wrong.is_empty() || sifted.again.is_some() {
             let goes_along = self.live.follows && self.requests.is_at_last();
             // What came while it was looked for is not in the list yet, and is looked for again once it is.
             let all = self.requests.len();
@@ -74,6 +74,9 @@ impl App {
             let found = Arc::make_mut(&mut applied.found);
             if let Some(again) = sifted.again {
                 found.remove_range(again..sifted.done);
+            }
+            for place in sifted.wrong {
+                found.remove(place);
             }
             found.extend(sifted.found.into_iter().filter(|place| *place < all));
             if sifted.again.is_some() {

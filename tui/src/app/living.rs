@@ -111,7 +111,8 @@ impl App {
                 return None;
             }
             (applied.of, applied.stage) = (of, Stage::Begun);
-            return Some(Pass { number, filter, from: None, pause: Duration::ZERO });
+            let near = Some(self.requests.focus());
+            return Some(Pass { number, filter, from: None, near, pause: Duration::ZERO });
         }
         if applied.error.is_some() || applied.of == of {
             return None;
@@ -120,7 +121,7 @@ impl App {
         let pause = stands.max(applied.took * 2);
         let from = Some(applied.of.0.min(applied.of.1));
         (applied.of, applied.stage) = (of, Stage::GoesOn);
-        Some(Pass { number, filter, from, pause })
+        Some(Pass { number, filter, from, near: None, pause })
     }
 
     /// What to say of a trace that may grow; `None` of one that is whole.

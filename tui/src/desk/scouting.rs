@@ -75,7 +75,8 @@ impl Desk {
         let Some(filter) = scout.wanted().cloned() else { return };
         let (sender, again) = (self.sender.clone(), Arc::clone(&self.again));
         let tell = move |sifted| is_wanted() && sender.send(heard(sifted)).is_ok();
-        let pass = Pass { number: scout.number, filter, from: None, pause: Duration::ZERO };
+        let (number, from, near) = (scout.number, None, None);
+        let pass = Pass { number, filter, from, near, pause: Duration::ZERO };
         sieve::start(pass, self.app.requests.pages().to_vec(), move || again(), tell);
     }
 

@@ -42,6 +42,7 @@ mod screens;
 mod searching;
 mod selecting;
 mod settings;
+mod sifting;
 mod slow;
 mod sorting;
 mod stats;
