@@ -233,6 +233,13 @@ impl Requests {
 
     /// Goes elsewhere.
     pub fn move_focus(&mut self, way: Move) {
+        let is_filtered = self.shown.is_some() && self.order.is_none();
+        match way {
+            // Others that are found later may come before those that are known, and there may be none yet.
+            Move::First if is_filtered => return self.go(0),
+            Move::Last if is_filtered && self.shown() == 0 => return self.go(u64::MAX),
+            _ => {}
+        }
         let at = self.at(self.focus);
         let half = (self.height / 2).max(1);
         let to = match way {

@@ -10,7 +10,10 @@ use blkreplay_core::rows::Rows;
 use blkreplay_core::view::Pages;
 use blkreplay_fixtures::damage::flipped;
 use blkreplay_fixtures::native;
+use blkreplay_fixtures::story::REQUESTS;
 
+use super::Inspector;
+use crate::key::Key;
 use crate::sieve::{self, Pass, Sifted};
 
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
@@ -90,4 +93,46 @@ fn what_is_found_of_a_damaged_trace_does_not_depend_on_where_one_looked() {
         assert_eq!(found(&told), expected, "{place}");
     }
     assert!(taken_back > 0, "hits behind the damage were told, and taken back");
+}
+
+#[test]
+fn the_first_and_the_last_that_are_asked_for_before_any_is_known_are_gone_to_once_they_are() {
+    for (keys, expected) in [("g", 0), ("G", REQUESTS - 1), ("G g", 0), ("g G", REQUESTS - 1)] {
+        let mut inspector = Inspector::new(100, 30);
+        inspector.press(": '300' enter");
+        // Nothing is heard between these keys.
+        for key in "f i d > = 0 enter".split(' ').chain(keys.split(' ')) {
+            inspector.desk.app.press(key.parse::<Key>().unwrap());
+        }
+        assert_eq!(inspector.shown(), 0);
+        inspector.settle();
+        assert_eq!((inspector.shown(), inspector.focused()), (REQUESTS, expected), "{keys}");
+    }
+}
+
+#[test]
+fn whoever_goes_to_the_first_of_some_hits_gets_to_the_first_of_all() {
+    let mut inspector = Inspector::new(100, 30);
+    inspector.press(": '300' enter");
+    for key in "f w r i t e enter".split(' ') {
+        inspector.desk.app.press(key.parse::<Key>().unwrap());
+    }
+    let number = inspector.desk.app.filtering.number();
+    let sifted = |found: &[u64], is_done| Sifted {
+        number,
+        found: found.to_vec(),
+        again: None,
+        wrong: Vec::new(),
+        done: 0,
+        is_first_pass: false,
+        is_done,
+        error: None,
+        took: Duration::ZERO,
+    };
+    inspector.desk.app.sifted(sifted(&[310, 320], false));
+    assert_eq!(inspector.desk.app.requests.focus(), 310);
+    inspector.desk.app.press(Key::char('g'));
+    assert_eq!(inspector.desk.app.requests.focus(), 310);
+    inspector.desk.app.sifted(sifted(&[4, 7], true));
+    assert_eq!(inspector.desk.app.requests.focus(), 4);
 }
