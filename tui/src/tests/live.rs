@@ -330,3 +330,14 @@ fn events_that_could_not_be_read_are_tried_again_once_the_trace_has_grown() {
     assert_eq!(inspector.desk.app.events.error, None);
     assert_eq!(inspector.desk.app.banner, None);
 }
+
+#[test]
+fn summaries_are_read_again_when_a_trace_has_grown() {
+    let recorder = Recorder::begin(4);
+    let mut inspector = recorder.inspector(true);
+    let said = |inspector: &Inspector| inspector.desk.app.outline.sum(|count| count.issues);
+    let before = said(&inspector);
+    assert!(before > 0 && before < REQUESTS, "{before}");
+    let _file = recorder.end();
+    inspector.wait_until("summaries of all", |inspector| said(inspector) == REQUESTS);
+}
