@@ -77,6 +77,16 @@ impl App {
         Some(self.cell_area().and_then(|cell| corner.with(&cell)).unwrap_or_else(|| corner.clone()))
     }
 
+    /// The first and the last time that is selected.
+    pub fn selected_times(&self) -> Option<(Nanos, Nanos)> {
+        if let Some(area) = self.area() {
+            return Some((Nanos(area.time.start), Nanos(area.time.end.saturating_sub(1))));
+        }
+        let span = self.span().filter(|span| span.is_selected)?;
+        let (one, other) = (span.from.time, span.to.time);
+        Some((one.min(other), one.max(other)))
+    }
+
     /// Whether the request at a place is selected.
     pub fn is_selected(&self, place: u64) -> bool {
         if let Some(area) = self.area() {

@@ -113,11 +113,39 @@ fn a_selection_that_began_on_the_map_goes_along_with_the_focus_of_the_list() {
 }
 
 #[test]
+fn epochs_that_the_selection_has_some_time_of_are_marked() {
+    let mut inspector = Inspector::new(80, 24);
+    inspector.press(": '100' enter v : '121' enter 6");
+    let (first, last) = {
+        let app = &inspector.desk.app;
+        let (from, to) = app.selected_times().unwrap();
+        let times = |epoch: &crate::epochs::Epoch| {
+            (epoch.began, epoch.began.0 + app.epochs.took(epoch).unwrap().0)
+        };
+        let is_in = |at: &usize| {
+            let (began, ended) = times(&app.epochs.all()[*at]);
+            began <= to && ended >= from.0
+        };
+        let all: Vec<usize> = (0..app.epochs.all().len() - 1).filter(is_in).collect();
+        (all[0], all[all.len() - 1])
+    };
+    assert!(first < last);
+    let screen = inspector.screen();
+    let marked = |mark: char| screen.lines().filter(|line| line.starts_with(mark)).count();
+    assert_eq!((marked('|'), marked('>')), (last - first, 1), "{screen}");
+}
+
+#[test]
 fn selections_are_drawn_in_every_view_with_an_axis_of_time() {
     let on = |view: &str| format!("{TIMES} {view}");
     looks_like(file!["screens/selection-map-80x24.txt"], (80, 24), &on("2"));
     looks_like(file!["screens/selection-map-120x40.txt"], (120, 40), &on("2"));
     looks_like(file!["screens/selection-queue-80x24.txt"], (80, 24), &on("4"));
+    looks_like(
+        file!["screens/selection-epochs-80x24.txt"],
+        (80, 24),
+        ": '100' enter v : '121' enter 6",
+    );
     looks_like(file!["screens/selection-list-120x40.txt"], (120, 40), TIMES);
     looks_like(file!["screens/selection-part-40x10.txt"], (40, 10), PART);
     looks_like(file!["screens/selection-part-80x24.txt"], (80, 24), PART);

@@ -13,7 +13,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-use super::line::item;
+use super::line::{FOCUS, marked};
 use crate::app::App;
 use crate::epochs::Epoch;
 use crate::words;
@@ -42,11 +42,25 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     let on_screen = app.epochs.on_screen(at, usize::from(list.height));
     let width = usize::from(area.width);
     let lines = on_screen.map(|line| {
-        let (text, failed) = row(app, &app.epochs.all()[line], is_wide);
+        let epoch = &app.epochs.all()[line];
+        let mark = match is_selected(app, epoch) {
+            _ if line == at => FOCUS,
+            true => '|',
+            false => ' ',
+        };
+        let (text, failed) = row(app, epoch, is_wide);
         let style = if failed { Style::new().fg(Color::Red) } else { Style::new() };
-        item(&text, line == at, style, width)
+        marked(&text, mark, style, width)
     });
     frame.render_widget(Paragraph::new(lines.collect::<Vec<_>>()), list);
+}
+
+/// Whether the selection has some of the time of an epoch.
+fn is_selected(app: &App, epoch: &Epoch) -> bool {
+    let Some((from, to)) = app.selected_times() else { return false };
+    let is_of = |device| app.area().is_none_or(|area| area.device == device);
+    let end = app.epochs.took(epoch).map_or(u64::MAX, |took| epoch.began.0.saturating_add(took.0));
+    is_of(epoch.key.0.0) && epoch.began <= to && end >= from.0
 }
 
 fn row(app: &App, epoch: &Epoch, is_wide: bool) -> (String, bool) {

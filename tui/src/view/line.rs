@@ -21,10 +21,17 @@ pub(super) fn bold_rule(title: &str, width: usize) -> Line<'static> {
     Line::styled(rule(title, width), Style::new().add_modifier(Modifier::BOLD))
 }
 
+/// The mark of the line that is looked at.
+pub(super) const FOCUS: char = '>';
+
 /// A line of a list, with a mark and reversed if it is looked at.
 pub(super) fn item(text: &str, is_focused: bool, style: Style, width: usize) -> Line<'static> {
-    let mark = if is_focused { '>' } else { ' ' };
-    let style = if is_focused { style.add_modifier(Modifier::REVERSED) } else { style };
+    marked(text, if is_focused { FOCUS } else { ' ' }, style, width)
+}
+
+/// A line of a list with this mark.
+pub(super) fn marked(text: &str, mark: char, style: Style, width: usize) -> Line<'static> {
+    let style = if mark == FOCUS { style.add_modifier(Modifier::REVERSED) } else { style };
     let text: String = std::iter::once(mark).chain(text.chars()).take(width).collect();
     Line::styled(format!("{text:<width$}"), style)
 }

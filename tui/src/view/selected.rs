@@ -21,12 +21,8 @@ impl Cover {
         width: usize,
         times_of: impl Fn(usize) -> Range<u64>,
     ) -> Option<Cover> {
-        let times = match (app.area(), app.span()) {
-            (Some(area), _) => [area.time.start, area.time.end.saturating_sub(1)],
-            (None, Some(span)) if span.is_selected => [span.from.time.0, span.to.time.0],
-            (None, _) => return None,
-        };
-        Cover::over(times[0].min(times[1]), times[0].max(times[1]), width, times_of)
+        let (from, to) = app.selected_times()?;
+        Cover::over(from.0, to.0, width, times_of)
     }
 
     fn over(
