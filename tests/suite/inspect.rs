@@ -59,6 +59,35 @@ fn a_slow_write_is_found_with_who_wrote_there_before_and_its_command_is_copied()
 }
 
 #[test]
+fn a_program_of_the_file_in_the_home_folder_gets_what_is_copied() {
+    let sandbox = sandbox();
+    let script = r#"[inspect]
+copy-command = ["sh", "-c", "echo noise; echo noise >&2; cat > copied"]
+"#;
+    sandbox.write("blkreplay.toml", script.as_bytes());
+    let home = sandbox.path("");
+    let path = std::env::var("PATH").unwrap();
+    let environment = [("HOME", home.to_str().unwrap()), ("PATH", path.as_str())];
+    let mut terminal = Terminal::with(&sandbox, "inspect boot.blkr", 100, 30, &environment);
+    terminal.wait_for("600 requests");
+    terminal.keys("e");
+    terminal.wait_until("the failure", |screen| is_focused(screen, story::FAILED));
+    terminal.keys("yc");
+    terminal.wait_for("copied 40 bytes with sh");
+    assert!(!terminal.screen().contains("noise"), "{}", terminal.screen());
+    let copied = std::fs::read_to_string(sandbox.path("copied")).unwrap();
+    assert_eq!(copied, "blkreplay print boot.blkr -f 'id == 121'");
+    assert!(!terminal.raw().contains("\x1b]52;"), "it does not go through the terminal as well");
+    terminal.keys("Q");
+    assert_eq!(terminal.finish(), 0);
+    let environment = [("HOME", "/nonexistent"), ("PATH", path.as_str())];
+    let mut terminal = Terminal::with(&sandbox, "inspect boot.blkr", 140, 30, &environment);
+    terminal.wait_for("blkreplay.toml:2 is not taken");
+    terminal.keys("Q");
+    assert_eq!(terminal.finish(), 0);
+}
+
+#[test]
 fn the_demo_ends_in_the_inspector_and_says_what_is_next() {
     let sandbox = Sandbox::new();
     let mut terminal = Terminal::run(&sandbox, "demo --dir demo", 100, 50);

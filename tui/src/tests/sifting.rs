@@ -52,8 +52,7 @@ fn meant(trace: &[u8], text: &str) -> Vec<u64> {
 #[test]
 fn hits_from_the_focus_on_are_told_first_and_all_in_the_end() {
     let trace = native::many_chunks(400);
-    for text in ["write", "flush", "off >= 100k", "lat > 1us && dev == disk", "len == 512"]
-    {
+    for text in ["write", "flush", "off >= 100k", "lat > 1us && dev == disk", "len == 512"] {
         let all = meant(&trace, text);
         for near in [0, 1, 200, 399] {
             let told = told(&trace, text, Some(near));

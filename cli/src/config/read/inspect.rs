@@ -37,7 +37,7 @@ impl Reader<'_> {
         if let Some(value) = copy.filter(|value| {
             let words = value.get_ref().as_array();
             words.is_some_and(|words| {
-                words.get(0).and_then(|word| word.get_ref().as_str()).is_none_or(str::is_empty)
+                words.first().and_then(|word| word.get_ref().as_str()).is_none_or(str::is_empty)
             })
         }) {
             let label = "[\"wl-copy\"], or [\"xclip\", \"-selection\", \"clipboard\"]";
