@@ -158,6 +158,7 @@ mod tests {
             direction: Direction::Next,
             sought: Sought::Text("no such words".to_owned()),
             shown: None,
+            noted: Arc::default(),
             wraps: false,
         };
         let goes_on = Wish::Search(search.clone());
@@ -206,6 +207,7 @@ mod tests {
             direction: Direction::Next,
             sought: Sought::Text("no such words".to_owned()),
             shown: None,
+            noted: Arc::default(),
             wraps: false,
         };
         let (wish, wishes) = channel();

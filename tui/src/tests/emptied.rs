@@ -68,6 +68,7 @@ fn the_search_for_the_term_is_marked_as_going_on_and_esc_ends_it() {
         number,
         found: Vec::new(),
         again: None,
+        wrong: Vec::new(),
         done: REQUESTS,
         is_first_pass: false,
         is_done: true,

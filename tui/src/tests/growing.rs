@@ -12,8 +12,8 @@ use tempfile::NamedTempFile;
 
 use super::Inspector;
 use crate::desk::Heard;
-use crate::loader::Told;
 use crate::journal::Noted;
+use crate::loader::Told;
 
 pub(super) fn file(trace: &[u8]) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();

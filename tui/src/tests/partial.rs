@@ -21,6 +21,7 @@ fn looking() -> Inspector {
         number,
         found: vec![2],
         again: None,
+        wrong: Vec::new(),
         done: 10,
         is_first_pass: false,
         is_done: false,
