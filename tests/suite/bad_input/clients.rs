@@ -13,18 +13,18 @@ use super::raw_client::{DISCONNECT, READ, RawClient, TIME_LIMIT, WRITE};
 use crate::support::{Running, Sandbox};
 use crate::trace::Trace;
 
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 const EINVAL: u32 = 22;
 const ENOSPC: u32 = 28;
 
 /// A recording that serves `run/s`.
-struct Server {
-    sandbox: Sandbox,
+pub(super) struct Server {
+    pub(super) sandbox: Sandbox,
     recording: Running,
 }
 
 impl Server {
-    fn start(size: u64) -> Server {
+    pub(super) fn start(size: u64) -> Server {
         let sandbox = Sandbox::new();
         sandbox.blank("disk.img", size);
         let mut recording =
@@ -33,12 +33,12 @@ impl Server {
         Server { sandbox, recording }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub(super) fn socket(&self) -> PathBuf {
         self.sandbox.path("run/s")
     }
 
     /// The most memory the server ever had, in bytes.
-    fn memory_peak(&self) -> u64 {
+    pub(super) fn memory_peak(&self) -> u64 {
         let pid = self.recording.pid().as_raw_nonzero();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -47,7 +47,11 @@ impl Server {
 
     /// Asserts that a well-behaved client is served, ends the recording and reads its trace. The last two
     /// requests are that client's: a write and a read of the last 512 bytes.
-    fn still_serves(mut self) -> Trace {
+    pub(super) fn still_serves(self) -> Trace {
+        self.serves_once_more().end().1
+    }
+
+    fn serves_once_more(self) -> Server {
         let mut client = RawClient::ready(&self.socket());
         let last = client.size - 512;
         client.ask(WRITE, last, 512);
@@ -58,9 +62,22 @@ impl Server {
         assert_eq!(client.receive(512).unwrap(), [7; 512]);
         client.ask(DISCONNECT, 0, 0);
         assert!(client.is_ended());
+        self
+    }
+
+    fn end(mut self) -> (Sandbox, Trace) {
         self.recording.signal(Signal::INT);
         self.recording.finish().succeeds();
-        Trace::whole(&self.sandbox, "t.blkr")
+        let trace = Trace::whole(&self.sandbox, "t.blkr");
+        (self.sandbox, trace)
+    }
+
+    /// The same; what the trace says, done to this image, must make it the one that was served.
+    pub(super) fn still_serves_on(self, image: &str) -> Trace {
+        let (sandbox, trace) = self.serves_once_more().end();
+        sandbox.blkreplay(&format!("replay t.blkr {image} --write")).finish().succeeds();
+        sandbox.assert_same(image, "disk.img");
+        trace
     }
 }
 

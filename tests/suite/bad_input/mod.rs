@@ -7,14 +7,20 @@
 mod clients;
 /// COMMANDs that do not exist, fail, or are killed.
 mod commands;
+/// Everything that can be said, said wrong.
+mod hostile;
 /// Images that are missing, empty, unreadable, no files, shrinking, locked.
 mod images;
 /// Traces that cannot be written: the file exists, the disk is full.
 mod outputs;
 /// A client made by hand, so that it can say what no real client would.
 mod raw_client;
+/// What a client says, in pieces.
+mod script;
 /// Interrupted, terminated, killed.
 mod signals;
+/// Many clients for long, some of them bad.
+mod soak;
 /// Who can reach a socket, and what is left of it.
 mod sockets;
 /// Traces that are cut, damaged, or none at all.
