@@ -695,6 +695,7 @@ def connect(source):
     return {
         "kind": "connect", "conn": connection, "device": device, "export": source.text(4096),
         "structured_replies": bool(negotiated & 1), "block_status": bool(negotiated & 2),
+        "extended_headers": True if negotiated & 4 else None,
     }  # fmt: skip
 
 
@@ -995,7 +996,8 @@ def show(fields):
 # The order in which the fields of an event are printed.
 EVENT_FIELDS = [
     "schema", "seq", "kind", "t", "id", "dev", "conn", "cookie", "op", "off", "len", "flags", "early", "lat", "hold",
-    "payload", "result", "extents", "checkpoint", "export", "structured_replies", "block_status", "reason",
+    "payload", "result", "extents", "checkpoint", "export", "structured_replies", "block_status",
+    "extended_headers", "reason",
     "name", "status", "input", "key", "code", "button", "down", "phase", "slot", "tracking_id", "axis", "clock",
     "value", "chardev", "filter", "net_flags", "ret", "offset", "error", "count", "cause", "played", "recorded",
     "position", "samples", "data",

@@ -11,7 +11,7 @@ use std::thread;
 
 use blkreplay_core::device::Geometry;
 use blkreplay_core::engine::{Disk, Engine, ReplayError, Replayed};
-use blkreplay_core::format::Header;
+use blkreplay_core::format::{ExportHeader, Header};
 use blkreplay_core::nbd::{self, Export};
 
 use crate::child::{Ended, Places, RecordedCommand, Speaks};
@@ -111,6 +111,7 @@ fn with_status(engine: &Engine, replayed: Replayed, ended: &Ended) -> Replayed {
 
 /// The exports as they were, or why this version cannot offer them.
 fn exports(header: &Header, disks: &[Arc<Disk>]) -> Result<Vec<Export>, Failure> {
+    let extended_headers = extended_headers(header)?;
     let mut exports = Vec::with_capacity(disks.len());
     for (number, disk) in disks.iter().enumerate() {
         let device = &header.devices[number];
@@ -122,15 +123,32 @@ fn exports(header: &Header, disks: &[Arc<Disk>]) -> Result<Vec<Export>, Failure>
             }
             None => session::export_names(number),
         };
-        exports.push(Export { names, description: device.name.clone(), disk: Arc::clone(disk) });
+        let (description, disk) = (device.name.clone(), Arc::clone(disk));
+        exports.push(Export { names, description, disk, extended_headers });
     }
     Ok(exports)
+}
+
+/// Whether clients were offered extended headers, which they are before they choose an export. Where the trace does
+/// not say what was offered, they are.
+fn extended_headers(header: &Header) -> Result<bool, Failure> {
+    let offered = |export: &ExportHeader| export.extended_headers;
+    let all = header.exports.iter().all(offered);
+    if all || !header.exports.iter().any(offered) {
+        return Ok(all);
+    }
+    Err(Failure::new(
+        "clients of some disks were offered extended headers, and those of others were not",
+    )
+    .hint(
+        "blkreplay slice TRACE --dev NAME -o OUT makes a trace of one disk, which can be replayed",
+    ))
 }
 
 /// Refuses what this version would tell clients otherwise than they were told.
 fn check_advertised(
     name: &str,
-    recorded: &blkreplay_core::format::ExportHeader,
+    recorded: &ExportHeader,
     geometry: &Geometry,
 ) -> Result<(), Failure> {
     let now = nbd::advertised(geometry);

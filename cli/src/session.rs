@@ -103,6 +103,7 @@ impl Session {
             names: export_names(number),
             description: image.name.clone(),
             disk: engine.attach(Pool::new(image.surface(), POOL_THREADS)),
+            extended_headers: true,
         });
         let server = start_server(listener, exports.collect(), printer)?;
         Ok(Session { images, engine, server })
@@ -199,6 +200,7 @@ fn header(plan: &Plan, images: &[OpenedImage], clock: &MonotonicClock) -> Result
             transmission_flags: advertised.transmission_flags,
             block_sizes: advertised.block_sizes,
             contexts: advertised.contexts,
+            extended_headers: advertised.extended_headers,
         }
     });
     Ok(Header {

@@ -164,6 +164,8 @@ struct EventJson<'event> {
     #[serde(skip_serializing_if = "Option::is_none")]
     block_status: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    extended_headers: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'event str>,
@@ -254,6 +256,8 @@ fn connect_json<'event>(connect: &'event Connect, devices: &'event Devices) -> E
         export: Some(&connect.export),
         structured_replies: Some(connect.structured_replies),
         block_status: Some(connect.block_status),
+        // Left out where it is not so: traces from before it was offered print as they did.
+        extended_headers: connect.extended_headers.then_some(true),
         ..EventJson::default()
     }
 }

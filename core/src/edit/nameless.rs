@@ -60,6 +60,7 @@ fn unnamed_export(export: &ExportHeader) -> ExportHeader {
         transmission_flags: export.transmission_flags,
         block_sizes: export.block_sizes,
         contexts: contexts.cloned().collect(),
+        extended_headers: export.extended_headers,
     }
 }
 

@@ -50,7 +50,7 @@ impl Engine {
         if let Some(block) = block_event(queued, now) {
             state.recorded.count(&queued.released);
             state.open -= 1;
-            log.promised += self.block_promise(queued.released.request);
+            log.promised += self.block_promise(queued.released.request, queued.refused);
             log.push(now, EventKind::Block(block), queued.stored.take());
         }
     }

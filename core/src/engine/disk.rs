@@ -72,8 +72,15 @@ impl Engine {
     fn connect(&self, device: DeviceId, negotiated: Negotiated) -> ConnectionId {
         let mut state = self.lock();
         let connection = state.next_connection();
-        let Negotiated { export, structured_replies, block_status } = negotiated;
-        let connect = Connect { connection, device, export, structured_replies, block_status };
+        let Negotiated { export, structured_replies, block_status, extended_headers } = negotiated;
+        let connect = Connect {
+            connection,
+            device,
+            export,
+            structured_replies,
+            block_status,
+            extended_headers,
+        };
         self.note(&state, EventKind::Connect(connect));
         if let Some(conductor) = &mut state.conductor {
             conductor.connected();

@@ -36,6 +36,8 @@ pub struct Negotiated {
     pub structured_replies: bool,
     /// It may ask for block status.
     pub block_status: bool,
+    /// Requests and replies have extended headers.
+    pub extended_headers: bool,
 }
 
 /// A request as a front hands it in.
@@ -167,7 +169,8 @@ impl Port {
             let id = state.next_id();
             log.promised += disk.engine.issue_promise(&arrival);
             if id.is_none() {
-                log.promised += disk.engine.block_promise(arrival.request);
+                let is_refused = arrival.refused.is_some();
+                log.promised += disk.engine.block_promise(arrival.request, is_refused);
             }
             if let Some(id) = id {
                 let stored = disk.engine.stored(arrival.request.operation, &payload, &arrival.data);
@@ -409,7 +412,13 @@ mod tests {
 
     fn connect(disk: &Arc<Disk>) -> Port {
         let export = String::new();
-        disk.connect(Negotiated { export, structured_replies: true, block_status: true }).unwrap()
+        disk.connect(Negotiated {
+            export,
+            structured_replies: true,
+            block_status: true,
+            extended_headers: false,
+        })
+        .unwrap()
     }
 
     fn pumped(port: &mut Port) -> Vec<u64> {

@@ -17,8 +17,9 @@ impl Engine {
     /// the recording if `arrivals` have no room in the trace.
     pub(super) fn wait_for_room(&self, arrivals: &[Arrival]) {
         let promises = arrivals.iter().map(|arrival| {
-            let (issue, block) = (self.issue_promise(arrival), self.block_promise(arrival.request));
-            issue.saturating_add(block)
+            let is_refused = arrival.refused.is_some();
+            let block = self.block_promise(arrival.request, is_refused);
+            self.issue_promise(arrival).saturating_add(block)
         });
         let promise = promises.fold(0, u64::saturating_add);
         if let Mode::Record { recorder, .. } = &self.mode
@@ -34,9 +35,11 @@ impl Engine {
         ENTRY_BYTES + if kept { arrival.data.len() as u64 } else { 0 }
     }
 
-    /// What the completion of a request takes at most, with the data read, in bytes.
-    pub(super) fn block_promise(&self, request: Request) -> u64 {
-        let kept = request.operation == Operation::Read && self.keeps(Operation::Read);
+    /// What the completion of a request takes at most, with the data read, in bytes. One that is refused brings none,
+    /// whatever length it claims.
+    pub(super) fn block_promise(&self, request: Request, is_refused: bool) -> u64 {
+        let reads = request.operation == Operation::Read && !is_refused;
+        let kept = reads && self.keeps(Operation::Read);
         ENTRY_BYTES.saturating_add(if kept { request.range.length } else { 0 })
     }
 

@@ -17,6 +17,8 @@ pub struct Connect {
     pub structured_replies: bool,
     /// It may ask for `base:allocation`.
     pub block_status: bool,
+    /// Requests and replies have extended headers (NBD): lengths of 64 bits.
+    pub extended_headers: bool,
 }
 
 /// How a connection ended.

@@ -74,6 +74,7 @@ pub(super) mod extent {
 pub(super) mod connect {
     pub(in crate::format) const STRUCTURED_REPLIES: u8 = 1;
     pub(in crate::format) const BLOCK_STATUS: u8 = 2;
+    pub(in crate::format) const EXTENDED_HEADERS: u8 = 4;
 }
 
 /// What the next event of a chunk is told relative to.

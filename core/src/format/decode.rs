@@ -376,6 +376,7 @@ fn connect(source: &mut Source<'_>) -> Result<Connect, DecodeError> {
         export,
         structured_replies: bits & connect::STRUCTURED_REPLIES != 0,
         block_status: bits & connect::BLOCK_STATUS != 0,
+        extended_headers: bits & connect::EXTENDED_HEADERS != 0,
     })
 }
 

@@ -241,7 +241,8 @@ fn put_connect(bytes: &mut Vec<u8>, negotiated: &Connect) {
     put(bytes, u64::from(negotiated.device.0));
     bytes.push(
         if negotiated.structured_replies { connect::STRUCTURED_REPLIES } else { 0 }
-            | if negotiated.block_status { connect::BLOCK_STATUS } else { 0 },
+            | if negotiated.block_status { connect::BLOCK_STATUS } else { 0 }
+            | if negotiated.extended_headers { connect::EXTENDED_HEADERS } else { 0 },
     );
     put(bytes, negotiated.export.len() as u64);
     bytes.extend(negotiated.export.as_bytes());

@@ -179,6 +179,9 @@ pub struct ExportHeader {
     pub block_sizes: [u32; 3],
     /// Meta contexts on offer.
     pub contexts: Vec<String>,
+    /// Whether extended headers were on offer. Left out where they were not, as it is in traces from before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub extended_headers: bool,
 }
 
 /// The limits in force while recording.

@@ -4,16 +4,19 @@
 //! further: anything unexpected is an error. Invariant: replies are matched by cookie, so they may come in
 //! any order.
 
+mod haggle;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use bytes::{Buf, BufMut};
 
-use crate::limits::{NBD_OPTION_BYTES_MAX, REQUEST_DATA_BYTES_MAX};
+use self::haggle::{expect, haggle, put_string, read_bytes};
+use crate::limits::REQUEST_DATA_BYTES_MAX;
 use crate::nbd::wire::{
-    BASE_ALLOCATION, CHUNK_DONE, CHUNK_MAGIC, ChunkHeader, FIXED_NEWSTYLE, GREETING_MAGIC,
-    NO_ZEROES, OPTION_MAGIC, OPTION_REPLY_MAGIC, RequestHeader, SIMPLE_REPLY_MAGIC, STATE_HOLE,
-    STATE_ZERO, chunk, command, command_flag, info, option, option_reply,
+    BASE_ALLOCATION, CHUNK_DONE, ChunkHeader, FIXED_NEWSTYLE, GREETING_MAGIC, Headers, NO_ZEROES,
+    OPTION_MAGIC, RequestHeader, SIMPLE_REPLY_MAGIC, STATE_HOLE, STATE_ZERO, chunk, command,
+    command_flag, option,
 };
 use crate::request::{Errno, Extent, Flags, Operation, Request};
 use crate::units::ByteRange;
@@ -54,6 +57,27 @@ pub enum Dialect {
     Simple,
     /// Structured replies and `base:allocation`.
     Structured,
+    /// Extended headers and `base:allocation`.
+    Extended,
+}
+
+impl Dialect {
+    /// What requests and replies begin with.
+    pub(super) fn headers(self) -> Headers {
+        match self {
+            Dialect::Simple | Dialect::Structured => Headers::Compact,
+            Dialect::Extended => Headers::Extended,
+        }
+    }
+
+    /// The option that asks for it, where there is one.
+    fn option(self) -> Option<u32> {
+        match self {
+            Dialect::Simple => None,
+            Dialect::Structured => Some(option::STRUCTURED_REPLY),
+            Dialect::Extended => Some(option::EXTENDED_HEADERS),
+        }
+    }
 }
 
 /// The answer to one request.
@@ -73,6 +97,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Client<S: Read + Write> {
     stream: S,
+    headers: Headers,
     size: u64,
     transmission_flags: u16,
     next_cookie: u64,
@@ -97,8 +122,8 @@ impl<S: Read + Write> Client<S> {
         stream.write_all(&u32::from(flags).to_be_bytes())?;
         let mut name = Vec::new();
         put_string(&mut name, export);
-        if dialect == Dialect::Structured {
-            haggle(&mut stream, option::STRUCTURED_REPLY, &[])?;
+        if let Some(option) = dialect.option() {
+            haggle(&mut stream, option, &[])?;
             let mut contexts = name.clone();
             contexts.put_u32(1);
             put_string(&mut contexts, BASE_ALLOCATION);
@@ -106,8 +131,8 @@ impl<S: Read + Write> Client<S> {
         }
         name.put_u16(0);
         let (size, transmission_flags) = haggle(&mut stream, option::GO, &name)?;
-        let pending = BTreeMap::new();
-        Ok(Client { stream, size, transmission_flags, next_cookie: 0, pending })
+        let (headers, pending) = (dialect.headers(), BTreeMap::new());
+        Ok(Client { stream, headers, size, transmission_flags, next_cookie: 0, pending })
     }
 
     /// Bytes of the export.
@@ -124,15 +149,19 @@ impl<S: Read + Write> Client<S> {
     pub fn send(&mut self, request: &Request, data: &[u8]) -> Result<u64, ClientError> {
         let cookie = self.next_cookie;
         self.next_cookie += 1;
+        let announced = match (self.headers, request.operation) {
+            (Headers::Extended, Operation::Write) => command_flag::PAYLOAD_LEN,
+            _ => 0,
+        };
         let header = RequestHeader {
-            flags: wire_flags(request.flags),
+            flags: wire_flags(request.flags) | announced,
             command: wire_command(request.operation),
             cookie,
             offset: request.range.offset,
-            length: u32::try_from(request.range.length).unwrap_or(u32::MAX),
+            length: request.range.length,
         };
-        let mut bytes = Vec::with_capacity(RequestHeader::BYTES + data.len());
-        header.write(&mut bytes);
+        let mut bytes = Vec::with_capacity(self.headers.request_bytes() + data.len());
+        header.write(self.headers, &mut bytes);
         bytes.put_slice(data);
         self.stream.write_all(&bytes)?;
         self.pending.insert(cookie, *request);
@@ -145,11 +174,12 @@ impl<S: Read + Write> Client<S> {
             Answer { cookie: 0, result: Ok(()), data: Vec::new(), extents: Vec::new() };
         loop {
             let magic = u32::from_be_bytes(self.read_array()?);
-            if magic == SIMPLE_REPLY_MAGIC {
+            // With extended headers there are no simple replies.
+            if magic == SIMPLE_REPLY_MAGIC && self.headers == Headers::Compact {
                 return self.simple_reply(answer);
             }
-            expect("the magic of a reply", magic.into(), CHUNK_MAGIC.into())?;
-            let header = ChunkHeader::read_after_magic(&self.read_array()?);
+            expect("the magic of a reply", magic.into(), self.headers.chunk_magic().into())?;
+            let header = self.chunk_header()?;
             answer.cookie = header.cookie;
             self.chunk(&header, &mut answer)?;
             if header.flags & CHUNK_DONE != 0 {
@@ -209,7 +239,7 @@ impl<S: Read + Write> Client<S> {
             length: 0,
         };
         let mut bytes = Vec::new();
-        header.write(&mut bytes);
+        header.write(self.headers, &mut bytes);
         self.stream.write_all(&bytes)?;
         Ok(self.stream)
     }
@@ -227,9 +257,23 @@ impl<S: Read + Write> Client<S> {
         Ok(answer)
     }
 
+    /// Reads the header of a chunk behind its magic.
+    fn chunk_header(&mut self) -> Result<ChunkHeader, ClientError> {
+        let mut bytes = [0; ChunkHeader::BYTES_MAX];
+        let bytes = &mut bytes[..self.headers.chunk_bytes() - 4];
+        self.stream.read_exact(bytes)?;
+        ChunkHeader::read_after_magic(self.headers, bytes).map_err(|found| {
+            let expected = "a length within the limits";
+            ClientError::Unexpected { expected, found }
+        })
+    }
+
     /// Reads the payload of a chunk into `answer`.
     fn chunk(&mut self, header: &ChunkHeader, answer: &mut Answer) -> Result<(), ClientError> {
         let request = self.asked(header.cookie)?;
+        if self.headers == Headers::Extended {
+            expect("the offset of the request", header.offset, request.range.offset)?;
+        }
         let payload = self.read_bytes(header.length.into())?;
         let mut payload = payload.as_slice();
         let expected = "a chunk of the announced kind";
@@ -246,9 +290,17 @@ impl<S: Read + Write> Client<S> {
                 let zeroes = vec![0; if within { length as usize } else { 0 }];
                 place(&request, offset, &zeroes, &mut answer.data).ok_or(unexpected)?;
             }
-            chunk::BLOCK_STATUS if payload.len() % 8 == 4 => {
+            chunk::BLOCK_STATUS if self.headers == Headers::Compact && payload.len() % 8 == 4 => {
                 payload.advance(4);
                 answer.extents = payload.chunks_exact(8).map(extent).collect();
+            }
+            chunk::BLOCK_STATUS_EXT
+                if self.headers == Headers::Extended && payload.len() % 16 == 8 =>
+            {
+                payload.advance(4);
+                let count = payload.get_u32() as usize;
+                answer.extents = payload.chunks_exact(16).map(extent_ext).collect();
+                expect("as many extents", answer.extents.len() as u64, count as u64)?;
             }
             kind if kind & chunk::ERROR_BIT != 0 && payload.len() >= 6 => {
                 answer.result = Err(errno(payload.get_u32()));
@@ -277,59 +329,6 @@ impl<S: Read + Write> Client<S> {
     }
 }
 
-/// How the information that counts begins.
-const EXPORT: [u8; 2] = info::EXPORT.to_be_bytes();
-
-/// Sends an option and reads its replies to the last; returns what they say of size and flags.
-fn haggle(
-    stream: &mut (impl Read + Write),
-    option: u32,
-    data: &[u8],
-) -> Result<(u64, u16), ClientError> {
-    let mut bytes = Vec::new();
-    bytes.put_u64(OPTION_MAGIC);
-    bytes.put_u32(option);
-    bytes.put_u32(u32::try_from(data.len()).expect("options are short"));
-    bytes.put_slice(data);
-    stream.write_all(&bytes)?;
-    let mut told = (0, 0);
-    loop {
-        let mut header = [0; 20];
-        stream.read_exact(&mut header)?;
-        let mut header = header.as_slice();
-        expect("the magic of an option reply", header.get_u64(), OPTION_REPLY_MAGIC)?;
-        expect("the option that was sent", header.get_u32().into(), option.into())?;
-        let (kind, length) = (header.get_u32(), header.get_u32());
-        let data = read_bytes(stream, length.into(), NBD_OPTION_BYTES_MAX as u64)?;
-        let mut data = data.as_slice();
-        match kind {
-            option_reply::ACK => return Ok(told),
-            option_reply::INFO if data.len() == 12 && data.starts_with(&EXPORT) => {
-                data.advance(EXPORT.len());
-                told = (data.get_u64(), data.get_u16());
-            }
-            error if error >> 31 == 1 => {
-                let message = String::from_utf8_lossy(data).into_owned();
-                return Err(ClientError::Refused { option, error, message });
-            }
-            _ => {}
-        }
-    }
-}
-
-fn read_bytes(stream: &mut impl Read, length: u64, limit: u64) -> Result<Vec<u8>, ClientError> {
-    if length > limit {
-        let expected = "a length within the limits";
-        return Err(ClientError::Unexpected { expected, found: length });
-    }
-    let mut bytes = Vec::new();
-    // Grows with what comes.
-    if stream.take(length).read_to_end(&mut bytes)? as u64 != length {
-        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-    }
-    Ok(bytes)
-}
-
 /// Puts a piece of a read where it belongs; `None` if it does not belong to the request.
 fn place(request: &Request, offset: u64, piece: &[u8], data: &mut Vec<u8>) -> Option<()> {
     let asked = request.range;
@@ -343,15 +342,6 @@ fn place(request: &Request, offset: u64, piece: &[u8], data: &mut Vec<u8>) -> Op
     Some(())
 }
 
-fn expect(expected: &'static str, found: u64, due: u64) -> Result<(), ClientError> {
-    if found == due { Ok(()) } else { Err(ClientError::Unexpected { expected, found }) }
-}
-
-fn put_string(out: &mut Vec<u8>, text: &str) {
-    out.put_u32(u32::try_from(text.len()).expect("names are short"));
-    out.put_slice(text.as_bytes());
-}
-
 fn errno(number: u32) -> Errno {
     u16::try_from(number).map_or(Errno::EINVAL, Errno)
 }
@@ -359,6 +349,13 @@ fn errno(number: u32) -> Errno {
 fn extent(mut descriptor: &[u8]) -> Extent {
     let (length, state) = (descriptor.get_u32(), descriptor.get_u32());
     Extent { length: length.into(), hole: state & STATE_HOLE != 0, zero: state & STATE_ZERO != 0 }
+}
+
+/// The same with 64 bits each.
+fn extent_ext(mut descriptor: &[u8]) -> Extent {
+    let (length, state) = (descriptor.get_u64(), descriptor.get_u64());
+    let has = |bit: u32| state & u64::from(bit) != 0;
+    Extent { length, hole: has(STATE_HOLE), zero: has(STATE_ZERO) }
 }
 
 fn wire_command(operation: Operation) -> u16 {

@@ -96,12 +96,14 @@ pub(super) fn serve(mut transport: Transport, shared: &Shared) -> ConnectionRepo
     let rules = Rules {
         geometry: disk.geometry().clone(),
         structured_replies: chosen.structured_replies,
+        headers: chosen.headers(),
         block_status: chosen.block_status,
     };
     let negotiated = Negotiated {
         export: chosen.name.clone(),
         structured_replies: chosen.structured_replies,
         block_status: chosen.block_status,
+        extended_headers: chosen.extended_headers,
     };
     match disk.connect(negotiated) {
         Ok(port) => {

@@ -12,11 +12,12 @@ use bytes::{Bytes, BytesMut};
 use crate::device::Geometry;
 use crate::engine::Released;
 use crate::limits::{EXTENTS_MAX, NBD_OPTION_BYTES_MAX};
+use crate::nbd::client::Dialect;
 use crate::nbd::export::{Offer, advertised};
 use crate::nbd::handshake::{Handshake, Progress};
 use crate::nbd::inbox::Inbox;
 use crate::nbd::outbox::{Outbox, SLICES};
-use crate::nbd::reply::{Replies, write_refusal};
+use crate::nbd::reply::Replies;
 use crate::nbd::transmission::{Incoming, Next, Rules};
 use crate::request::{Errno, Extent, Operation};
 
@@ -62,6 +63,7 @@ pub fn from_greeting(input: &[u8]) -> Conversation {
                 let rules = Rules {
                     geometry: geometry.clone(),
                     structured_replies: chosen.structured_replies,
+                    headers: chosen.headers(),
                     block_status: chosen.block_status,
                 };
                 told.chosen = true;
@@ -78,10 +80,15 @@ pub fn from_greeting(input: &[u8]) -> Conversation {
     told
 }
 
-/// The same, from the first request on; `structured` replies and block status were negotiated, or neither.
-pub fn from_requests(input: &[u8], structured: bool) -> Conversation {
-    let rules =
-        Rules { geometry: geometry(), structured_replies: structured, block_status: structured };
+/// The same, from the first request on, in the dialect that was negotiated.
+pub fn from_requests(input: &[u8], dialect: Dialect) -> Conversation {
+    let in_chunks = dialect != Dialect::Simple;
+    let rules = Rules {
+        geometry: geometry(),
+        structured_replies: in_chunks,
+        headers: dialect.headers(),
+        block_status: in_chunks,
+    };
     requests(&rules, input, Conversation { chosen: true, ..Conversation::default() })
 }
 
@@ -90,7 +97,7 @@ fn geometry() -> Geometry {
 }
 
 fn requests(rules: &Rules, input: &[u8], mut told: Conversation) -> Conversation {
-    let replies = if rules.structured_replies { Replies::Structured } else { Replies::Simple };
+    let replies = Replies::from(rules);
     let mut inbox = Inbox::default();
     inbox.room(input.len()).extend_from_slice(input);
     let mut outbox = Outbox::default();
@@ -98,9 +105,11 @@ fn requests(rules: &Rules, input: &[u8], mut told: Conversation) -> Conversation
         match rules.next(&mut inbox, ALLOWANCE) {
             Ok(Next::Request(incoming)) => {
                 told.requests += 1;
-                replies.write(release(incoming), &mut outbox);
+                replies.write(incoming.subject, release(incoming), &mut outbox);
             }
-            Ok(Next::Unknown { cookie }) => write_refusal(&mut outbox, cookie, Errno::EINVAL),
+            Ok(Next::Unknown(subject)) => {
+                replies.write_refusal(subject, Errno::EINVAL, &mut outbox);
+            }
             Ok(Next::Starved { missing }) => {
                 assert!(missing > 0, "it must say what it waits for");
                 return told;
@@ -113,12 +122,12 @@ fn requests(rules: &Rules, input: &[u8], mut told: Conversation) -> Conversation
 
 /// What the engine would release for a request, if the disk did all it may be asked.
 fn release(incoming: Incoming) -> Released {
-    let Incoming { cookie, request, data, refused, cost } = incoming;
+    let Incoming { subject, request, data, refused, cost } = incoming;
     let range = request.range;
     if refused.is_none() {
         assert!(range.fits(SIZE), "a request beyond the export was let through: {request:?}");
     }
-    let written = request.operation == Operation::Write;
+    let written = request.operation == Operation::Write && refused.is_none();
     assert!(!written || data.len() as u64 == range.length, "a write came without all its data");
     let read = request.operation == Operation::Read && refused.is_none();
     let length = usize::try_from(range.length).unwrap_or(usize::MAX);
@@ -127,7 +136,7 @@ fn release(incoming: Incoming) -> Released {
     let pieces = range.length.min(EXTENTS_MAX as u64);
     Released {
         tag: cost,
-        cookie,
+        cookie: subject.cookie,
         request,
         result: refused.map_or(Ok(()), Err),
         data: if read { Bytes::from(vec![0; length]) } else { Bytes::new() },
@@ -152,30 +161,44 @@ fn send(outbox: &mut Outbox) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nbd::wire::{RequestHeader, command};
+    use crate::nbd::wire::{Headers, RequestHeader, command};
 
-    fn header(command: u16, length: u32) -> Vec<u8> {
+    fn header(headers: Headers, command: u16, length: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
-        RequestHeader { flags: 0, command, cookie: 7, offset: 0, length }.write(&mut bytes);
+        RequestHeader { flags: 0, command, cookie: 7, offset: 0, length }
+            .write(headers, &mut bytes);
         bytes
     }
 
     #[test]
     fn a_client_that_chooses_an_export_and_reads_is_answered() {
-        let mut said = b"\0\0\0\x03IHAVEOPT\0\0\0\x07\0\0\0\x06\0\0\0\0\0\0".to_vec();
-        said.extend(header(command::READ, 512));
-        said.extend(header(command::FLUSH, 0));
-        let told = from_greeting(&said);
-        assert_eq!((told.options, told.chosen, told.requests), (1, true, 2));
-        assert!(told.answered_bytes > 16 + 512 + 16);
+        let go = b"IHAVEOPT\0\0\0\x07\0\0\0\x06\0\0\0\0\0\0".as_slice();
+        let extend = b"IHAVEOPT\0\0\0\x0b\0\0\0\0".as_slice();
+        for (headers, options) in
+            [(Headers::Compact, vec![go]), (Headers::Extended, vec![extend, go])]
+        {
+            let mut said = [b"\0\0\0\x03".as_slice(), &options.concat()].concat();
+            said.extend(header(headers, command::READ, 512));
+            said.extend(header(headers, command::FLUSH, 0));
+            let told = from_greeting(&said);
+            assert_eq!((told.options, told.chosen, told.requests), (options.len(), true, 2));
+            assert!(told.answered_bytes > 16 + 512 + 16);
+        }
     }
 
     #[test]
     fn requests_are_answered_without_a_handshake_too() {
-        let said = [header(command::BLOCK_STATUS, 100), header(command::CACHE, 1)].concat();
-        let simple = from_requests(&said, false);
-        let structured = from_requests(&said, true);
-        assert_eq!((simple.requests, simple.answered_bytes), (2, 32));
-        assert_eq!((structured.requests, structured.answered_bytes), (2, 20 + 4 + 800 + 16));
+        let said = |headers| {
+            let requests = [(command::BLOCK_STATUS, 100), (command::CACHE, 1)];
+            requests.map(|(command, length)| header(headers, command, length)).concat()
+        };
+        for (dialect, answered_bytes) in [
+            (Dialect::Simple, 32),
+            (Dialect::Structured, 20 + 4 + 800 + 16),
+            (Dialect::Extended, 32 + 8 + 1600 + 32),
+        ] {
+            let told = from_requests(&said(dialect.headers()), dialect);
+            assert_eq!((told.requests, told.answered_bytes), (2, answered_bytes));
+        }
     }
 }

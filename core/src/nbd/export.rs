@@ -21,6 +21,8 @@ pub struct Export {
     pub description: String,
     /// What is served.
     pub disk: Arc<Disk>,
+    /// Whether extended headers are on offer. A server offers them for all its exports or for none.
+    pub extended_headers: bool,
 }
 
 /// What a client is told of an export.
@@ -32,6 +34,8 @@ pub struct Advertised {
     pub block_sizes: [u32; 3],
     /// Meta contexts on offer.
     pub contexts: Vec<String>,
+    /// Whether extended headers are on offer.
+    pub extended_headers: bool,
 }
 
 /// What is advertised for a device of this geometry.
@@ -48,6 +52,7 @@ pub fn advertised(geometry: &Geometry) -> Advertised {
         transmission_flags: always | modify,
         block_sizes: [geometry.block_min, geometry.block_preferred, PAYLOAD_ADVERTISED_BYTES],
         contexts: vec![BASE_ALLOCATION.to_owned()],
+        extended_headers: true,
     }
 }
 
@@ -71,7 +76,10 @@ impl From<&Export> for Offer {
             names: export.names.clone(),
             description: export.description.clone(),
             size: geometry.size,
-            advertised: advertised(geometry),
+            advertised: Advertised {
+                extended_headers: export.extended_headers,
+                ..advertised(geometry)
+            },
         }
     }
 }
@@ -94,6 +102,7 @@ mod tests {
         assert_eq!(told.transmission_flags, 0b1101_1110_1101);
         assert_eq!(told.block_sizes, [1, 4096, 32 << 20]);
         assert_eq!(told.contexts, ["base:allocation"]);
+        assert!(told.extended_headers);
     }
 
     #[test]

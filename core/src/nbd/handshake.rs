@@ -12,7 +12,7 @@ use crate::limits::NBD_OPTION_BYTES_MAX;
 use crate::nbd::export::Offer;
 use crate::nbd::options::{Haggling, Outcome, refuse};
 use crate::nbd::wire::{
-    EXPORT_NAME_ZEROES, FIXED_NEWSTYLE, GREETING_MAGIC, NO_ZEROES, OPTION_MAGIC, option,
+    EXPORT_NAME_ZEROES, FIXED_NEWSTYLE, GREETING_MAGIC, Headers, NO_ZEROES, OPTION_MAGIC, option,
     option_reply, transmission_flag,
 };
 
@@ -45,6 +45,9 @@ pub enum HandshakeError {
         /// As asked for.
         name: String,
     },
+    /// proto.md, `NBD_OPT_EXTENDED_HEADERS`: they come with `GO` only.
+    #[error("the client chose an export by EXPORT_NAME after extended headers; only GO may follow")]
+    ExportNameAfterExtended,
 }
 
 /// What an option led to.
@@ -69,8 +72,17 @@ pub(super) struct Chosen {
     pub(super) name: String,
     /// Reads are answered in chunks.
     pub(super) structured_replies: bool,
+    /// Requests and replies have extended headers.
+    pub(super) extended_headers: bool,
     /// `base:allocation` was selected for this export.
     pub(super) block_status: bool,
+}
+
+impl Chosen {
+    /// What requests and replies begin with from here on.
+    pub(super) fn headers(&self) -> Headers {
+        if self.extended_headers { Headers::Extended } else { Headers::Compact }
+    }
 }
 
 /// A handshake under way.
@@ -150,6 +162,9 @@ impl Handshake {
         client_flags: u32,
         output: &mut BytesMut,
     ) -> Result<Chosen, HandshakeError> {
+        if self.haggling.extended_headers() {
+            return Err(HandshakeError::ExportNameAfterExtended);
+        }
         let Some(chosen) = self.haggling.choose(name) else {
             let name = String::from_utf8_lossy(name).into_owned();
             return Err(HandshakeError::UnknownExport { name });
@@ -175,6 +190,7 @@ mod tests {
 
     const SIZE: u64 = 0x0010_0000;
     const STRUCTURED: (u32, &[u8]) = (option::STRUCTURED_REPLY, b"");
+    const EXTENDED: (u32, &[u8]) = (option::EXTENDED_HEADERS, b"");
 
     fn offers() -> Arc<[Offer]> {
         let geometry = Geometry {
@@ -206,9 +222,16 @@ mod tests {
     }
 
     /// Feeds `input` to a handshake: the answers after the greeting, and what came of the last option.
-    fn converse(mut input: &[u8]) -> (Vec<u8>, Result<Progress, HandshakeError>) {
+    fn converse(input: &[u8]) -> (Vec<u8>, Result<Progress, HandshakeError>) {
+        converse_about(offers(), input)
+    }
+
+    fn converse_about(
+        offers: Arc<[Offer]>,
+        mut input: &[u8],
+    ) -> (Vec<u8>, Result<Progress, HandshakeError>) {
         let mut output = BytesMut::new();
-        let mut handshake = Handshake::new(offers(), &mut output);
+        let mut handshake = Handshake::new(offers, &mut output);
         assert_eq!(&output[..], b"NBDMAGICIHAVEOPT\0\x03");
         output.clear();
         loop {
@@ -259,7 +282,13 @@ mod tests {
     }
 
     fn chosen(name: &str) -> Chosen {
-        Chosen { offer: 0, name: name.to_owned(), structured_replies: false, block_status: false }
+        Chosen {
+            offer: 0,
+            name: name.to_owned(),
+            structured_replies: false,
+            extended_headers: false,
+            block_status: false,
+        }
     }
 
     #[test]
@@ -350,15 +379,17 @@ mod tests {
 
     #[test]
     fn options_without_data_refuse_data() {
-        for option in [option::LIST, option::STARTTLS, option::STRUCTURED_REPLY] {
+        for option in
+            [option::LIST, option::STARTTLS, option::STRUCTURED_REPLY, option::EXTENDED_HEADERS]
+        {
             assert!(check(&[(option, b"x")], &[option_reply::ERR_INVALID]).is_ok());
         }
     }
 
     #[test]
     fn unknown_options_are_refused_and_the_next_one_is_heard() {
-        // 4 is withdrawn, 11 is extended headers, which QEMU offers first.
-        for option in [0, 4, 11, 12, u32::MAX] {
+        // 4 is withdrawn.
+        for option in [0, 4, 12, u32::MAX] {
             let refused = [option_reply::ERR_UNSUP, option_reply::ACK];
             let result = check(&[(option, b"data"), (option::ABORT, b"")], &refused);
             assert_eq!(result, Ok(Progress::Aborted));
@@ -375,6 +406,58 @@ mod tests {
         let data = b"\0\0\0\0\0\0\0\x01\0\0\0\x0fbase:allocation";
         let options: [(u32, &[u8]); 1] = [(option::SET_META_CONTEXT, data)];
         assert!(check(&options, &[option_reply::ERR_INVALID]).is_ok());
+    }
+
+    const GO: (u32, &[u8]) = (option::GO, b"\0\0\0\0\0\0");
+
+    /// What is agreed on after `options` and `GO` for `""`; `answers` are those to the options.
+    fn agreed(options: &[(u32, &[u8])], answers: &[u32]) -> Chosen {
+        let expected = [answers, &[option_reply::INFO, option_reply::ACK]].concat();
+        match check(&[options, &[GO]].concat(), &expected) {
+            Ok(Progress::Chosen(chosen)) => chosen,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn extended_headers_imply_structured_replies_in_whichever_order_they_are_asked_for() {
+        let ack = option_reply::ACK;
+        let both = Chosen { structured_replies: true, extended_headers: true, ..chosen("") };
+        assert_eq!(agreed(&[EXTENDED], &[ack]), both);
+        assert_eq!(agreed(&[EXTENDED, EXTENDED], &[ack, ack]), both);
+        assert_eq!(agreed(&[STRUCTURED, EXTENDED], &[ack, ack]), both);
+        let kept = [ack, option_reply::ERR_EXT_HEADER_REQD];
+        assert_eq!(agreed(&[EXTENDED, STRUCTURED], &kept), both, "they are not given up");
+        let asked_with_data = (option::EXTENDED_HEADERS, b"x".as_slice());
+        assert_eq!(agreed(&[asked_with_data], &[option_reply::ERR_INVALID]), chosen(""));
+        // DF is offered, and block status can be asked for.
+        let (answers, _) = converse(&conversation(3, &[EXTENDED, GO]));
+        let df = answer(option::GO, option_reply::INFO, b"\0\0\0\0\0\0\0\x10\0\0\x0d\xed");
+        assert_eq!(answers[20..20 + df.len()], df);
+        let set = b"\0\0\0\0\0\0\0\x01\0\0\0\x0fbase:allocation";
+        let set = (option::SET_META_CONTEXT, set.as_slice());
+        let status = agreed(&[EXTENDED, set], &[ack, option_reply::META_CONTEXT, ack]);
+        assert_eq!(status, Chosen { block_status: true, ..both });
+    }
+
+    #[test]
+    fn export_name_after_extended_headers_ends_the_connection() {
+        let input = conversation(3, &[EXTENDED, (option::EXPORT_NAME, b"")]);
+        let (answers, result) = converse(&input);
+        assert_eq!(kinds(&answers), [option_reply::ACK]);
+        assert_eq!(result, Err(HandshakeError::ExportNameAfterExtended));
+    }
+
+    #[test]
+    fn where_extended_headers_are_not_on_offer_the_option_is_unknown() {
+        let mut offers = offers().to_vec();
+        offers[1].advertised.extended_headers = false;
+        let said = conversation(3, &[EXTENDED, STRUCTURED, GO]);
+        let (answers, result) = converse_about(offers.into(), &said);
+        let (ack, info) = (option_reply::ACK, option_reply::INFO);
+        assert_eq!(kinds(&answers), [option_reply::ERR_UNSUP, ack, info, ack]);
+        let agreed = Chosen { structured_replies: true, ..chosen("") };
+        assert_eq!(result, Ok(Progress::Chosen(agreed)));
     }
 
     /// Structured replies, then each option, then `GO` for `""`: whether block status was agreed on.

@@ -6,9 +6,9 @@
 //! ```
 //!
 //! `wire` has the protocol's numbers, `export` what is served and advertised, `client` a small client for
-//! the demo and for tests. Fixed newstyle with `GO`, `INFO`, `LIST` and `EXPORT_NAME`, structured replies,
-//! `base:allocation`, DF, FUA, flush, trim, write zeroes, cache, multi-conn and block sizes are supported;
-//! TLS, extended headers and oldstyle are not. All but `connection` and `server` do no I/O.
+//! the demo and for tests. Fixed newstyle with `GO`, `INFO`, `LIST` and `EXPORT_NAME`, structured replies, extended
+//! headers, `base:allocation`, DF, FUA, flush, trim, write zeroes, cache, multi-conn and block sizes are supported;
+//! TLS and oldstyle are not. All but `connection` and `server` do no I/O.
 //! Invariant: a client, however hostile, takes bounded memory and harms nobody but itself.
 
 mod client;
@@ -18,6 +18,7 @@ pub mod conversation;
 mod export;
 mod handshake;
 mod inbox;
+mod notes;
 mod options;
 mod outbox;
 mod reply;
@@ -33,4 +34,4 @@ pub use connection::{ConnectionError, ConnectionReport};
 pub use export::{Advertised, Export, advertised};
 pub use handshake::HandshakeError;
 pub use server::{Listener, OnEnd, Server};
-pub use transmission::TransmissionError;
+pub use transmission::{Subject, TransmissionError};

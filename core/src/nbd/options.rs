@@ -32,6 +32,7 @@ pub(super) enum Outcome {
 pub(super) struct Haggling {
     offers: Arc<[Offer]>,
     structured_replies: bool,
+    extended_headers: bool,
     /// The name of the export for which `base:allocation` is selected.
     allocation_for: Option<Vec<u8>>,
 }
@@ -41,11 +42,13 @@ struct Refusal(u32, &'static str);
 
 const MALFORMED: Refusal = Refusal(option_reply::ERR_INVALID, "malformed option");
 const NO_DATA_ALLOWED: Refusal = Refusal(option_reply::ERR_INVALID, "this option takes no data");
+const UNKNOWN_OPTION: Refusal = Refusal(option_reply::ERR_UNSUP, "unknown option");
 const UNKNOWN_EXPORT: Refusal = Refusal(option_reply::ERR_UNKNOWN, "no export has this name");
 
 impl Haggling {
     pub(super) fn new(offers: Arc<[Offer]>) -> Haggling {
-        Haggling { offers, structured_replies: false, allocation_for: None }
+        let (structured_replies, extended_headers) = (false, false);
+        Haggling { offers, structured_replies, extended_headers, allocation_for: None }
     }
 
     /// Answers one option.
@@ -68,20 +71,49 @@ impl Haggling {
                 }
                 Err(refusal) => Err(refusal),
             },
-            option::STRUCTURED_REPLY if data.is_empty() => {
-                self.structured_replies = true;
-                Ok(())
-            }
-            option::STRUCTURED_REPLY => Err(NO_DATA_ALLOWED),
+            option::STRUCTURED_REPLY => self.use_structured_replies(data),
+            option::EXTENDED_HEADERS => self.use_extended_headers(data),
             option::LIST_META_CONTEXT => self.list_meta_contexts(data, out),
             option::SET_META_CONTEXT => self.set_meta_contexts(data, out),
-            _ => Err(Refusal(option_reply::ERR_UNSUP, "unknown option")),
+            _ => Err(UNKNOWN_OPTION),
         };
         match result {
             Ok(()) => reply(out, option, option_reply::ACK, &[]),
             Err(Refusal(error, message)) => refuse(out, option, error, message),
         }
         Outcome::Answered
+    }
+
+    /// "`NBD_OPT_STRUCTURED_REPLY` (8)": extended headers, which imply it, cannot be given up for it.
+    fn use_structured_replies(&mut self, data: &[u8]) -> Result<(), Refusal> {
+        if !data.is_empty() {
+            return Err(NO_DATA_ALLOWED);
+        }
+        if self.extended_headers {
+            let error = option_reply::ERR_EXT_HEADER_REQD;
+            return Err(Refusal(error, "extended headers are in use already"));
+        }
+        self.structured_replies = true;
+        Ok(())
+    }
+
+    /// "`NBD_OPT_EXTENDED_HEADERS` (11)": structured replies are implied, asked for or not. It is for all exports or
+    /// none, because it is agreed on before one is chosen.
+    fn use_extended_headers(&mut self, data: &[u8]) -> Result<(), Refusal> {
+        if !self.offers.iter().all(|offer| offer.advertised.extended_headers) {
+            return Err(UNKNOWN_OPTION);
+        }
+        if !data.is_empty() {
+            return Err(NO_DATA_ALLOWED);
+        }
+        self.structured_replies = true;
+        self.extended_headers = true;
+        Ok(())
+    }
+
+    /// Whether extended headers were agreed on.
+    pub(super) fn extended_headers(&self) -> bool {
+        self.extended_headers
     }
 
     /// What the client would get with the export of this name; `None` if there is none.
@@ -91,6 +123,7 @@ impl Haggling {
             offer,
             name: String::from_utf8(name.to_vec()).ok()?,
             structured_replies: self.structured_replies,
+            extended_headers: self.extended_headers,
             block_status: self.allocation_for.as_deref() == Some(name),
         })
     }

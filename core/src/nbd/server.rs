@@ -173,7 +173,7 @@ mod tests {
     use crate::event::Disconnect;
     use crate::limits::REQUEST_DATA_BYTES_MAX;
     use crate::nbd::client::{Client, ClientError, Dialect};
-    use crate::nbd::wire::{RequestHeader, command};
+    use crate::nbd::wire::{Headers, RequestHeader, command};
     use crate::request::{Errno as RequestErrno, Flags, Operation, Request};
     use crate::units::{ByteRange, Clock, Nanos};
 
@@ -197,7 +197,8 @@ mod tests {
     fn export(memory: &Arc<Memory>, engine: &Arc<Engine>) -> Export {
         let device = Pool::new(Arc::clone(memory) as Arc<dyn Image>, 2);
         let names = vec![String::new(), "0".to_owned()];
-        Export { names, description: "memory".to_owned(), disk: engine.attach(device) }
+        let (description, disk) = ("memory".to_owned(), engine.attach(device));
+        Export { names, description, disk, extended_headers: true }
     }
 
     fn serve_memory(size: usize) -> Served {
@@ -240,9 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_works_in_both_dialects() {
+    fn every_operation_works_in_each_dialect() {
         let served = serve_memory(1 << 20);
-        for dialect in [Dialect::Simple, Dialect::Structured] {
+        for dialect in [Dialect::Simple, Dialect::Structured, Dialect::Extended] {
             let mut client = served.client(dialect);
             assert_eq!(client.size(), 1 << 20);
             client.write(1000, &[7; 9000], Flags::FUA).unwrap();
@@ -253,7 +254,7 @@ mod tests {
             client.flush().unwrap();
             assert_eq!(client.read(ByteRange::new(1000, 9000)).unwrap()[..2000], [0; 2000]);
             let status = client.call(&request(Operation::BlockStatus, 0, 1 << 20), &[]);
-            if dialect == Dialect::Structured {
+            if dialect != Dialect::Simple {
                 let covered: u64 = status.unwrap().extents.iter().map(|one| one.length).sum();
                 assert!(covered > 0 && covered <= 1 << 20, "{covered}");
             } else {
@@ -302,7 +303,7 @@ mod tests {
         data[0] = 1;
         data[length / 2] = 2;
         data[length - 1] = 3;
-        for dialect in [Dialect::Simple, Dialect::Structured] {
+        for dialect in [Dialect::Simple, Dialect::Structured, Dialect::Extended] {
             let mut client = served.client(dialect);
             client.write(0, &data, Flags::NONE).unwrap();
             assert!(client.read(ByteRange::new(0, length as u64)).unwrap() == data);
@@ -322,13 +323,13 @@ mod tests {
             length: 1 << 30,
         };
         let mut bytes = Vec::new();
-        header.write(&mut bytes);
+        header.write(Headers::Compact, &mut bytes);
         stream.write_all(&bytes).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         assert_eq!(answer, b"\x67\x44\x66\x98\0\0\0\x16\0\0\0\0\0\0\0\x05");
         let error = served.end().unwrap_err();
-        assert_eq!(error, "a write claims 1073741824 bytes of data; limit 67108864");
+        assert_eq!(error, "a request claims 1073741824 bytes of data; limit 67108864");
         bystander.write(0, b"still here", Flags::NONE).unwrap();
     }
 
@@ -352,7 +353,7 @@ mod tests {
         let header =
             RequestHeader { flags: 0, command: command::WRITE, cookie: 0, offset: 0, length: 512 };
         let mut bytes = Vec::new();
-        header.write(&mut bytes);
+        header.write(Headers::Compact, &mut bytes);
         bytes.extend([9; 511]);
         stream.write_all(&bytes).unwrap();
         drop(stream);
@@ -402,7 +403,7 @@ mod tests {
         let stream = served.client(Dialect::Simple).close_quietly();
         let header = RequestHeader { flags: 0, command: 99, cookie: 0, offset: 0, length: 1 };
         let mut bytes = Vec::new();
-        (0..1000).for_each(|_| header.write(&mut bytes));
+        (0..1000).for_each(|_| header.write(Headers::Compact, &mut bytes));
         stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
         // Ten times what may be held of answers, each 16 bytes to a request of 28.
         let enough = 10 * crate::limits::CONNECTION_BYTES_MAX / 16_000;

@@ -15,7 +15,8 @@ use crate::engine::{Arrival, Port, Released};
 use crate::event::Disconnect;
 use crate::limits::{CONNECTION_BYTES_MAX, CONNECTION_REQUESTS_MAX};
 use crate::nbd::connection::ConnectionError;
-use crate::nbd::reply::{Replies, write_refusal};
+use crate::nbd::notes::{Note, Notes};
+use crate::nbd::reply::Replies;
 use crate::nbd::stop::Stop;
 use crate::nbd::transmission::{Incoming, Next, REQUEST_COST_BYTES, Rules, TransmissionError};
 use crate::nbd::transport::{Received, Sent, Transport, Woken};
@@ -38,7 +39,9 @@ pub(super) struct Session<'a> {
     input: Input,
     /// Once the server ends: how much of what the client has sent is still to be received, in bytes.
     last_input: Option<u64>,
-    /// What requests in flight hold of the allowance, in bytes.
+    /// Of requests in flight.
+    notes: Notes,
+    /// What they hold of the allowance, in bytes.
     held_bytes: u64,
     /// Kept for their memory; empty between turns.
     arrivals: Vec<Arrival>,
@@ -69,7 +72,7 @@ impl<'a> Session<'a> {
         rules: Rules,
         stop: &'a Stop,
     ) -> Session<'a> {
-        let replies = if rules.structured_replies { Replies::Structured } else { Replies::Simple };
+        let replies = Replies::from(&rules);
         Session {
             transport,
             port,
@@ -78,6 +81,7 @@ impl<'a> Session<'a> {
             stop,
             input: Input::AtHand,
             last_input: None,
+            notes: Notes::default(),
             held_bytes: 0,
             arrivals: Vec::new(),
             released: Vec::new(),
@@ -183,9 +187,9 @@ impl<'a> Session<'a> {
                     }
                     self.accept(incoming);
                 }
-                Ok(Next::Unknown { cookie }) => {
+                Ok(Next::Unknown(subject)) => {
                     answers += REQUEST_COST_BYTES;
-                    write_refusal(&mut self.transport.outbox, cookie, Errno::EINVAL);
+                    self.replies.write_refusal(subject, Errno::EINVAL, &mut self.transport.outbox);
                 }
                 Ok(Next::Starved { missing }) => {
                     self.input = Input::Missing(missing);
@@ -197,8 +201,9 @@ impl<'a> Session<'a> {
                 }
                 Ok(Next::Disconnect) => return Ok(Some(Disconnect::Asked)),
                 Err(error) => {
-                    if let TransmissionError::WriteTooLong { cookie, .. } = error {
-                        write_refusal(&mut self.transport.outbox, cookie, Errno::EINVAL);
+                    if let TransmissionError::DataTooLong { subject, .. } = error {
+                        let out = &mut self.transport.outbox;
+                        self.replies.write_refusal(subject, Errno::EINVAL, out);
                     }
                     return Err(error);
                 }
@@ -209,9 +214,11 @@ impl<'a> Session<'a> {
     }
 
     fn accept(&mut self, incoming: Incoming) {
-        let Incoming { cookie, request, data, refused, cost } = incoming;
+        let Incoming { subject, request, data, refused, cost } = incoming;
         self.held_bytes += cost;
-        self.arrivals.push(Arrival { tag: cost, cookie, request, data, refused });
+        let tag = self.notes.keep(Note { subject, cost });
+        let cookie = subject.cookie;
+        self.arrivals.push(Arrival { tag, cookie, request, data, refused });
     }
 
     /// What the next request may cost, in bytes. With nothing in flight any single request may come.
@@ -232,8 +239,9 @@ impl<'a> Session<'a> {
     /// Writes the replies to what was released, and sends those that are worth it.
     fn answer(&mut self) -> io::Result<()> {
         for released in self.released.drain(..) {
-            self.held_bytes -= released.tag;
-            self.replies.write(released, &mut self.transport.outbox);
+            let Note { subject, cost } = self.notes.take(released.tag);
+            self.held_bytes -= cost;
+            self.replies.write(subject, released, &mut self.transport.outbox);
             if self.transport.outbox.len() as u64 >= SEND_BYTES {
                 // A client that has gone is noticed by the next receive or send.
                 self.transport.send()?;

@@ -1,7 +1,8 @@
 //! Numbers and fixed structures of the NBD protocol, as they are on the wire: all big-endian.
 //!
-//! Each group names its heading in proto.md (NetworkBlockDevice/nbd, `doc/proto.md`). Nothing here decides
-//! anything. Invariant: what is written reads back, whatever the values.
+//! Each group names its heading in proto.md (NetworkBlockDevice/nbd, `doc/proto.md`; that of extended headers is in
+//! its branch `extension-ext-header`). Nothing here decides anything. Invariant: what is written reads back, whatever
+//! the values.
 
 use bytes::{Buf, BufMut};
 
@@ -17,6 +18,10 @@ pub const REQUEST_MAGIC: u32 = 0x2560_9513;
 pub const SIMPLE_REPLY_MAGIC: u32 = 0x6744_6698;
 /// "Structured reply chunk message".
 pub const CHUNK_MAGIC: u32 = 0x668e_33ef;
+/// "Extended request message".
+pub const EXTENDED_REQUEST_MAGIC: u32 = 0x21e4_1c71;
+/// "Extended reply chunk message".
+pub const EXTENDED_CHUNK_MAGIC: u32 = 0x6e8a_278c;
 
 /// "Handshake flags": `FIXED_NEWSTYLE`, and the client flag of the same name.
 pub const FIXED_NEWSTYLE: u16 = 1;
@@ -70,6 +75,8 @@ pub mod option {
     pub const LIST_META_CONTEXT: u32 = 9;
     /// Select meta contexts.
     pub const SET_META_CONTEXT: u32 = 10;
+    /// Use extended headers, in both directions.
+    pub const EXTENDED_HEADERS: u32 = 11;
 }
 
 /// "Option reply types". Errors have bit 31 set.
@@ -92,6 +99,8 @@ pub mod option_reply {
     pub const ERR_UNKNOWN: u32 = (1 << 31) + 6;
     /// The option's data are too long.
     pub const ERR_TOO_BIG: u32 = (1 << 31) + 9;
+    /// Only with extended headers; or they are in use, and cannot be given up.
+    pub const ERR_EXT_HEADER_REQD: u32 = (1 << 31) + 10;
 }
 
 /// "Option reply types", `NBD_REP_INFO`: what an information reply is about.
@@ -138,6 +147,8 @@ pub mod command_flag {
     pub const REQ_ONE: u16 = 1 << 3;
     /// Write zeroes must be fast or fail.
     pub const FAST_ZERO: u16 = 1 << 4;
+    /// The length is that of data behind the header; only in extended headers.
+    pub const PAYLOAD_LEN: u16 = 1 << 5;
 }
 
 /// "Structured reply flags": the last chunk of a reply.
@@ -153,6 +164,8 @@ pub mod chunk {
     pub const OFFSET_HOLE: u16 = 2;
     /// Extents of one meta context.
     pub const BLOCK_STATUS: u16 = 5;
+    /// The same with lengths and states of 64 bits; only with extended headers, and then always.
+    pub const BLOCK_STATUS_EXT: u16 = 6;
     /// The request failed. All error chunks have this bit.
     pub const ERROR_BIT: u16 = 1 << 15;
     /// The request failed, nothing more is known.
@@ -168,7 +181,50 @@ pub const STATE_HOLE: u32 = 1;
 /// "`base:allocation` metadata context": it reads as zeroes.
 pub const STATE_ZERO: u32 = 2;
 
-/// "Request message", 28 bytes with its magic.
+/// Which headers requests and replies have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Headers {
+    /// Lengths of 32 bits.
+    Compact,
+    /// "Extended request message", "Extended reply chunk message": lengths of 64 bits, and no simple replies.
+    Extended,
+}
+
+impl Headers {
+    /// What a request begins with.
+    pub const fn request_magic(self) -> u32 {
+        match self {
+            Headers::Compact => REQUEST_MAGIC,
+            Headers::Extended => EXTENDED_REQUEST_MAGIC,
+        }
+    }
+
+    /// Bytes of a request's header on the wire, with its magic.
+    pub const fn request_bytes(self) -> usize {
+        match self {
+            Headers::Compact => 28,
+            Headers::Extended => 32,
+        }
+    }
+
+    /// What a chunk of a reply begins with.
+    pub const fn chunk_magic(self) -> u32 {
+        match self {
+            Headers::Compact => CHUNK_MAGIC,
+            Headers::Extended => EXTENDED_CHUNK_MAGIC,
+        }
+    }
+
+    /// Bytes of a chunk's header on the wire, with its magic.
+    pub const fn chunk_bytes(self) -> usize {
+        match self {
+            Headers::Compact => 20,
+            Headers::Extended => 32,
+        }
+    }
+}
+
+/// "Request message" and "Extended request message".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestHeader {
     /// Command flags.
@@ -180,41 +236,46 @@ pub struct RequestHeader {
     /// Bytes from the start of the export.
     pub offset: u64,
     /// Bytes.
-    pub length: u32,
+    pub length: u64,
 }
 
 impl RequestHeader {
-    /// Bytes on the wire.
-    pub const BYTES: usize = 28;
-
-    /// Reads a header; the error is the magic that was found.
-    pub fn read(bytes: &[u8; Self::BYTES]) -> Result<RequestHeader, u32> {
-        let mut bytes = bytes.as_slice();
-        let magic = bytes.get_u32();
-        if magic != REQUEST_MAGIC {
-            return Err(magic);
+    /// Reads a header from the start of `bytes`, `None` if it is not whole; the error is the magic that was found.
+    pub fn read(headers: Headers, mut bytes: &[u8]) -> Option<Result<RequestHeader, u32>> {
+        if bytes.len() < headers.request_bytes() {
+            return None;
         }
-        Ok(RequestHeader {
+        let magic = bytes.get_u32();
+        if magic != headers.request_magic() {
+            return Some(Err(magic));
+        }
+        Some(Ok(RequestHeader {
             flags: bytes.get_u16(),
             command: bytes.get_u16(),
             cookie: bytes.get_u64(),
             offset: bytes.get_u64(),
-            length: bytes.get_u32(),
-        })
+            length: match headers {
+                Headers::Compact => bytes.get_u32().into(),
+                Headers::Extended => bytes.get_u64(),
+            },
+        }))
     }
 
-    /// Appends the header to `out`.
-    pub fn write(&self, out: &mut impl BufMut) {
-        out.put_u32(REQUEST_MAGIC);
+    /// Appends the header to `out`. A length that does not fit is sent as the longest that does.
+    pub fn write(&self, headers: Headers, out: &mut impl BufMut) {
+        out.put_u32(headers.request_magic());
         out.put_u16(self.flags);
         out.put_u16(self.command);
         out.put_u64(self.cookie);
         out.put_u64(self.offset);
-        out.put_u32(self.length);
+        match headers {
+            Headers::Compact => out.put_u32(u32::try_from(self.length).unwrap_or(u32::MAX)),
+            Headers::Extended => out.put_u64(self.length),
+        }
     }
 }
 
-/// "Structured reply chunk message", 20 bytes with its magic.
+/// "Structured reply chunk message" and "Extended reply chunk message".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChunkHeader {
     /// Chunk flags.
@@ -223,32 +284,45 @@ pub struct ChunkHeader {
     pub kind: u16,
     /// Of the request that is answered.
     pub cookie: u64,
-    /// Bytes of payload that follow.
+    /// Of the same request; only extended headers have it, and it is 0 when others were read.
+    pub offset: u64,
+    /// Bytes of payload that follow: never more than 32 bits, whatever the header has room for.
     pub length: u32,
 }
 
 impl ChunkHeader {
-    /// Bytes on the wire.
-    pub const BYTES: usize = 20;
+    /// Bytes of the longest header on the wire.
+    pub const BYTES_MAX: usize = Headers::Extended.chunk_bytes();
 
-    /// Reads a header whose magic has been read already.
-    pub fn read_after_magic(bytes: &[u8; Self::BYTES - 4]) -> ChunkHeader {
-        let mut bytes = bytes.as_slice();
-        ChunkHeader {
-            flags: bytes.get_u16(),
-            kind: bytes.get_u16(),
-            cookie: bytes.get_u64(),
-            length: bytes.get_u32(),
-        }
+    /// Reads a header whose magic has been read already, of which `bytes` are the rest; the error is a length that
+    /// no payload may have.
+    ///
+    /// # Panics
+    ///
+    /// If `bytes` are fewer than a header has behind its magic.
+    pub fn read_after_magic(headers: Headers, mut bytes: &[u8]) -> Result<ChunkHeader, u64> {
+        let (flags, kind, cookie) = (bytes.get_u16(), bytes.get_u16(), bytes.get_u64());
+        let (offset, length) = match headers {
+            Headers::Compact => (0, bytes.get_u32().into()),
+            Headers::Extended => (bytes.get_u64(), bytes.get_u64()),
+        };
+        let length = u32::try_from(length).map_err(|_| length)?;
+        Ok(ChunkHeader { flags, kind, cookie, offset, length })
     }
 
     /// Appends the header to `out`.
-    pub fn write(&self, out: &mut impl BufMut) {
-        out.put_u32(CHUNK_MAGIC);
+    pub fn write(&self, headers: Headers, out: &mut impl BufMut) {
+        out.put_u32(headers.chunk_magic());
         out.put_u16(self.flags);
         out.put_u16(self.kind);
         out.put_u64(self.cookie);
-        out.put_u32(self.length);
+        match headers {
+            Headers::Compact => out.put_u32(self.length),
+            Headers::Extended => {
+                out.put_u64(self.offset);
+                out.put_u64(self.length.into());
+            }
+        }
     }
 }
 
@@ -263,33 +337,71 @@ pub fn write_simple_reply(out: &mut impl BufMut, error: u32, cookie: u64) {
 mod tests {
     use super::*;
 
+    const BOTH: [Headers; 2] = [Headers::Compact, Headers::Extended];
+
+    const WRITE: RequestHeader = RequestHeader {
+        flags: 1,
+        command: command::WRITE,
+        cookie: 0x0102_0304_0506_0708,
+        offset: u64::MAX,
+        length: 512,
+    };
+
     #[test]
-    fn a_request_is_28_bytes_and_reads_back() {
-        let header = RequestHeader {
-            flags: 1,
-            command: command::WRITE,
-            cookie: 0x0102_0304_0506_0708,
-            offset: u64::MAX,
-            length: 512,
-        };
-        let mut bytes = Vec::new();
-        header.write(&mut bytes);
-        assert_eq!(bytes[..8], [0x25, 0x60, 0x95, 0x13, 0, 1, 0, 1]);
-        let bytes: [u8; RequestHeader::BYTES] = bytes.try_into().unwrap();
-        assert_eq!(RequestHeader::read(&bytes), Ok(header));
+    fn a_request_is_28_bytes_or_32_and_reads_back() {
+        for (headers, magic) in BOTH.into_iter().zip([b"\x25\x60\x95\x13", b"\x21\xe4\x1c\x71"]) {
+            let mut bytes = Vec::new();
+            WRITE.write(headers, &mut bytes);
+            assert_eq!(bytes[..4], magic[..]);
+            assert_eq!(bytes[4..8], [0, 1, 0, 1]);
+            assert_eq!(bytes.len(), headers.request_bytes());
+            assert_eq!(RequestHeader::read(headers, &bytes), Some(Ok(WRITE)));
+            for end in 0..bytes.len() {
+                assert_eq!(RequestHeader::read(headers, &bytes[..end]), None, "cut at byte {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_length_of_64_bits_needs_extended_headers() {
+        let header = RequestHeader { length: 5 << 30, ..WRITE };
+        for (headers, length) in BOTH.into_iter().zip([u64::from(u32::MAX), 5 << 30]) {
+            let mut bytes = Vec::new();
+            header.write(headers, &mut bytes);
+            let read = RequestHeader::read(headers, &bytes);
+            assert_eq!(read, Some(Ok(RequestHeader { length, ..header })));
+        }
     }
 
     #[test]
     fn another_magic_is_refused_by_its_value() {
-        assert_eq!(RequestHeader::read(&[7; 28]), Err(0x0707_0707));
+        for headers in BOTH {
+            assert_eq!(RequestHeader::read(headers, &[7; 32]), Some(Err(0x0707_0707)));
+        }
+        let mut compact = Vec::new();
+        WRITE.write(Headers::Compact, &mut compact);
+        compact.extend([0; 4]);
+        let read = RequestHeader::read(Headers::Extended, &compact);
+        assert_eq!(read, Some(Err(REQUEST_MAGIC)), "the two are never mixed");
     }
 
     #[test]
-    fn a_chunk_header_reads_back() {
-        let header = ChunkHeader { flags: CHUNK_DONE, kind: chunk::ERROR, cookie: 9, length: 6 };
-        let mut bytes = Vec::new();
-        header.write(&mut bytes);
-        assert_eq!(bytes[..4], CHUNK_MAGIC.to_be_bytes());
-        assert_eq!(ChunkHeader::read_after_magic(bytes[4..].try_into().unwrap()), header);
+    fn a_chunk_header_is_20_bytes_or_32_and_reads_back() {
+        for (headers, offset) in BOTH.into_iter().zip([0, 77]) {
+            let (flags, kind) = (CHUNK_DONE, chunk::ERROR);
+            let header = ChunkHeader { flags, kind, cookie: 9, offset, length: 6 };
+            let mut bytes = Vec::new();
+            header.write(headers, &mut bytes);
+            assert_eq!(bytes[..4], headers.chunk_magic().to_be_bytes());
+            assert_eq!(bytes.len(), headers.chunk_bytes());
+            assert_eq!(ChunkHeader::read_after_magic(headers, &bytes[4..]), Ok(header));
+        }
+    }
+
+    #[test]
+    fn a_payload_of_64_bits_is_refused_by_its_length() {
+        let bytes = [[0; 20].as_slice(), &(1_u64 << 32).to_be_bytes()].concat();
+        let read = ChunkHeader::read_after_magic(Headers::Extended, &bytes);
+        assert_eq!(read, Err(1 << 32));
     }
 }

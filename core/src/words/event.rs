@@ -116,9 +116,11 @@ fn connect(connect: &Connect, devices: &Devices, words: &mut Vec<String>) {
     words.push(format!("connection {}", connect.connection.0));
     words.push(devices.printed(connect.device));
     words.push(format!("export \"{}\"", printable(&connect.export)));
-    for (agreed, name) in
-        [(connect.structured_replies, "structured_replies"), (connect.block_status, "block_status")]
-    {
+    for (agreed, name) in [
+        (connect.structured_replies, "structured_replies"),
+        (connect.block_status, "block_status"),
+        (connect.extended_headers, "extended_headers"),
+    ] {
         words.extend(agreed.then(|| name.to_owned()));
     }
 }

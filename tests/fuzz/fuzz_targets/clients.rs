@@ -5,7 +5,7 @@
 use std::io::{self, Read, Write};
 
 use blkreplay_core::nbd::conversation::{from_greeting, from_requests};
-use blkreplay_core::nbd::wire::{RequestHeader, command};
+use blkreplay_core::nbd::wire::{Headers, RequestHeader, command, command_flag};
 use blkreplay_core::nbd::{Client, Dialect};
 use blkreplay_core::position::Position;
 use blkreplay_core::query::{Filter, rewritten};
@@ -24,9 +24,14 @@ pub(crate) fn server(input: &[u8]) {
     }
 }
 
-/// A server's side: requests, with and without structured replies.
+/// A server's side: requests, with and without structured replies, and with extended headers.
 pub(crate) fn requests(input: &[u8]) {
-    let (simple, structured) = (from_requests(input, false), from_requests(input, true));
+    let [simple, structured, extended] = [Dialect::Simple, Dialect::Structured, Dialect::Extended]
+        .map(|dialect| from_requests(input, dialect));
+    assert!(
+        extended.requests == 0 || structured.requests == 0,
+        "one begins with another magic than the other: {extended:?} {structured:?}"
+    );
     // A flag that is refused in one and costs a long answer in the other may end it earlier.
     assert!(structured.requests <= simple.requests, "{structured:?} {simple:?}");
 }
@@ -34,7 +39,11 @@ pub(crate) fn requests(input: &[u8]) {
 /// A client's side: the whole of what a server says.
 pub(crate) fn client(input: &[u8]) {
     let (first, rest) = input.split_first().unwrap_or((&0, &[]));
-    let dialect = if first & 1 == 0 { Dialect::Simple } else { Dialect::Structured };
+    let dialect = match first % 3 {
+        0 => Dialect::Simple,
+        1 => Dialect::Structured,
+        _ => Dialect::Extended,
+    };
     let Ok(mut client) = Client::connect(Said(rest), "", dialect) else { return };
     for (operation, _) in Operation::NAMES {
         let length = if operation == Operation::Flush { 0 } else { 4096 };
@@ -130,8 +139,12 @@ fn option(number: u32, data: &[u8]) -> Vec<u8> {
     [&b"IHAVEOPT"[..], &number.to_be_bytes(), &length.to_be_bytes(), data].concat()
 }
 
-/// One request of each kind.
+/// One request of each kind, in either form.
 pub(crate) fn request_seeds() -> Vec<Vec<u8>> {
+    vec![requests_in(Headers::Compact), requests_in(Headers::Extended)]
+}
+
+fn requests_in(headers: Headers) -> Vec<u8> {
     let mut all = Vec::new();
     let commands = [
         (command::READ, 512, 0),
@@ -144,13 +157,18 @@ pub(crate) fn request_seeds() -> Vec<Vec<u8>> {
         (command::READ, 65_536, 0),
         (command::WRITE, 5000, 5000),
         (99, 0, 0),
+        // Data that these do not take; without extended headers they are no part of it.
+        (command::BLOCK_STATUS, 12, if headers == Headers::Extended { 12 } else { 0 }),
+        (command::TRIM, 1, if headers == Headers::Extended { 1 } else { 0 }),
         (command::DISCONNECT, 0, 0),
     ];
     for (cookie, (command, length, data)) in (0..).zip(commands) {
-        RequestHeader { flags: 0, command, cookie, offset: 4096, length }.write(&mut all);
+        let is_announced = headers == Headers::Extended && data > 0;
+        let flags = if is_announced { command_flag::PAYLOAD_LEN } else { 0 };
+        RequestHeader { flags, command, cookie, offset: 4096, length }.write(headers, &mut all);
         all.extend(vec![5; data]);
     }
-    vec![all]
+    all
 }
 
 /// Handshakes that end in requests.
@@ -160,8 +178,12 @@ pub(crate) fn server_seeds() -> Vec<Vec<u8>> {
     let haggle = [option(3, b""), option(5, b""), option(6, b"\0\0\0\x010\0\0"), option(8, b"")];
     let haggle = [haggle.concat(), option(9, contexts), option(10, &contexts[..27])].concat();
     let flags = 3_u32.to_be_bytes().to_vec();
-    let requests = request_seeds().concat();
+    let requests = requests_in(Headers::Compact);
+    let extended = requests_in(Headers::Extended);
+    let context = option(10, &contexts[..27]);
     vec![
+        [&flags[..], &option(8, b""), &option(11, b""), &context, &go, &extended].concat(),
+        [&flags[..], &option(11, b""), &option(8, b""), &option(1, b"1")].concat(),
         [&flags[..], &haggle, &go, &requests].concat(),
         [&flags[..], &option(1, b"1"), &requests].concat(),
         [&[0, 0, 0, 1][..], &option(11, b""), &option(2, b"")].concat(),
@@ -201,7 +223,23 @@ pub(crate) fn client_seeds() -> Vec<Vec<u8>> {
         chunk(1, 0x8001, 6, b"\0\0\0\x05\0\0"),
     ];
     let read = [simple(0, 0), vec![7; 4096]].concat();
+    let extended = |flags: u16, kind: u16, cookie: u64, data: &[u8]| {
+        let head = [&flags.to_be_bytes()[..], &kind.to_be_bytes(), &cookie.to_be_bytes()].concat();
+        let length = (data.len() as u64).to_be_bytes();
+        [&0x6e8a_278c_u32.to_be_bytes()[..], &head, &[0; 8], &length, data].concat()
+    };
+    let agreed = [reply(11, 1, b""), reply(10, 4, context), reply(10, 1, b"")].concat();
+    let long_extents = b"\0\0\0\x01\0\0\0\x01\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\0\x03";
+    let extended = [
+        extended(0, 1, 0, &data),
+        extended(0, 2, 0, hole),
+        extended(1, 0, 0, b""),
+        extended(1, 0, 1, b""),
+        extended(1, 6, 5, long_extents),
+        extended(1, 0x8001, 6, b"\0\0\0\x05\0\0"),
+    ];
     vec![
+        [&[2][..], greeting, &agreed, &go, &extended.concat()].concat(),
         [&[0][..], greeting, &go, &answers, &read].concat(),
         [&[1][..], greeting, &haggled, &go, &answers, &chunks.concat()].concat(),
         [&[0][..], greeting, &reply(7, 0x8000_0006, b"no such export")].concat(),

@@ -154,7 +154,12 @@ impl World {
         self.client.begin(session);
         let device = self.client.script().sessions[session].device;
         let export = device.to_string();
-        let negotiated = Negotiated { export, structured_replies: true, block_status: true };
+        let negotiated = Negotiated {
+            export,
+            structured_replies: true,
+            block_status: true,
+            extended_headers: false,
+        };
         let port = self.disks[device].connect(negotiated).unwrap();
         self.lines[session] = Line { connection: Some(port.connection()), port: Some(port) };
         true

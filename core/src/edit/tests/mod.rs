@@ -95,6 +95,7 @@ impl Maker {
                 export: format!("export-{device}"),
                 structured_replies: true,
                 block_status: false,
+                extended_headers: true,
             }),
             None,
         );
@@ -225,6 +226,7 @@ pub(super) fn header() -> Header {
         transmission_flags: 0x0fed,
         block_sizes: [1, 4096, 64 << 20],
         contexts: vec!["base:allocation".to_owned()],
+        extended_headers: true,
     };
     Header {
         tool: "secret recorder".to_owned(),

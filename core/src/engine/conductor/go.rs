@@ -347,7 +347,7 @@ impl Conductor {
         }
         if !live {
             self.ahead -= 1;
-            self.ahead_bytes -= expected.request.data_bytes();
+            self.ahead_bytes -= if expected.failed { 0 } else { expected.request.data_bytes() };
         }
         let data = match &came.data {
             Data::Memory(data) => data.clone(),

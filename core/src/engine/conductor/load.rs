@@ -242,7 +242,8 @@ impl Conductor {
         let stage = if !live || supplied { Stage::Arrived(came) } else { Stage::Missing };
         if !live {
             self.ahead += 1;
-            self.ahead_bytes += issue.request.data_bytes();
+            // What failed has no data, whatever length it claimed.
+            self.ahead_bytes += if failed { 0 } else { issue.request.data_bytes() };
         }
         self.replayed.absent += u64::from(supplied);
         let expected = Expected {

@@ -134,7 +134,12 @@ impl Monitor {
             return Err(MonitorError::Connected(disk.id()));
         }
         let export = disk.id().0.to_string();
-        let negotiated = Negotiated { export, structured_replies: false, block_status: false };
+        let negotiated = Negotiated {
+            export,
+            structured_replies: false,
+            block_status: false,
+            extended_headers: false,
+        };
         let port = disk.connect_with(negotiated, Arc::clone(&self.bell));
         port.serve_monitor();
         self.ports.push(port);

@@ -67,7 +67,12 @@ fn record(policy: PayloadPolicy, room: usize) -> Recording {
     let device = Parked::new(1 << 20);
     let attached = engine.attach(Arc::clone(&device) as Arc<dyn BlockDevice>);
     let export = "0".to_owned();
-    let negotiated = Negotiated { export, structured_replies: true, block_status: false };
+    let negotiated = Negotiated {
+        export,
+        structured_replies: true,
+        block_status: false,
+        extended_headers: false,
+    };
     let port = attached.connect(negotiated).unwrap();
     Recording { disk, engine, device, port, trouble }
 }
@@ -230,7 +235,12 @@ fn limited(limit: u64, policy: PayloadPolicy) -> (Disk, Arc<Engine>, Arc<Parked>
     let device = Parked::new(1 << 20);
     let attached = engine.attach(Arc::clone(&device) as Arc<dyn BlockDevice>);
     let export = "0".to_owned();
-    let negotiated = Negotiated { export, structured_replies: true, block_status: false };
+    let negotiated = Negotiated {
+        export,
+        structured_replies: true,
+        block_status: false,
+        extended_headers: false,
+    };
     let port = attached.connect(negotiated).unwrap();
     (disk, engine, device, port)
 }
@@ -254,6 +264,25 @@ fn a_trace_of_limited_size_ends_before_it_is_larger() {
     let count = |name| names(&events).iter().filter(|found| **found == name).count() as u64;
     assert_eq!(count("issue"), count("block"));
     assert!(count("issue") > 10 && count("issue") == engine.recorded().requests);
+}
+
+#[test]
+fn a_refused_request_needs_no_room_for_the_data_that_it_claims() {
+    let (_disk, engine, _device, mut port) = limited(64 << 10, PayloadPolicy::All);
+    for offset in [0, 5] {
+        let read = arrival(Operation::Read, offset, &[]);
+        let range = ByteRange::new(offset, u64::MAX);
+        let request = Request { range, ..read.request };
+        let absurd = || Arrival {
+            refused: Some(Errno::EINVAL),
+            request,
+            ..arrival(Operation::Read, 0, &[])
+        };
+        port.issue(&mut vec![absurd(), absurd()]);
+        port.pump(&mut Vec::new());
+    }
+    assert!(!engine.recording_ended());
+    assert_eq!(engine.recorded().requests, 4);
 }
 
 /// Data that no packer makes smaller.

@@ -260,7 +260,12 @@ fn events_that_are_disabled_run_at_once_and_leave_no_trace() {
 fn checkpoints_of_fronts_leave_what_waits_for_a_monitor_alone() {
     let mut machine = Machine::recorded();
     let export = String::new();
-    let negotiated = Negotiated { export, structured_replies: true, block_status: false };
+    let negotiated = Negotiated {
+        export,
+        structured_replies: true,
+        block_status: false,
+        extended_headers: false,
+    };
     let mut front = machine.disk.connect(negotiated).unwrap();
     machine.monitor.queue(bh(1)).unwrap();
     machine.issue(vec![flush(10)]);

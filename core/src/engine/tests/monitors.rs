@@ -263,7 +263,12 @@ fn with_clients_alone_the_steps_of_a_monitor_release_themselves() {
     let device = Parked::new(1 << 20);
     let mut replay = Replay::new(&recorded(), clients::live(), vec![device.clone()]);
     let export = String::new();
-    let negotiated = Negotiated { export, structured_replies: true, block_status: true };
+    let negotiated = Negotiated {
+        export,
+        structured_replies: true,
+        block_status: true,
+        extended_headers: false,
+    };
     let mut port = replay.disks[0].connect(negotiated).unwrap();
     port.issue(&mut vec![read(10, 0, 4), write(11, 512, b"data")]);
     let mut released = Vec::new();
@@ -295,7 +300,12 @@ fn a_log_that_is_cut_ends_the_machine_without_a_divergence() {
 fn a_machine_and_a_client_of_a_front_are_replayed_side_by_side() {
     let connect = |disk: &Arc<Disk>| {
         let export = String::new();
-        let negotiated = Negotiated { export, structured_replies: true, block_status: true };
+        let negotiated = Negotiated {
+            export,
+            structured_replies: true,
+            block_status: true,
+            extended_headers: false,
+        };
         disk.connect(negotiated).unwrap()
     };
     let cookies = |port: &mut Port| {

@@ -56,7 +56,7 @@ fn any_block() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
     let id = prop_oneof![0..8_u64, any::<u64>()];
     let names = (id, prop_oneof![0..3_u16, any::<u16>()], any_operation());
     let answer = (any::<Option<u16>>(), any::<u64>(), any::<u64>(), vec(extent, 0..4));
-    (names, answer, any::<(bool, bool)>(), any_payload()).prop_map(
+    (names, answer, any::<(bool, bool, bool)>(), any_payload()).prop_map(
         |((id, device, operation), (errno, latency, hold, extents), flags, payload)| {
             let block = Block {
                 id: RequestId(id),
@@ -76,8 +76,9 @@ fn any_block() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
 
 fn any_note() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
     let names = any::<(u16, u32, u64)>();
-    (0..6, names, ".{0,20}", any::<(bool, bool)>(), 0..4_usize).prop_map(
-        |(which, (device, connection, length), export, (structured_replies, block_status), how)| {
+    (0..6, names, ".{0,20}", any::<(bool, bool, bool)>(), 0..4_usize).prop_map(
+        |(which, (device, connection, length), export, negotiated, how)| {
+            let (structured_replies, block_status, extended_headers) = negotiated;
             let (device, connection) = (DeviceId(device), ConnectionId(connection));
             let kind = match which {
                 0 => EventKind::Open { device },
@@ -91,6 +92,7 @@ fn any_note() -> impl Strategy<Value = (EventKind, Option<Bytes>)> {
                     export,
                     structured_replies,
                     block_status,
+                    extended_headers,
                 }),
             };
             (kind, None)

@@ -84,6 +84,7 @@ fn example_entries() -> Vec<Entry> {
         export: "a".to_owned(),
         structured_replies: true,
         block_status: false,
+        extended_headers: false,
     };
     let data = b"a line of text\n";
     let write = request(0, 1, Operation::Write, 8192, 15, Flags::FUA, Payload::of(data));
