@@ -20,7 +20,7 @@ const CANONICAL: &[&str] = &["--format", "canonical"];
 const EVENTS_JSON: &[&str] = &["--events", "--json"];
 
 #[rustfmt::skip]
-const EXPECTED: [Expected; 33] = [
+const EXPECTED: [Expected; 37] = [
     ("native/columns.blkr", &[], "native/operations.txt", 0),
     ("native/columns.blkr", &["--events", "--json"], "native/operations.events.jsonl", 0),
     ("native/operations.blkr", &[], "native/operations.txt", 0),
@@ -51,6 +51,10 @@ const EXPECTED: [Expected; 33] = [
     ("native/guest.blkr", CANONICAL, "native/guest.canonical.txt", 0),
     ("native/guest-blocks.blkr", &["--events"], "native/guest-blocks.events.txt", 0),
     ("native/guest-blocks.blkr", EVENTS_JSON, "native/guest-blocks.events.jsonl", 0),
+    ("native/extended.blkr", &["--events"], "native/extended.events.txt", 0),
+    ("native/extended.blkr", EVENTS_JSON, "native/extended.events.jsonl", 0),
+    ("native/extended.blkr", &["--json"], "native/extended.jsonl", 0),
+    ("native/extended.blkr", CANONICAL, "native/extended.canonical.txt", 0),
     ("native/guest-columns.blkr", &["--events"], "native/guest.events.txt", 0),
     ("native/guest-columns.blkr", &["--json"], "native/guest.jsonl", 0),
     ("native/guest-columns.blkr", EVENTS_JSON, "native/guest.events.jsonl", 0),

@@ -119,7 +119,8 @@ fn summaries_and_indexes_say_what_the_page_says_that_they_say() {
         sandbox.write("made.blkr", &made);
         check_summaries(&sandbox, python, "made.blkr", indexes);
         sandbox.write("kept.blkr", &bytes(name));
-        let has_index = ["indexed", "columns", "guest"].iter().any(|part| name.contains(part));
+        let has_index =
+            ["indexed", "columns", "guest", "extended"].iter().any(|part| name.contains(part));
         check_summaries(&sandbox, python, "kept.blkr", usize::from(has_index));
     }
     let mut parts = Parts::of(&bytes("native/sessions.blkr"));

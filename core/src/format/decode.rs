@@ -369,11 +369,10 @@ fn connect(source: &mut Source<'_>) -> Result<Connect, DecodeError> {
     let connection = ConnectionId(narrow(source, "a connection")?);
     let device = DeviceId(narrow(source, "a device")?);
     let bits = source.byte()?;
-    let export = text(source, "an export name", NBD_STRING_BYTES_MAX)?.to_owned();
     Ok(Connect {
         connection,
         device,
-        export,
+        export: text(source, "an export name", NBD_STRING_BYTES_MAX)?.to_owned(),
         structured_replies: bits & connect::STRUCTURED_REPLIES != 0,
         block_status: bits & connect::BLOCK_STATUS != 0,
         extended_headers: bits & connect::EXTENDED_HEADERS != 0,

@@ -300,7 +300,11 @@ impl<S: Read + Write> Client<S> {
                 payload.advance(4);
                 let count = payload.get_u32() as usize;
                 answer.extents = payload.chunks_exact(16).map(extent_ext).collect();
-                expect("as many extents", answer.extents.len() as u64, count as u64)?;
+                expect(
+                    "as many extents as are announced",
+                    answer.extents.len() as u64,
+                    count as u64,
+                )?;
             }
             kind if kind & chunk::ERROR_BIT != 0 && payload.len() >= 6 => {
                 answer.result = Err(errno(payload.get_u32()));
@@ -378,4 +382,124 @@ fn wire_flags(flags: Flags) -> u16 {
         (Flags::REQ_ONE, command_flag::REQ_ONE),
     ];
     bits.into_iter().filter(|(flag, _)| flags.contains(*flag)).fold(0, |set, (_, bit)| set | bit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nbd::wire::write_simple_reply;
+
+    /// A server that has said all that it ever will, and hears nothing.
+    struct Said(std::io::Cursor<Vec<u8>>);
+
+    impl Read for Said {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const OFFSET: u64 = 0x1000;
+
+    fn chunk(kind: u16, offset: u64, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap();
+        let mut bytes = Vec::new();
+        ChunkHeader { flags: CHUNK_DONE, kind, cookie: 0, offset, length }
+            .write(Headers::Extended, &mut bytes);
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// What a client with extended headers makes of `said` in answer to `operation` on 8 GiB at [`OFFSET`].
+    fn answer(operation: Operation, said: &[u8]) -> Result<Answer, ClientError> {
+        let mut client = Client {
+            stream: Said(std::io::Cursor::new(said.to_vec())),
+            headers: Headers::Extended,
+            size: 1 << 40,
+            transmission_flags: 0,
+            next_cookie: 0,
+            pending: BTreeMap::new(),
+        };
+        let range = ByteRange::new(OFFSET, 8 << 30);
+        client.send(&Request { operation, range, flags: Flags::NONE }, &[]).unwrap();
+        client.receive()
+    }
+
+    fn refuses(operation: Operation, said: &[u8], due: &str, wrong: u64) {
+        match answer(operation, said) {
+            Err(ClientError::Unexpected { expected, found }) => {
+                assert_eq!((expected, found), (due, wrong));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn extended_answers_are_understood_and_every_truncation_is_noticed() {
+        let extents = b"\0\0\0\x01\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\x03";
+        let extent = Extent { length: 8 << 30, hole: true, zero: true };
+        let plain = Answer { cookie: 0, result: Ok(()), data: Vec::new(), extents: Vec::new() };
+        let cases = [
+            (Operation::Discard, chunk(chunk::NONE, OFFSET, b""), plain.clone()),
+            (
+                Operation::Discard,
+                chunk(chunk::ERROR, OFFSET, b"\0\0\0\x05\0\0"),
+                Answer { result: Err(Errno::EIO), ..plain.clone() },
+            ),
+            (
+                Operation::Read,
+                chunk(chunk::OFFSET_DATA, OFFSET, b"\0\0\0\0\0\0\x10\0data"),
+                Answer { data: b"data".to_vec(), ..plain.clone() },
+            ),
+            (
+                Operation::BlockStatus,
+                chunk(chunk::BLOCK_STATUS_EXT, OFFSET, extents),
+                Answer { extents: vec![extent], ..plain },
+            ),
+        ];
+        for (operation, said, expected) in cases {
+            for end in 0..said.len() {
+                let cut = answer(operation, &said[..end]);
+                assert!(matches!(cut, Err(ClientError::Io(_))), "cut at byte {end}: {cut:?}");
+            }
+            assert_eq!(answer(operation, &said).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_no_server_may_say_with_extended_headers_is_refused() {
+        let discard = Operation::Discard;
+        let mut simple = Vec::new();
+        write_simple_reply(&mut simple, 0, 0);
+        refuses(discard, &simple, "the magic of a reply", 0x6744_6698);
+        let mut structured = Vec::new();
+        let header = ChunkHeader { flags: CHUNK_DONE, kind: 0, cookie: 0, offset: 0, length: 0 };
+        header.write(Headers::Compact, &mut structured);
+        refuses(discard, &structured, "the magic of a reply", 0x668e_33ef);
+        refuses(discard, &chunk(chunk::NONE, 7, b""), "the offset of the request", 7);
+
+        let mut long = chunk(chunk::NONE, OFFSET, b"");
+        long[24..].copy_from_slice(&(1_u64 << 40).to_be_bytes());
+        refuses(discard, &long, "a length within the limits", 1 << 40);
+        long[24..].copy_from_slice(&(1_u64 << 30).to_be_bytes());
+        refuses(discard, &long, "a length within the limits", 1 << 30);
+
+        let status = Operation::BlockStatus;
+        let kind = "a chunk of the announced kind";
+        let compact = b"\0\0\0\x01\0\0\x10\0\0\0\0\x03";
+        refuses(status, &chunk(chunk::BLOCK_STATUS, OFFSET, compact), kind, 5);
+        refuses(status, &chunk(chunk::BLOCK_STATUS_EXT, OFFSET, compact), kind, 6);
+        let two = [&b"\0\0\0\x01\0\0\0\x02"[..], &[0; 16]].concat();
+        let one = chunk(chunk::BLOCK_STATUS_EXT, OFFSET, &two);
+        refuses(status, &one, "as many extents as are announced", 1);
+    }
 }

@@ -186,6 +186,7 @@ mod tests {
 
     use super::*;
     use crate::device::Geometry;
+    use crate::limits::NBD_STRING_BYTES_MAX;
     use crate::nbd::export::advertised;
 
     const SIZE: u64 = 0x0010_0000;
@@ -362,6 +363,28 @@ mod tests {
             }
             let unknown = b"\0\0\0\x02no\0\0";
             assert!(check(&[(option, unknown)], &[option_reply::ERR_UNKNOWN]).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_name_has_as_many_bytes_as_a_string_may_have_and_no_more() {
+        for (length, error) in [
+            (NBD_STRING_BYTES_MAX, option_reply::ERR_UNKNOWN),
+            (NBD_STRING_BYTES_MAX + 1, option_reply::ERR_INVALID),
+        ] {
+            let mut name = u32::try_from(length).unwrap().to_be_bytes().to_vec();
+            name.resize(4 + length, b'n');
+            let asked = [&name[..], &[0; 2]].concat();
+            let contexts = [&name[..], &[0; 4]].concat();
+            for (option, data) in [
+                (option::INFO, &asked),
+                (option::GO, &asked),
+                (option::LIST_META_CONTEXT, &contexts),
+                (option::SET_META_CONTEXT, &contexts),
+            ] {
+                let said = conversation(3, &[STRUCTURED, (option, data)]);
+                assert_eq!(kinds(&converse(&said).0), [option_reply::ACK, error], "{option}");
+            }
         }
     }
 

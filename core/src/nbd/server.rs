@@ -168,10 +168,10 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
-    use crate::device::{Image, Memory, Pool};
+    use crate::device::{BlockDevice, Dice, Effect, Fault, Image, Memory, Pool, Rule, Sim, When};
     use crate::engine::Engine;
     use crate::event::Disconnect;
-    use crate::limits::REQUEST_DATA_BYTES_MAX;
+    use crate::limits::{CONNECTION_REQUESTS_MAX, REQUEST_DATA_BYTES_MAX};
     use crate::nbd::client::{Client, ClientError, Dialect};
     use crate::nbd::wire::{Headers, RequestHeader, command};
     use crate::request::{Errno as RequestErrno, Flags, Operation, Request};
@@ -195,13 +195,24 @@ mod tests {
     }
 
     fn export(memory: &Arc<Memory>, engine: &Arc<Engine>) -> Export {
-        let device = Pool::new(Arc::clone(memory) as Arc<dyn Image>, 2);
+        export_of(Pool::new(Arc::clone(memory) as Arc<dyn Image>, 2), engine)
+    }
+
+    fn export_of(device: Arc<dyn BlockDevice>, engine: &Arc<Engine>) -> Export {
         let names = vec![String::new(), "0".to_owned()];
         let (description, disk) = ("memory".to_owned(), engine.attach(device));
         Export { names, description, disk, extended_headers: true }
     }
 
     fn serve_memory(size: usize) -> Served {
+        serve_memory_with(size, |device| device)
+    }
+
+    /// With something between the server and the memory.
+    fn serve_memory_with(
+        size: usize,
+        over: impl FnOnce(Arc<dyn BlockDevice>) -> Arc<dyn BlockDevice>,
+    ) -> Served {
         let directory = tempfile::tempdir().unwrap();
         let memory = Arc::new(Memory::new(size));
         let engine = Engine::off(Arc::new(Stopped));
@@ -210,7 +221,8 @@ mod tests {
         let on_end = Box::new(move |report: &ConnectionReport| {
             let _ = sender.send(report.end.as_ref().map_err(ToString::to_string).copied());
         });
-        let exports = vec![export(&memory, &engine)];
+        let device = Pool::new(Arc::clone(&memory) as Arc<dyn Image>, 2);
+        let exports = vec![export_of(over(device), &engine)];
         let server = Server::start(Listener::Unix(listener), exports, on_end).unwrap();
         Served { directory, memory, engine, server, reports }
     }
@@ -410,6 +422,62 @@ mod tests {
         let sent = (0..enough).take_while(|_| (&stream).write_all(&bytes).is_ok()).count() as u64;
         assert!(sent < enough / 2, "{sent} thousand requests were taken");
         served.server.stop();
+    }
+
+    /// What every connection asks of a device that does nothing by itself, up to the limit in flight.
+    #[test]
+    fn a_client_has_so_many_requests_in_flight_and_the_rest_when_answers_have_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("nbd");
+        let sim = Sim::new(Arc::new(Memory::new(4096)));
+        let device = Arc::clone(&sim) as Arc<dyn BlockDevice>;
+        let exports = vec![export_of(device, &Engine::off(Arc::new(Stopped)))];
+        let listener = Listener::Unix(UnixListener::bind(&path).unwrap());
+        let _server = Server::start(listener, exports, Box::new(|_| {})).unwrap();
+        let stream = UnixStream::connect(path).unwrap();
+        let mut client = Client::connect(stream, "", Dialect::Extended).unwrap();
+        let flush = request(Operation::Flush, 0, 0);
+        let all = 2 * CONNECTION_REQUESTS_MAX;
+        for _ in 0..all {
+            client.send(&flush, &[]).unwrap();
+        }
+        let mut dice = Dice::new(1);
+        for answered in 0..all {
+            let due = (all - answered).min(CONNECTION_REQUESTS_MAX);
+            let begun = std::time::Instant::now();
+            while sim.parked_count() < due {
+                assert!(begun.elapsed() < Duration::from_secs(60), "{}", sim.parked_count());
+                std::thread::yield_now();
+            }
+            assert_eq!(sim.parked_count(), due, "after {answered} answers");
+            sim.complete_next(&mut dice).unwrap();
+            assert_eq!(client.receive().unwrap().result, Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_image_that_cannot_zero_fast_is_told_of_as_such_to_those_who_asked_only() {
+        let served = serve_memory_with(1 << 20, |device| {
+            let effect = Effect::Error(RequestErrno::ENOTSUP);
+            let (operation, range) = (Some(Operation::WriteZeroes), None);
+            let rule = Rule { operation, range, when: When::Always, effect };
+            Fault::new(device, vec![rule], Arc::new(Stopped), 1)
+        });
+        for dialect in [Dialect::Simple, Dialect::Structured, Dialect::Extended] {
+            let mut client = served.client(dialect);
+            client.write(0, &[7; 4096], Flags::NONE).unwrap();
+            let zeroes = request(Operation::WriteZeroes, 0, 4096);
+            for (flags, errno) in [
+                (Flags::FAST_ZERO, RequestErrno::ENOTSUP),
+                (Flags::FAST_ZERO.with(Flags::NO_HOLE), RequestErrno::ENOTSUP),
+                (Flags::NO_HOLE, RequestErrno::EINVAL),
+            ] {
+                let failed = client.call(&Request { flags, ..zeroes }, &[]);
+                let found = matches!(failed, Err(ClientError::Failed(found)) if found == errno);
+                assert!(found, "{flags:?}: {failed:?}");
+            }
+            assert_eq!(client.read(ByteRange::new(0, 4096)).unwrap(), [7; 4096], "untouched");
+        }
     }
 
     #[test]

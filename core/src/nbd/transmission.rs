@@ -4,8 +4,8 @@
 //! is recorded too; only what cannot be understood ends the connection. Choices where proto.md leaves one:
 //! a length of zero is EINVAL, so is a flush with a range; a read beyond `REQUEST_DATA_BYTES_MAX` is
 //! EOVERFLOW (EINVAL without structured replies); more data than that behind a header are EINVAL and the end,
-//! unread. With extended headers, a write that announces no data has none, and is EINVAL; data behind any other
-//! command are thrown away, and it is EINVAL too.
+//! unread. With extended headers a write has its data whether it announces them or not, for QEMU's client does not;
+//! data behind any other command are thrown away, and it is EINVAL.
 //! Invariant: a request comes out when its last byte has come in, and what is cut off never does.
 
 use bytes::Bytes;
@@ -157,18 +157,16 @@ impl Rules {
         }))
     }
 
-    /// Whether data follow the header. Compact ones say so by their command, extended ones by a flag.
+    /// Whether data follow the header. Where an extended one must say so, by a flag, we do not insist: QEMU's client
+    /// (10.0) writes without it, and takes it for granted that its data are read.
     fn has_payload(&self, header: &RequestHeader) -> bool {
-        match self.headers {
-            Headers::Compact => header.command == command::WRITE,
-            Headers::Extended => header.flags & command_flag::PAYLOAD_LEN != 0,
-        }
+        let announced = header.flags & command_flag::PAYLOAD_LEN != 0;
+        header.command == command::WRITE || self.headers == Headers::Extended && announced
     }
 
     /// proto.md, "Error values": why this request must not reach the disk.
     fn refusal(&self, operation: Operation, header: &RequestHeader) -> Option<Errno> {
-        let lacks_data = operation == Operation::Write && !self.has_payload(header);
-        if header.flags & !self.flags_allowed(operation) != 0 || lacks_data {
+        if header.flags & !self.flags_allowed(operation) != 0 {
             return Some(Errno::EINVAL);
         }
         if self.geometry.read_only && operation.modifies() {
@@ -597,13 +595,17 @@ mod tests {
     }
 
     #[test]
-    fn a_write_that_announces_no_data_is_refused_and_what_follows_is_a_request() {
+    fn a_write_has_its_data_whether_it_announces_them_or_not() {
         let rules = extended();
-        let silent = header(command::WRITE, 0, 0, 4096);
-        let nexts = all(&rules, &said(&rules, &[silent, header(command::DISCONNECT, 0, 0, 0)]));
-        let Ok(Next::Request(incoming)) = &nexts[0] else { panic!("{nexts:?}") };
-        assert_eq!((incoming.refused, incoming.data.len()), (Some(Errno::EINVAL), 0));
-        assert_eq!(nexts[1], Ok(Next::Disconnect));
+        let announced = [0, command_flag::PAYLOAD_LEN].map(|flag| {
+            let write = header(command::WRITE, command_flag::FUA | flag, 0, 4096);
+            let nexts = all(&rules, &said(&rules, &[write, header(command::DISCONNECT, 0, 0, 0)]));
+            assert_eq!(nexts[1], Ok(Next::Disconnect));
+            nexts
+        });
+        assert_eq!(announced[0], announced[1]);
+        let Ok(Next::Request(incoming)) = &announced[0][0] else { panic!("{announced:?}") };
+        assert_eq!((incoming.refused, incoming.data.len()), (None, 4096));
     }
 
     #[test]

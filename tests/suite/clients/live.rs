@@ -9,6 +9,8 @@ mod command;
 mod connections;
 /// Several disks in one trace.
 mod devices;
+/// Clients that may use extended headers, or may not.
+mod extended;
 /// Random I/O at depth, with data that are the same each time, and with data that are not.
 mod fio;
 /// Replays that tell of a difference and go on.

@@ -4,6 +4,8 @@
 
 /// A whole file system: mkfs, mount, a tree of files, fstrim, umount.
 mod ext4;
+/// Requests beyond 4 GiB.
+mod extended;
 /// Random I/O that the client verifies itself.
 mod fio;
 /// Clients that run twice, the second time behind a replay.

@@ -56,6 +56,7 @@ fn what_is_meant_of_every_fixture_is_found() {
     for name in [
         "columns",
         "cut",
+        "extended",
         "guest-blocks",
         "guest-columns",
         "guest",

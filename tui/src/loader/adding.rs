@@ -63,7 +63,8 @@ impl<R: Read + Seek, T: Fn(Told) -> bool> Loader<R, T> {
         };
         added.sum.is_short |= (rows.len() as u64) < promised;
         let meant = (place..).zip(&rows).filter(|(place, _)| is_meant(place));
-        let bytes: u64 = meant.map(|(_, row)| row.request.range.length).sum();
+        let lengths = meant.map(|(_, row)| row.request.range.length);
+        let bytes = lengths.fold(0, u64::saturating_add);
         added.sum.bytes = added.sum.bytes.saturating_add(bytes);
         added.next_page += 1;
         let end = place.saturating_add(promised);
