@@ -45,7 +45,7 @@ pub(crate) fn run(
     let _asked = signals::tell_when_asked(&rerun.engine, printer)?;
     let Rerun { images, engine, disks, player, .. } = rerun;
     drop(disks);
-    let server = session::start_server(listener, exports, printer)?;
+    let server = session::start_server(listener, exports, None, printer)?;
     let over = Arc::new(AtomicBool::new(false));
     let playing = thread::Builder::new().name("replay".to_owned()).spawn({
         let over = Arc::clone(&over);

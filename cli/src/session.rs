@@ -15,7 +15,7 @@ use blkreplay_core::format::{
     DeviceHeader, ExportHeader, FingerprintMethod, Header, LimitsHeader, PayloadPolicy, WriteError,
 };
 use blkreplay_core::limits;
-use blkreplay_core::nbd::{self, ConnectionReport, Export, Listener, Server};
+use blkreplay_core::nbd::{self, ConnectionReport, Export, Listener, Secure, Server};
 use blkreplay_core::units::{Clock, Size};
 
 use crate::child::Places;
@@ -72,10 +72,11 @@ pub(crate) struct Finished {
 }
 
 impl Session {
-    /// Opens the images, begins the trace and serves clients that come to `listener`.
+    /// Opens the images, begins the trace and serves clients that come to `listener`, under TLS if there is some.
     pub(crate) fn start(
         plan: &Plan,
         listener: Listener,
+        secure: Option<Arc<dyn Secure>>,
         printer: &Printer,
     ) -> Result<Session, Failure> {
         if let Some(output) = plan.output.path() {
@@ -105,7 +106,7 @@ impl Session {
             disk: engine.attach(Pool::new(image.surface(), POOL_THREADS)),
             extended_headers: true,
         });
-        let server = start_server(listener, exports.collect(), printer)?;
+        let server = start_server(listener, exports.collect(), secure, printer)?;
         Ok(Session { images, engine, server })
     }
 
@@ -121,6 +122,11 @@ impl Session {
     /// The engine behind it, for those who control it.
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// Whether the only client that there could be has gone.
+    pub(crate) fn is_over(&self) -> bool {
+        self.server.is_over()
     }
 
     /// Requests answered so far.
@@ -243,11 +249,12 @@ fn device_header(image: &OpenedImage, method: FingerprintMethod) -> Result<Devic
 pub(crate) fn start_server(
     listener: Listener,
     exports: Vec<Export>,
+    secure: Option<Arc<dyn Secure>>,
     printer: &Printer,
 ) -> Result<Server, Failure> {
     let printer = printer.clone();
     let on_end = move |report: &ConnectionReport| tell_of_connection(report, &printer);
-    Server::start(listener, exports, Box::new(on_end))
+    Server::start(listener, exports, secure, Box::new(on_end))
         .map_err(|error| Failure::because("cannot serve", error))
 }
 

@@ -159,7 +159,7 @@ impl Files {
     fn record(&self, printer: &Printer) -> Result<Finished, Failure> {
         let (endpoint, listener) = Endpoint::listen(None, Reach::Loopback)?;
         let places = endpoint.places(1);
-        let session = Session::start(&self.plan(), listener, printer)?;
+        let session = Session::start(&self.plan(), listener, None, printer)?;
         for line in session.serving(&places) {
             printer.say("serving", line);
         }

@@ -357,7 +357,7 @@ fn start(
 ) -> Result<Option<Session>, Failure> {
     let (plan, printer) = (plan.clone(), printer.clone());
     let session = signals
-        .unless_interrupted(move || Session::start(&plan, listener, &printer))
+        .unless_interrupted(move || Session::start(&plan, listener, None, &printer))
         .map_err(|error| Failure::because("cannot begin to serve", error))?;
     session.transpose()
 }

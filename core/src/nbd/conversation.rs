@@ -14,10 +14,11 @@ use crate::engine::Released;
 use crate::limits::{EXTENTS_MAX, NBD_OPTION_BYTES_MAX};
 use crate::nbd::client::Dialect;
 use crate::nbd::export::{Offer, advertised};
-use crate::nbd::handshake::{Handshake, Progress};
+use crate::nbd::handshake::{Handshake, HandshakeError, Progress};
 use crate::nbd::inbox::Inbox;
 use crate::nbd::outbox::{Outbox, SLICES};
 use crate::nbd::reply::Replies;
+use crate::nbd::secure::Tls;
 use crate::nbd::transmission::{Incoming, Next, Rules};
 use crate::request::{Errno, Extent, Operation};
 
@@ -32,6 +33,8 @@ const ALLOWANCE: u64 = 1 << 20;
 pub struct Conversation {
     /// Options that were answered.
     pub options: usize,
+    /// Whether TLS began.
+    pub secure: bool,
     /// Whether an export was chosen.
     pub chosen: bool,
     /// Requests that came whole.
@@ -40,8 +43,9 @@ pub struct Conversation {
     pub answered_bytes: usize,
 }
 
-/// Plays the server to a client that says `input` and nothing more, from its first byte.
-pub fn from_greeting(input: &[u8]) -> Conversation {
+/// Plays the server to a client that says `input` and nothing more, from its first byte. Where TLS is `required`,
+/// what comes behind `STARTTLS` is what came out of TLS.
+pub fn from_greeting(input: &[u8], required: bool) -> Conversation {
     let geometry = geometry();
     let offer = |names: &[&str]| Offer {
         names: names.iter().map(|name| (*name).to_owned()).collect(),
@@ -51,15 +55,33 @@ pub fn from_greeting(input: &[u8]) -> Conversation {
     };
     let offers: Arc<[Offer]> = Arc::new([offer(&["", "0"]), offer(&["1"])]);
     let mut output = BytesMut::new();
-    let mut handshake = Handshake::new(offers, &mut output);
+    let tls = if required { Tls::Required } else { Tls::Absent };
+    let mut handshake = Handshake::new(offers, tls, &mut output);
     let mut told = Conversation::default();
     let mut rest = input;
-    while let Ok((used, progress)) = handshake.step(rest, &mut output) {
+    loop {
+        let (used, progress) = match handshake.step(rest, &mut output) {
+            Ok(step) => step,
+            Err(HandshakeError::PlainBehindStartTls { bytes }) => {
+                (rest.len() - bytes, Progress::Secure)
+            }
+            Err(_) => break,
+        };
         rest = &rest[used..];
         told.answered_bytes += output.split().len();
         match progress {
             Progress::Going => told.options += 1,
+            Progress::Secure => {
+                assert!(required && !told.secure, "TLS begins once, and where there is some");
+                told.options += 1;
+                told.secure = true;
+                handshake.begin_tls();
+            }
             Progress::Chosen(chosen) => {
+                assert_eq!(
+                    told.secure, required,
+                    "nothing is served in plain where TLS is required"
+                );
                 let rules = Rules {
                     geometry: geometry.clone(),
                     structured_replies: chosen.structured_replies,
@@ -180,10 +202,20 @@ mod tests {
             let mut said = [b"\0\0\0\x03".as_slice(), &options.concat()].concat();
             said.extend(header(headers, command::READ, 512));
             said.extend(header(headers, command::FLUSH, 0));
-            let told = from_greeting(&said);
+            let told = from_greeting(&said, false);
             assert_eq!((told.options, told.chosen, told.requests), (options.len(), true, 2));
             assert!(told.answered_bytes > 16 + 512 + 16);
         }
+    }
+
+    #[test]
+    fn a_client_gets_nothing_before_tls_where_that_is_required() {
+        let go = b"IHAVEOPT\0\0\0\x07\0\0\0\x06\0\0\0\0\0\0";
+        let said = |options: &[&[u8]]| [b"\0\0\0\x03", options.concat().as_slice()].concat();
+        let plain = from_greeting(&said(&[go]), true);
+        assert_eq!((plain.options, plain.secure, plain.chosen), (1, false, false));
+        let secure = from_greeting(&said(&[b"IHAVEOPT\0\0\0\x05\0\0\0\0", go]), true);
+        assert_eq!((secure.options, secure.secure, secure.chosen), (1, true, true));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use crate::limits::NBD_OPTION_BYTES_MAX;
 use crate::nbd::export::Offer;
 use crate::nbd::options::{Haggling, Outcome, refuse};
+use crate::nbd::secure::Tls;
 use crate::nbd::wire::{
     EXPORT_NAME_ZEROES, FIXED_NEWSTYLE, GREETING_MAGIC, Headers, NO_ZEROES, OPTION_MAGIC, option,
     option_reply, transmission_flag,
@@ -39,6 +40,16 @@ pub enum HandshakeError {
         /// As claimed.
         length: u32,
     },
+    /// proto.md, "FORCEDTLS mode": an option that cannot fail must end the session, and so must a client that knows no
+    /// other option.
+    #[error("the client does not ask for TLS, which is required here")]
+    TlsRequired,
+    /// Whoever sent it may not be the client: it was not under TLS, and must not be taken as if it were.
+    #[error("{bytes} bytes in plain behind STARTTLS, before TLS began")]
+    PlainBehindStartTls {
+        /// How many had come.
+        bytes: usize,
+    },
     /// `EXPORT_NAME` knows no other way to say no.
     #[error("no export is named {name:?}")]
     UnknownExport {
@@ -59,6 +70,8 @@ pub(super) enum Progress {
     Going,
     /// The client chose an export: what follows is transmission.
     Chosen(Chosen),
+    /// Once the answer has gone TLS begins, and then [`Handshake::begin_tls`] is due.
+    Secure,
     /// The client does not want to go on.
     Aborted,
 }
@@ -95,11 +108,16 @@ pub(super) struct Handshake {
 
 impl Handshake {
     /// Greets the client.
-    pub(super) fn new(offers: Arc<[Offer]>, output: &mut BytesMut) -> Handshake {
+    pub(super) fn new(offers: Arc<[Offer]>, tls: Tls, output: &mut BytesMut) -> Handshake {
         output.put_u64(GREETING_MAGIC);
         output.put_u64(OPTION_MAGIC);
         output.put_u16(FIXED_NEWSTYLE | NO_ZEROES);
-        Handshake { haggling: Haggling::new(offers), client_flags: None }
+        Handshake { haggling: Haggling::new(offers, tls), client_flags: None }
+    }
+
+    /// TLS is there. The client goes on with its next option, as if it had said none before.
+    pub(super) fn begin_tls(&mut self) {
+        self.haggling.begin_tls();
     }
 
     /// Takes the client flags or one option off `input`: how many bytes were used, and what came of it.
@@ -138,6 +156,11 @@ impl Handshake {
             match self.haggling.option(option, data, output) {
                 Outcome::Answered => Progress::Going,
                 Outcome::Chosen(chosen) => Progress::Chosen(chosen),
+                Outcome::Secure if rest.len() > data.len() => {
+                    let bytes = rest.len() - data.len();
+                    return Err(HandshakeError::PlainBehindStartTls { bytes });
+                }
+                Outcome::Secure => Progress::Secure,
                 Outcome::Aborted => Progress::Aborted,
             }
         };
@@ -151,6 +174,10 @@ impl Handshake {
         if found & !u32::from(FIXED_NEWSTYLE | NO_ZEROES) != 0 {
             return Err(HandshakeError::ClientFlags { found });
         }
+        // proto.md, "Server-side requirements": such a client may not be asked for TLS.
+        if self.haggling.needs_tls() && found & u32::from(FIXED_NEWSTYLE) == 0 {
+            return Err(HandshakeError::TlsRequired);
+        }
         self.client_flags = Some(found);
         Ok((4, Progress::Going))
     }
@@ -162,6 +189,9 @@ impl Handshake {
         client_flags: u32,
         output: &mut BytesMut,
     ) -> Result<Chosen, HandshakeError> {
+        if self.haggling.needs_tls() {
+            return Err(HandshakeError::TlsRequired);
+        }
         if self.haggling.extended_headers() {
             return Err(HandshakeError::ExportNameAfterExtended);
         }
@@ -224,17 +254,31 @@ mod tests {
 
     /// Feeds `input` to a handshake: the answers after the greeting, and what came of the last option.
     fn converse(input: &[u8]) -> (Vec<u8>, Result<Progress, HandshakeError>) {
-        converse_about(offers(), input)
+        converse_about(offers(), Tls::Absent, input)
+    }
+
+    fn converse_under(tls: Tls, input: &[u8]) -> (Vec<u8>, Result<Progress, HandshakeError>) {
+        converse_about(offers(), tls, input)
     }
 
     fn converse_about(
         offers: Arc<[Offer]>,
-        mut input: &[u8],
+        tls: Tls,
+        input: &[u8],
     ) -> (Vec<u8>, Result<Progress, HandshakeError>) {
         let mut output = BytesMut::new();
-        let mut handshake = Handshake::new(offers, &mut output);
+        let mut handshake = Handshake::new(offers, tls, &mut output);
         assert_eq!(&output[..], b"NBDMAGICIHAVEOPT\0\x03");
         output.clear();
+        go_on(&mut handshake, input, output)
+    }
+
+    /// Feeds `input` to a handshake under way; `output` has what was answered before.
+    fn go_on(
+        handshake: &mut Handshake,
+        mut input: &[u8],
+        mut output: BytesMut,
+    ) -> (Vec<u8>, Result<Progress, HandshakeError>) {
         loop {
             match handshake.step(input, &mut output) {
                 Ok((used, Progress::Going)) => input = &input[used..],
@@ -425,6 +469,64 @@ mod tests {
     }
 
     #[test]
+    fn where_tls_is_required_nothing_else_is_told_before_it() {
+        let go: &[u8] = b"\0\0\0\0\0\0";
+        let first = [option::LIST, option::INFO, option::GO, 8, 9, 10, 11, 4, u32::MAX];
+        let options: Vec<(u32, &[u8])> = first.iter().map(|option| (*option, go)).collect();
+        let (answers, result) = converse_under(Tls::Required, &conversation(3, &options));
+        assert_eq!(kinds(&answers), [option_reply::ERR_TLS_REQD; 9]);
+        assert_eq!(result, Ok(Progress::Starved));
+        let abort: [(u32, &[u8]); 1] = [(option::ABORT, b"")];
+        let (_, result) = converse_under(Tls::Required, &conversation(3, &abort));
+        assert_eq!(result, Ok(Progress::Aborted));
+        let name: [(u32, &[u8]); 1] = [(option::EXPORT_NAME, b"")];
+        let (answers, result) = converse_under(Tls::Required, &conversation(3, &name));
+        assert_eq!((answers.len(), result), (0, Err(HandshakeError::TlsRequired)));
+        let old = converse_under(Tls::Required, &conversation(2, &[]));
+        assert_eq!(old.1, Err(HandshakeError::TlsRequired), "it knows no STARTTLS");
+    }
+
+    #[test]
+    fn starttls_takes_no_data_and_comes_once() {
+        let mut handshake = Handshake::new(offers(), Tls::Required, &mut BytesMut::new());
+        let input = conversation(3, &[(option::STARTTLS, b"x"), (option::STARTTLS, b"")]);
+        let (answers, result) = go_on(&mut handshake, &input, BytesMut::new());
+        assert_eq!(kinds(&answers), [option_reply::ERR_INVALID, option_reply::ACK]);
+        assert_eq!(result, Ok(Progress::Secure));
+        handshake.begin_tls();
+        // The client flags are not said again.
+        let input = conversation(0, &[(option::STARTTLS, b""), (option::LIST, b"x")]);
+        let (answers, result) = go_on(&mut handshake, &input[4..], BytesMut::new());
+        assert_eq!(kinds(&answers), [option_reply::ERR_INVALID; 2]);
+        assert_eq!(result, Ok(Progress::Starved));
+    }
+
+    #[test]
+    fn plain_bytes_behind_starttls_end_the_connection() {
+        for behind in [&b"I"[..], b"IHAVEOPT\0\0\0\x07\0\0\0\x06\0\0\0\0\0\0", b"\x16\x03\x01"] {
+            let input = [conversation(3, &[(option::STARTTLS, b"")]), behind.to_vec()].concat();
+            let (_, result) = converse_under(Tls::Required, &input);
+            let bytes = behind.len();
+            assert_eq!(result, Err(HandshakeError::PlainBehindStartTls { bytes }));
+        }
+    }
+
+    #[test]
+    fn what_was_agreed_on_in_plain_is_forgotten_under_tls() {
+        let mut haggling = Haggling::new(offers(), Tls::Required);
+        let set = b"\0\0\0\0\0\0\0\x01\0\0\0\x0fbase:allocation";
+        // As if somebody between had got that far.
+        haggling.begin_tls();
+        let mut out = BytesMut::new();
+        haggling.option(option::STRUCTURED_REPLY, b"", &mut out);
+        haggling.option(option::SET_META_CONTEXT, set, &mut out);
+        let before = haggling.choose(b"").unwrap();
+        assert!(before.structured_replies && before.block_status);
+        haggling.begin_tls();
+        assert_eq!(haggling.choose(b""), Some(chosen("")));
+    }
+
+    #[test]
     fn set_meta_context_needs_structured_replies_first() {
         let data = b"\0\0\0\0\0\0\0\x01\0\0\0\x0fbase:allocation";
         let options: [(u32, &[u8]); 1] = [(option::SET_META_CONTEXT, data)];
@@ -476,7 +578,7 @@ mod tests {
         let mut offers = offers().to_vec();
         offers[1].advertised.extended_headers = false;
         let said = conversation(3, &[EXTENDED, STRUCTURED, GO]);
-        let (answers, result) = converse_about(offers.into(), &said);
+        let (answers, result) = converse_about(offers.into(), Tls::Absent, &said);
         let (ack, info) = (option_reply::ACK, option_reply::INFO);
         assert_eq!(kinds(&answers), [option_reply::ERR_UNSUP, ack, info, ack]);
         let agreed = Chosen { structured_replies: true, ..chosen("") };

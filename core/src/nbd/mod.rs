@@ -8,7 +8,7 @@
 //! `wire` has the protocol's numbers, `export` what is served and advertised, `client` a small client for
 //! the demo and for tests. Fixed newstyle with `GO`, `INFO`, `LIST` and `EXPORT_NAME`, structured replies, extended
 //! headers, `base:allocation`, DF, FUA, flush, trim, write zeroes, cache, multi-conn and block sizes are supported;
-//! TLS and oldstyle are not. All but `connection` and `server` do no I/O.
+//! oldstyle is not; TLS is where the caller has it (`secure`). All but `connection` and `server` do no I/O.
 //! Invariant: a client, however hostile, takes bounded memory and harms nobody but itself.
 
 mod client;
@@ -22,6 +22,7 @@ mod notes;
 mod options;
 mod outbox;
 mod reply;
+mod secure;
 mod server;
 mod session;
 mod stop;
@@ -33,5 +34,6 @@ pub use client::{Answer, Client, ClientError, Dialect};
 pub use connection::{ConnectionError, ConnectionReport};
 pub use export::{Advertised, Export, advertised};
 pub use handshake::HandshakeError;
+pub use secure::{Secure, Tunnel};
 pub use server::{Listener, OnEnd, Server};
 pub use transmission::{Subject, TransmissionError};

@@ -2,7 +2,8 @@
 //!
 //! Framing and `EXPORT_NAME`, which is answered without any, are in `handshake`. Every malformed option is
 //! answered with `ERR_INVALID` and every unknown one with `ERR_UNSUP`, and the client may go on.
-//! Invariant: meta contexts are dropped by the next `SET_META_CONTEXT`, also by one that fails.
+//! Invariants: meta contexts are dropped by the next `SET_META_CONTEXT`, also by one that fails; where TLS is
+//! required nothing is told or agreed on before it, and nothing from before it holds afterwards.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use bytes::{Buf, BufMut, BytesMut};
 use crate::limits::NBD_STRING_BYTES_MAX;
 use crate::nbd::export::Offer;
 use crate::nbd::handshake::Chosen;
+use crate::nbd::secure::Tls;
 use crate::nbd::wire::{
     BASE_ALLOCATION, BASE_ALLOCATION_ID, OPTION_REPLY_MAGIC, info, option, option_reply,
     transmission_flag,
@@ -23,6 +25,8 @@ pub(super) enum Outcome {
     Answered,
     /// The client chose an export.
     Chosen(Chosen),
+    /// The client begins TLS now.
+    Secure,
     /// The client wants no more.
     Aborted,
 }
@@ -31,6 +35,7 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Haggling {
     offers: Arc<[Offer]>,
+    tls: Tls,
     structured_replies: bool,
     extended_headers: bool,
     /// The name of the export for which `base:allocation` is selected.
@@ -43,12 +48,23 @@ struct Refusal(u32, &'static str);
 const MALFORMED: Refusal = Refusal(option_reply::ERR_INVALID, "malformed option");
 const NO_DATA_ALLOWED: Refusal = Refusal(option_reply::ERR_INVALID, "this option takes no data");
 const UNKNOWN_OPTION: Refusal = Refusal(option_reply::ERR_UNSUP, "unknown option");
+const TLS_REQUIRED: Refusal = Refusal(option_reply::ERR_TLS_REQD, "TLS comes first");
 const UNKNOWN_EXPORT: Refusal = Refusal(option_reply::ERR_UNKNOWN, "no export has this name");
 
 impl Haggling {
-    pub(super) fn new(offers: Arc<[Offer]>) -> Haggling {
+    pub(super) fn new(offers: Arc<[Offer]>, tls: Tls) -> Haggling {
         let (structured_replies, extended_headers) = (false, false);
-        Haggling { offers, structured_replies, extended_headers, allocation_for: None }
+        Haggling { offers, tls, structured_replies, extended_headers, allocation_for: None }
+    }
+
+    /// TLS is there: what was said in plain counts for nothing any more (proto.md, `NBD_OPT_STARTTLS`).
+    pub(super) fn begin_tls(&mut self) {
+        *self = Haggling::new(Arc::clone(&self.offers), Tls::Begun);
+    }
+
+    /// Whether everything but `STARTTLS` and `ABORT` is to be refused.
+    pub(super) fn needs_tls(&self) -> bool {
+        self.tls == Tls::Required
     }
 
     /// Answers one option.
@@ -58,11 +74,19 @@ impl Haggling {
                 reply(out, option, option_reply::ACK, &[]);
                 return Outcome::Aborted;
             }
+            option::STARTTLS => match (data, self.tls) {
+                ([], Tls::Required) => {
+                    reply(out, option, option_reply::ACK, &[]);
+                    return Outcome::Secure;
+                }
+                ([], Tls::Absent) => {
+                    Err(Refusal(option_reply::ERR_POLICY, "this server has no TLS"))
+                }
+                ([], Tls::Begun) => Err(Refusal(option_reply::ERR_INVALID, "TLS has begun")),
+                _ => Err(NO_DATA_ALLOWED),
+            },
+            _ if self.needs_tls() => Err(TLS_REQUIRED),
             option::LIST => self.list(data, out),
-            option::STARTTLS => Err(match data {
-                [] => Refusal(option_reply::ERR_POLICY, "this server has no TLS"),
-                _ => NO_DATA_ALLOWED,
-            }),
             option::INFO => self.describe(option, data, out).map(drop),
             option::GO => match self.describe(option, data, out) {
                 Ok(chosen) => {

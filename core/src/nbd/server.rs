@@ -18,6 +18,7 @@ use rustix::net::{SocketFlags, accept_with, sockopt};
 use crate::limits::CONNECTIONS_MAX;
 use crate::nbd::connection::{ConnectionError, ConnectionReport, Shared, serve};
 use crate::nbd::export::{Export, Offer};
+use crate::nbd::secure::Secure;
 use crate::nbd::stop::Stop;
 use crate::nbd::transport::Transport;
 
@@ -34,6 +35,8 @@ pub enum Listener {
     Unix(UnixListener),
     /// A port.
     Tcp(TcpListener),
+    /// No place at all, but the one client that there will be: a stream socket.
+    Connected(OwnedFd),
 }
 
 impl Listener {
@@ -53,6 +56,7 @@ impl AsFd for Listener {
         match self {
             Listener::Unix(listener) => listener.as_fd(),
             Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Connected(socket) => socket.as_fd(),
         }
     }
 }
@@ -67,26 +71,37 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `exports` to whoever comes to `listener`. Fails when the process has no descriptors or threads
-    /// left.
-    pub fn start(listener: Listener, exports: Vec<Export>, on_end: OnEnd) -> io::Result<Server> {
-        match &listener {
-            Listener::Unix(listener) => listener.set_nonblocking(true)?,
-            Listener::Tcp(listener) => listener.set_nonblocking(true)?,
-        }
+    /// Serves `exports` to whoever comes to `listener`; where there is somebody who knows TLS, under TLS only. Fails
+    /// when the process has no descriptors or threads left.
+    pub fn start(
+        listener: Listener,
+        exports: Vec<Export>,
+        secure: Option<Arc<dyn Secure>>,
+        on_end: OnEnd,
+    ) -> io::Result<Server> {
+        rustix::io::ioctl_fionbio(&listener, true)?;
         let offers = exports.iter().map(Offer::from).collect();
         let shared = Arc::new(Shared {
             exports,
             offers,
+            secure,
             handshake_time: HANDSHAKE_TIME,
             stop: Stop::new()?,
             on_end,
         });
         let acceptor = Builder::new().name("nbd accept".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || accept_until_stopped(&listener, &shared)
+            move || match listener {
+                Listener::Connected(socket) => meet(socket, &shared),
+                Listener::Unix(_) | Listener::Tcp(_) => accept_until_stopped(&listener, &shared),
+            }
         })?;
         Ok(Server { shared, acceptor: Some(acceptor) })
+    }
+
+    /// Whether the only client that there could be has gone.
+    pub fn is_over(&self) -> bool {
+        self.acceptor.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Takes no more clients, and lets those that are there have answers to what they have sent. Does not wait.
@@ -141,12 +156,15 @@ fn begin(socket: OwnedFd, others: usize, shared: &Arc<Shared>) -> Option<JoinHan
     }
     let thread = Builder::new().name("nbd client".to_owned()).spawn({
         let shared = Arc::clone(shared);
-        move || {
-            let report = serve(Transport::new(socket), &shared);
-            (shared.on_end)(&report);
-        }
+        move || meet(socket, &shared)
     });
     thread.map_err(|error| refuse(error.into())).ok()
+}
+
+/// Serves a client to its end, and tells of that.
+fn meet(socket: OwnedFd, shared: &Shared) {
+    let report = serve(Transport::new(socket), shared);
+    (shared.on_end)(&report);
 }
 
 fn wait_for_client(listener: &Listener, stop: &Stop) {
@@ -223,7 +241,7 @@ mod tests {
         });
         let device = Pool::new(Arc::clone(&memory) as Arc<dyn Image>, 2);
         let exports = vec![export_of(over(device), &engine)];
-        let server = Server::start(Listener::Unix(listener), exports, on_end).unwrap();
+        let server = Server::start(Listener::Unix(listener), exports, None, on_end).unwrap();
         Served { directory, memory, engine, server, reports }
     }
 
@@ -503,13 +521,30 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_is_there_already_is_served_and_is_the_only_one() {
+        let memory = Arc::new(Memory::new(4096));
+        let exports = vec![export(&memory, &Engine::off(Arc::new(Stopped)))];
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let on_end = Box::new(|_: &ConnectionReport| {});
+        let server =
+            Server::start(Listener::Connected(ours.into()), exports, None, on_end).unwrap();
+        let mut client = Client::connect(theirs, "", Dialect::Structured).unwrap();
+        client.write(0, b"x", Flags::NONE).unwrap();
+        assert!(!server.is_over());
+        client.close().unwrap();
+        while !server.is_over() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
     fn tcp_is_served_too_and_an_unknown_export_is_refused_by_name() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let memory = Arc::new(Memory::new(4096));
         let exports = vec![export(&memory, &Engine::off(Arc::new(Stopped)))];
         let on_end = Box::new(|_: &ConnectionReport| {});
-        let _server = Server::start(Listener::Tcp(listener), exports, on_end).unwrap();
+        let _server = Server::start(Listener::Tcp(listener), exports, None, on_end).unwrap();
         let connect = || TcpStream::connect(address).unwrap();
         let mut client = Client::connect(connect(), "0", Dialect::Structured).unwrap();
         client.write(4095, b"x", Flags::NONE).unwrap();

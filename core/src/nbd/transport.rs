@@ -62,6 +62,11 @@ impl Transport {
         Transport { socket, inbox: Inbox::default(), outbox: Outbox::default() }
     }
 
+    /// The socket alone; what came and what is to go is forgotten.
+    pub(super) fn into_socket(self) -> OwnedFd {
+        self.socket
+    }
+
     /// Receives once into the inbox; `missing` is how much the next message needs, as far as is known.
     pub(super) fn receive(&mut self, missing: usize) -> io::Result<Received> {
         let room = self.inbox.room(missing);

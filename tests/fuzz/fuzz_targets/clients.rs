@@ -15,12 +15,14 @@ use blkreplay_core::units::ByteRange;
 /// Answers are at most so many times longer than what was said, but for the data of reads.
 const ANSWER_BYTES_PER_OPTION: usize = 8192;
 
-/// A server's side: the whole of what a client says.
+/// A server's side: the whole of what a client says, where TLS is required and where there is none.
 pub(crate) fn server(input: &[u8]) {
-    let told = from_greeting(input);
-    if !told.chosen {
-        let options = told.options + 2;
-        assert!(told.answered_bytes <= options * ANSWER_BYTES_PER_OPTION, "{told:?}");
+    for required in [false, true] {
+        let told = from_greeting(input, required);
+        if !told.chosen {
+            let options = told.options + 2;
+            assert!(told.answered_bytes <= options * ANSWER_BYTES_PER_OPTION, "{told:?}");
+        }
     }
 }
 
