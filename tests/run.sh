@@ -18,6 +18,7 @@ TOOLS=(
     "nbdkit      nbdkit"
     "nbdcopy     libnbd-bin"
     "nbdinfo     libnbd-bin"
+    "py:nbd      python3-libnbd"
     "nbdfuse     nbdfuse libnbd-bin"
     "fio         fio"
     "mkfs.ext4   e2fsprogs"

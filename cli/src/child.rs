@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{self, Signal as SystemSignal};
 use nix::unistd::Pid;
 
+use crate::activation::VARIABLES;
 use crate::cmd::mark::CONTROL;
 use crate::failure::Failure;
 use crate::signals::{Signal, Signals};
@@ -105,7 +106,9 @@ impl RecordedCommand {
         for (name, _) in env::vars_os() {
             // Those of a recording around this one would lead COMMAND to its images.
             let ours = name == "BLKREPLAY_SOCKET" || name == CONTROL;
-            if ours || name.as_bytes().starts_with(b"BLKREPLAY_URI") {
+            // A socket that was handed to us is not COMMAND's.
+            let handed = VARIABLES.iter().any(|variable| name == *variable);
+            if ours || handed || name.as_bytes().starts_with(b"BLKREPLAY_URI") {
                 command.env_remove(name);
             }
         }

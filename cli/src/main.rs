@@ -3,6 +3,7 @@
 //! What there is to do lives in `cmd`, what may be typed in `args` and `cmd`, what is printed goes through
 //! `printer`. Invariant: every way out of the program passes through [`main`], so that an error is told once.
 
+mod activation;
 mod args;
 mod beside;
 mod bounds;
@@ -21,6 +22,7 @@ mod expert;
 mod failure;
 mod follow;
 mod found;
+mod front;
 mod images;
 mod input;
 mod lines;
@@ -31,18 +33,23 @@ mod meant;
 mod output;
 mod output_image;
 mod outputs;
+mod pid_file;
 mod printer;
 mod progress;
 mod qemu_log;
 mod report;
 mod rerun;
+mod serving;
 mod session;
 mod shown;
 mod signals;
 mod slip;
 mod socket;
 mod spooled;
+mod stdio;
 mod summary;
+#[cfg(feature = "tls")]
+mod tls;
 mod trace;
 mod trace_file;
 mod verify;

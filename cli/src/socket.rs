@@ -1,9 +1,9 @@
 //! Where clients find us. An address as typed comes in, a listener, its URIs and the promise to clean up go
 //! out.
 //!
-//! It knows no images and no protocol. Invariants: nobody but the owner reaches a socket of ours; TCP is
-//! loopback unless the caller insists; what was made is removed when the [`Endpoint`] is dropped, and
-//! nothing else is.
+//! It knows no images and no protocol. Invariants: nobody but the owner reaches a socket of ours; TCP in plain is
+//! loopback unless the caller insists, a socket that was handed to us too; what was made is removed when the
+//! [`Endpoint`] is dropped, and nothing else is.
 
 use std::env;
 use std::ffi::OsString;
@@ -25,6 +25,7 @@ use tempfile::TempDir;
 
 use crate::child::Places;
 use crate::failure::Failure;
+use crate::stdio::{self, Stdio};
 use crate::words::shell_word;
 
 /// Longest path of a socket, in bytes: `sun_path` has 108, one of them for the final zero.
@@ -40,11 +41,13 @@ pub(crate) enum ListenAddress {
     Unix(PathBuf),
     /// This address and port; port 0 lets the system choose one.
     Tcp(SocketAddr),
+    /// The one client on standard input and output.
+    Stdio,
 }
 
 /// A text that is no address to listen on.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not an address; write unix:PATH, tcp:127.0.0.1:10809 or tcp:[::1]:10809")]
+#[error("`{0}` is not an address; write unix:PATH, tcp:127.0.0.1:10809, tcp:[::1]:10809 or stdio")]
 pub(crate) struct MalformedAddress(String);
 
 impl FromStr for ListenAddress {
@@ -61,6 +64,7 @@ impl FromStr for ListenAddress {
                 };
                 address.parse().map(ListenAddress::Tcp).map_err(|_| malformed())
             }
+            None if text == "stdio" => Ok(ListenAddress::Stdio),
             _ => Err(malformed()),
         }
     }
@@ -71,30 +75,42 @@ impl fmt::Display for ListenAddress {
         match self {
             ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
             ListenAddress::Tcp(address) => write!(f, "tcp:{address}"),
+            ListenAddress::Stdio => f.write_str("stdio"),
         }
     }
 }
 
-/// Who may reach a TCP port of ours.
+/// How clients talk to us, and so who may reach a TCP port of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// This machine.
+    /// In plain: this machine.
     Loopback,
-    /// With `--allow-remote`: whoever reaches the address.
-    Remote,
+    /// In plain, with `--allow-plaintext`: whoever reaches the address.
+    Plaintext,
+    /// Under TLS: whoever reaches the address, and may.
+    Secret,
 }
 
 /// Where we listen. Dropping it removes the socket.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     address: EndpointAddress,
+    reach: Reach,
 }
 
 #[derive(Debug)]
 enum EndpointAddress {
-    Private { directory: TempDir },
+    Private {
+        directory: TempDir,
+    },
     Unix(OwnSocket),
     Tcp(SocketAddr),
+    /// Handed over; the path is somebody else's.
+    Handed(Option<PathBuf>),
+    Stdio {
+        /// Waits for the last bytes to have gone.
+        _client: Stdio,
+    },
 }
 
 /// Where the control socket lies. Dropping it removes the directory that was made for it.
@@ -117,63 +133,75 @@ impl Endpoint {
         address: Option<&ListenAddress>,
         reach: Reach,
     ) -> Result<(Endpoint, Listener), Failure> {
-        match address {
-            None => Endpoint::listen_privately(),
-            Some(ListenAddress::Unix(path)) => Endpoint::listen_on_path(path),
-            Some(ListenAddress::Tcp(address)) => Endpoint::listen_on_tcp(*address, reach),
-        }
+        let (address, listener) = match address {
+            None => listen_privately(),
+            Some(ListenAddress::Unix(path)) => listen_on_path(path),
+            Some(ListenAddress::Tcp(address)) => listen_on_tcp(*address, reach),
+            Some(ListenAddress::Stdio) => {
+                let (client, stdio) = stdio::take()?;
+                Ok((EndpointAddress::Stdio { _client: stdio }, Listener::Connected(client)))
+            }
+        }?;
+        Ok((Endpoint { address, reach }, listener))
     }
 
-    fn listen_privately() -> Result<(Endpoint, Listener), Failure> {
-        let directory = private_directory()?;
-        let path = directory.path().join("nbd");
-        let listener = bind(&path)?;
-        let address = EndpointAddress::Private { directory };
-        Ok((Endpoint { address }, Listener::Unix(listener)))
-    }
-
-    fn listen_on_path(path: &Path) -> Result<(Endpoint, Listener), Failure> {
-        // COMMAND may run elsewhere, and a URI has to hold an absolute path.
-        let path = std::path::absolute(path).map_err(|error| cannot_listen(path, error))?;
-        let listener = bind(&path)?;
-        let inode = fs::symlink_metadata(&path).map_err(|error| cannot_listen(&path, error))?.ino();
-        let address = EndpointAddress::Unix(OwnSocket { path, inode });
-        Ok((Endpoint { address }, Listener::Unix(listener)))
-    }
-
-    fn listen_on_tcp(address: SocketAddr, reach: Reach) -> Result<(Endpoint, Listener), Failure> {
-        if reach == Reach::Loopback && !address.ip().is_loopback() {
-            return Err(Failure::new(format!(
-                "refused to listen on tcp:{address}: other machines could read and write the image"
-            ))
-            .hint("--allow-remote listens there all the same; NBD has no passwords"));
-        }
-        let what = || format!("cannot listen on tcp:{address}");
-        let listener =
-            TcpListener::bind(address).map_err(|error| Failure::because(what(), error))?;
-        let bound = listener.local_addr().map_err(|error| Failure::because(what(), error))?;
-        Ok((Endpoint { address: EndpointAddress::Tcp(bound) }, Listener::Tcp(listener)))
+    /// Takes a listener that is somebody else's, and its address with it.
+    pub(crate) fn handed(listener: &Listener, reach: Reach) -> Result<Endpoint, Failure> {
+        let cannot = |error| Failure::because("cannot use the socket that was handed over", error);
+        let address = match listener {
+            Listener::Tcp(listener) => {
+                let address = listener.local_addr().map_err(cannot)?;
+                check_reach(address, reach)?;
+                EndpointAddress::Tcp(address)
+            }
+            Listener::Unix(listener) => {
+                let address = listener.local_addr().map_err(cannot)?;
+                // A URI has to hold an absolute path.
+                let path = address.as_pathname().map(std::path::absolute);
+                EndpointAddress::Handed(path.transpose().map_err(cannot)?)
+            }
+            Listener::Connected(_) => EndpointAddress::Handed(None),
+        };
+        Ok(Endpoint { address, reach })
     }
 
     /// Where the first `exports` exports are found.
     pub(crate) fn places(&self, exports: usize) -> Places {
         let socket = self.socket();
-        let uris = (0..exports).map(|number| match &self.address {
-            EndpointAddress::Tcp(address) => tcp_uri(*address, number),
-            _ => unix_uri(socket.as_deref().unwrap_or(Path::new("")), number),
+        let uris = (0..exports).map(|number| match (&self.address, &socket) {
+            (EndpointAddress::Tcp(address), _) => tcp_uri(self.scheme(), *address, number),
+            (_, Some(socket)) => unix_uri(self.scheme(), socket, number),
+            (EndpointAddress::Stdio { .. }, None) => nameless("standard input and output", number),
+            (_, None) => nameless("the socket that was handed over", number),
         });
         Places { uris: uris.collect(), socket: socket.map(OsString::from), control: None }
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.reach {
+            Reach::Secret => "nbds",
+            Reach::Loopback | Reach::Plaintext => "nbd",
+        }
+    }
+
+    /// Whether there is an address by which a COMMAND could find us.
+    pub(crate) fn has_address(&self) -> bool {
+        matches!(self.address, EndpointAddress::Tcp(_)) || self.socket().is_some()
+    }
+
+    /// Whether the client that is there is the only one.
+    pub(crate) fn is_stdio(&self) -> bool {
+        matches!(self.address, EndpointAddress::Stdio { .. })
     }
 
     /// Listens for those who control the recording: beside our own socket if that is private, else in a private
     /// directory of its own.
     pub(crate) fn listen_for_control(&self) -> Result<(ControlPlace, UnixListener), Failure> {
-        let (path, directory) = match &self.address {
-            EndpointAddress::Private { directory } => (directory.path().join("control"), None),
-            EndpointAddress::Unix(_) | EndpointAddress::Tcp(_) => {
-                let directory = private_directory()?;
-                (directory.path().join("control"), Some(directory))
-            }
+        let (path, directory) = if let EndpointAddress::Private { directory } = &self.address {
+            (directory.path().join("control"), None)
+        } else {
+            let directory = private_directory()?;
+            (directory.path().join("control"), Some(directory))
         };
         let listener = bind(&path)?;
         Ok((ControlPlace { path, _directory: directory }, listener))
@@ -188,7 +216,8 @@ impl Endpoint {
         match &self.address {
             EndpointAddress::Private { directory } => Some(directory.path().join("nbd")),
             EndpointAddress::Unix(socket) => Some(socket.path.clone()),
-            EndpointAddress::Tcp(_) => None,
+            EndpointAddress::Handed(path) => path.clone(),
+            EndpointAddress::Tcp(_) | EndpointAddress::Stdio { .. } => None,
         }
     }
 }
@@ -200,6 +229,48 @@ impl Drop for OwnSocket {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn listen_privately() -> Result<(EndpointAddress, Listener), Failure> {
+    let directory = private_directory()?;
+    let path = directory.path().join("nbd");
+    let listener = bind(&path)?;
+    Ok((EndpointAddress::Private { directory }, Listener::Unix(listener)))
+}
+
+fn listen_on_path(path: &Path) -> Result<(EndpointAddress, Listener), Failure> {
+    // COMMAND may run elsewhere, and a URI has to hold an absolute path.
+    let path = std::path::absolute(path).map_err(|error| cannot_listen(path, error))?;
+    let listener = bind(&path)?;
+    let inode = fs::symlink_metadata(&path).map_err(|error| cannot_listen(&path, error))?.ino();
+    Ok((EndpointAddress::Unix(OwnSocket { path, inode }), Listener::Unix(listener)))
+}
+
+fn listen_on_tcp(
+    address: SocketAddr,
+    reach: Reach,
+) -> Result<(EndpointAddress, Listener), Failure> {
+    check_reach(address, reach)?;
+    let what = || format!("cannot listen on tcp:{address}");
+    let listener = TcpListener::bind(address).map_err(|error| Failure::because(what(), error))?;
+    let bound = listener.local_addr().map_err(|error| Failure::because(what(), error))?;
+    Ok((EndpointAddress::Tcp(bound), Listener::Tcp(listener)))
+}
+
+/// Refuses an address that others can reach, unless they were let in.
+fn check_reach(address: SocketAddr, reach: Reach) -> Result<(), Failure> {
+    if reach != Reach::Loopback || address.ip().is_loopback() {
+        return Ok(());
+    }
+    let refused = Failure::new(format!(
+        "refused to listen on tcp:{address} in plain: other machines could read and write the image"
+    ));
+    let refused = if cfg!(feature = "tls") {
+        refused.hint("--tls-cert FILE --tls-key FILE --tls-ca FILE lets in who has a certificate")
+    } else {
+        refused
+    };
+    Err(refused.hint("--allow-plaintext listens there all the same; NBD has no passwords"))
 }
 
 /// A directory that only we can look into: under `XDG_RUNTIME_DIR` if that works, else under TMPDIR.
@@ -267,8 +338,16 @@ fn export_name(number: usize) -> String {
     if number == 0 { String::new() } else { number.to_string() }
 }
 
-fn unix_uri(socket: &Path, number: usize) -> String {
-    let mut uri = format!("nbd+unix:///{}?socket=", export_name(number));
+/// Where an export is that no URI leads to, for people.
+fn nameless(place: &str, number: usize) -> String {
+    match number {
+        0 => place.to_owned(),
+        _ => format!("{place}, export {}", export_name(number)),
+    }
+}
+
+fn unix_uri(scheme: &str, socket: &Path, number: usize) -> String {
+    let mut uri = format!("{scheme}+unix:///{}?socket=", export_name(number));
     for byte in socket.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(byte) {
             uri.push(char::from(*byte));
@@ -280,13 +359,13 @@ fn unix_uri(socket: &Path, number: usize) -> String {
 }
 
 /// An address that listens everywhere is reached through loopback.
-fn tcp_uri(address: SocketAddr, number: usize) -> String {
+fn tcp_uri(scheme: &str, address: SocketAddr, number: usize) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         ip => ip,
     };
-    format!("nbd://{}/{}", SocketAddr::new(ip, address.port()), export_name(number))
+    format!("{scheme}://{}/{}", SocketAddr::new(ip, address.port()), export_name(number))
 }
 
 #[cfg(test)]
@@ -295,7 +374,9 @@ mod tests {
 
     #[test]
     fn addresses_are_read_as_they_are_written() {
-        for text in ["unix:/run/d.sock", "unix:d.sock", "tcp:127.0.0.1:10809", "tcp:[::1]:0"] {
+        for text in
+            ["unix:/run/d.sock", "unix:d.sock", "tcp:127.0.0.1:10809", "tcp:[::1]:0", "stdio"]
+        {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
         }
         assert_eq!("tcp:localhost:1".parse(), "tcp:127.0.0.1:1".parse::<ListenAddress>());
@@ -306,10 +387,13 @@ mod tests {
 
     #[test]
     fn uris_escape_what_would_end_them() {
-        assert_eq!(unix_uri(Path::new("/run/a b&c"), 0), "nbd+unix:///?socket=/run/a%20b%26c");
-        assert_eq!(unix_uri(Path::new("/s"), 1), "nbd+unix:///1?socket=/s");
-        assert_eq!(tcp_uri("0.0.0.0:7".parse().unwrap(), 0), "nbd://127.0.0.1:7/");
-        assert_eq!(tcp_uri("[::1]:7".parse().unwrap(), 2), "nbd://[::1]:7/2");
+        assert_eq!(
+            unix_uri("nbd", Path::new("/run/a b&c"), 0),
+            "nbd+unix:///?socket=/run/a%20b%26c"
+        );
+        assert_eq!(unix_uri("nbds", Path::new("/s"), 1), "nbds+unix:///1?socket=/s");
+        assert_eq!(tcp_uri("nbd", "0.0.0.0:7".parse().unwrap(), 0), "nbd://127.0.0.1:7/");
+        assert_eq!(tcp_uri("nbds", "[::1]:7".parse().unwrap(), 2), "nbds://[::1]:7/2");
     }
 
     #[test]
@@ -373,10 +457,36 @@ mod tests {
     fn other_machines_are_let_in_only_when_asked() {
         let address = ListenAddress::Tcp("0.0.0.0:0".parse().unwrap());
         let refused = Endpoint::listen(Some(&address), Reach::Loopback).unwrap_err();
-        assert!(refused.hints()[0].contains("--allow-remote"));
-        let (endpoint, _listener) = Endpoint::listen(Some(&address), Reach::Remote).unwrap();
-        assert!(endpoint.is_remote());
-        let places = endpoint.places(2);
-        assert!(places.uris[1].ends_with("/1") && places.socket.is_none());
+        assert!(refused.hints().iter().any(|hint| hint.contains("--allow-plaintext")));
+        for (reach, scheme) in [(Reach::Plaintext, "nbd"), (Reach::Secret, "nbds")] {
+            let (endpoint, listener) = Endpoint::listen(Some(&address), reach).unwrap();
+            assert!(endpoint.is_remote());
+            let places = endpoint.places(2);
+            assert!(places.uris[1].starts_with(&format!("{scheme}://127.0.0.1:")));
+            assert!(places.uris[1].ends_with("/1") && places.socket.is_none());
+            // It may have been bound by somebody else.
+            assert!(Endpoint::handed(&listener, reach).unwrap().is_remote());
+            assert!(Endpoint::handed(&listener, Reach::Loopback).is_err());
+        }
+    }
+
+    #[test]
+    fn a_socket_that_was_handed_over_is_found_where_it_is_and_left_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("d.sock");
+        let listener = Listener::Unix(UnixListener::bind(&path).unwrap());
+        let endpoint = Endpoint::handed(&listener, Reach::Loopback).unwrap();
+        assert_eq!(endpoint.socket().as_ref(), Some(&path));
+        assert!(endpoint.has_address() && !endpoint.is_remote());
+        drop(endpoint);
+        assert!(path.exists());
+        let name = format!("blkreplay-test-{}", std::process::id());
+        let abstracted = SocketAddrUnix::new_abstract_name(name.as_bytes()).unwrap();
+        let socket = net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        net::bind(&socket, &abstracted).unwrap();
+        let listener = Listener::Unix(UnixListener::from(socket));
+        let endpoint = Endpoint::handed(&listener, Reach::Loopback).unwrap();
+        assert!(!endpoint.has_address());
+        assert_eq!(endpoint.places(2).uris[1], "the socket that was handed over, export 1");
     }
 }

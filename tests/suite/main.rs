@@ -38,6 +38,8 @@ mod inspect_live;
 mod inspect_logs;
 /// `inspect`: what is taken out of it.
 mod inspect_shown;
+/// Sockets that are handed over, clients on standard input and output, and how a recording says that it serves.
+mod listening;
 /// Marks, the socket they come through, and the positions that name them.
 mod marks;
 /// The native fixtures, and the commands that read a trace.
@@ -68,5 +70,8 @@ mod support;
 mod terminal;
 /// The rules of the house: layers, lengths, headers, words, unused files.
 mod tidy;
+#[cfg(feature = "tls")]
+/// TLS: real clients, files that are no good, peers that are not meant to be let in.
+mod tls;
 /// A trace as `print --json` tells it.
 mod trace;

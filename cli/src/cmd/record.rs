@@ -6,31 +6,32 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
 
 use blkreplay_core::device::{ImageFormat, OpenOptions, Transfer};
 use blkreplay_core::format::{FingerprintMethod, PayloadPolicy};
-use blkreplay_core::nbd::Listener;
+use blkreplay_core::nbd::{Listener, Secure};
 use blkreplay_core::units::Size;
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
 use crate::beside::Beside;
-use crate::bounds::{self, Bounds, Watch};
+use crate::bounds::Bounds;
 use crate::child::{Ended, Places, RecordedCommand, Speaks};
-use crate::cmd::mark;
 use crate::control::Control;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
+use crate::front::{Front, FrontArgs};
 use crate::images::Writes;
 use crate::looking;
+use crate::pid_file::{self, PidFile};
 use crate::printer::Printer;
-use crate::progress::Progress;
+use crate::serving::{Until, serve};
 use crate::session::{Finished, Plan, Session};
-use crate::signals::{self, Signal, Signals};
-use crate::socket::{Endpoint, ListenAddress, Reach};
+use crate::signals::{self, Signals};
+use crate::socket::Endpoint;
 use crate::summary;
 use crate::trace_file::{self, Destination, Overwrite, SyncWhen};
-use crate::words::{self, shell_word};
+use crate::words::shell_word;
 
 const HELP: &str = "\
 An image is never changed unless --write is given: what the client writes is thrown away at the end.
@@ -54,6 +55,7 @@ Examples:
   blkreplay record disk.qcow2 -o t.blkr --listen unix:/tmp/d.sock --duration 10m
   blkreplay record disk.img -o t.blkr --sync chunk -- ./client.sh
   blkreplay record disk.img -o - -- ./client.sh | blkreplay print -F -
+  blkreplay record disk.img -o t.blkr --listen tcp:0.0.0.0:10809 --tls-cert c.pem --tls-key k.pem
   blkreplay record disk.img -o t.blkr --inspect -- ./client.sh    and look at it meanwhile
 
 Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n); \
@@ -101,7 +103,7 @@ pub(crate) struct RecordArgs {
     direct: bool,
 
     #[command(flatten)]
-    place: PlaceArgs,
+    front: FrontArgs,
 
     #[command(flatten)]
     bounds: Bounds,
@@ -121,18 +123,6 @@ pub(crate) struct RecordArgs {
     /// The client to run; the recording ends with it
     #[arg(value_name = "COMMAND", last = true)]
     command: Vec<OsString>,
-}
-
-/// Where clients find us.
-#[derive(Debug, clap::Args)]
-struct PlaceArgs {
-    /// Where clients find us; a private socket unless given
-    #[arg(long, value_name = "unix:PATH|tcp:ADDR:PORT")]
-    listen: Option<ListenAddress>,
-
-    /// Let --listen tcp:… listen to other machines
-    #[arg(long)]
-    allow_remote: bool,
 }
 
 /// `--format` as typed.
@@ -170,18 +160,18 @@ fn named<T: Copy + Send + Sync>(
 impl RecordArgs {
     pub(crate) fn run(self, printer: &Printer) -> Result<ExitCode, Failure> {
         self.check()?;
+        let found = self.front.find()?;
         let signals =
             Signals::catch().map_err(|error| Failure::because("cannot catch signals", error))?;
-        let reach = if self.place.allow_remote { Reach::Remote } else { Reach::Loopback };
-        let (endpoint, listener) = Endpoint::listen(self.place.listen.as_ref(), reach)?;
+        let front = self.front.listen(found)?;
+        self.check_command(&front.endpoint)?;
+        self.front.warn(&front, printer);
+        let Front { endpoint, listener, secure, pid_file } = front;
         let (control_place, control) = endpoint.listen_for_control()?;
         let places = Places {
             control: Some(control_place.path.as_os_str().to_owned()),
             ..endpoint.places(self.images.len())
         };
-        if endpoint.is_remote() {
-            printer.warn("other machines can reach the image: NBD has no passwords");
-        }
         let command = match self.command.as_slice() {
             [] => None,
             words => Some(RecordedCommand::new(words, &places)?),
@@ -191,9 +181,10 @@ impl RecordArgs {
         let plan = self.plan();
         let looked_at = plan.output.path().filter(|_| inspects);
         let beside = looked_at.map(|trace| Beside::new(trace, printer)).transpose()?;
-        let Some(session) = start(&plan, listener, &signals, printer)? else {
+        let Some(session) = start(&plan, listener, secure, &signals, printer)? else {
             return Ok(ExitCode::Interrupted);
         };
+        let (session, _pid_file) = announced(session, pid_file)?;
         let _control = Control::start(control, session.engine())
             .map_err(|error| Failure::because("cannot serve the control socket", error))?;
         let _asked = signals::tell_when_asked(session.engine(), printer)?;
@@ -202,6 +193,7 @@ impl RecordArgs {
             .watch(session.engine(), then, printer)
             .map_err(|error| Failure::because("cannot watch the recording", error))?;
         let lines = session.serving(&places);
+        let until = Until { signals: &signals, watch: watch.as_ref(), one: endpoint.is_stdio() };
         let recorded = match (command, beside) {
             (Some(command), None) => {
                 for line in &lines {
@@ -218,12 +210,12 @@ impl RecordArgs {
                 beside.record(&lines, record)?
             }
             (None, None) => {
-                serve(&session, &places, watch.as_ref(), &signals, printer);
+                serve(&session, &places, &until, printer);
                 Ok(Recorded::alone(session))
             }
             (None, Some(beside)) => {
                 let record = || {
-                    serve(&session, &places, watch.as_ref(), &signals, printer);
+                    serve(&session, &places, &until, printer);
                     Ok(Recorded::alone(session))
                 };
                 beside.record(&lines, record)?
@@ -247,6 +239,9 @@ impl RecordArgs {
             return Err(Failure::new("--inspect needs a terminal, and standard output is none")
                 .hint("blkreplay inspect -F TRACE  looks at it from another terminal"));
         }
+        if self.front.is_stdio() {
+            self.check_stdio()?;
+        }
         match self.output {
             Destination::Nowhere | Destination::Stdout if self.sync == SyncWhen::Chunk => {
                 Err(Failure::new("--sync chunk needs a trace in a file of its own")
@@ -258,6 +253,30 @@ impl RecordArgs {
             Destination::Stdout => trace_file::standard_output().map(drop),
             Destination::Nowhere | Destination::File(_) => Ok(()),
         }
+    }
+
+    /// Refuses what does not go together with a client on standard input and output.
+    fn check_stdio(&self) -> Result<(), Failure> {
+        if self.output == Destination::Stdout {
+            return Err(Failure::new("--listen stdio and -o - both want standard output")
+                .hint("blkreplay record IMAGE -o t.blkr --listen stdio"));
+        }
+        if !self.command.is_empty() {
+            return Err(Failure::new(
+                "with --listen stdio the client is there already; a COMMAND would have no way to us",
+            )
+            .hint("leave out --listen, and COMMAND finds the image by {uri}"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a COMMAND that cannot be told where we are.
+    fn check_command(&self, endpoint: &Endpoint) -> Result<(), Failure> {
+        if self.command.is_empty() || endpoint.has_address() {
+            return Ok(());
+        }
+        let what = "the socket that was handed over has no path by which COMMAND could find it";
+        Err(Failure::new(what).hint("leave out COMMAND, or give the socket a path"))
     }
 
     fn plan(self) -> Plan {
@@ -348,49 +367,31 @@ fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result<(), Failur
     Ok(())
 }
 
+/// Tells that clients can come; if that does not work, the session is over.
+fn announced(
+    session: Session,
+    pid_file: Option<PidFile>,
+) -> Result<(Session, Option<pid_file::Named>), Failure> {
+    match pid_file.map(PidFile::name).transpose() {
+        Ok(named) => Ok((session, named)),
+        Err(failure) => {
+            session.finish(None);
+            Err(failure)
+        }
+    }
+}
+
 /// Begins the session; `None` if somebody interrupts meanwhile. A whole fingerprint takes its time.
 fn start(
     plan: &Plan,
     listener: Listener,
+    secure: Option<Arc<dyn Secure>>,
     signals: &Signals,
     printer: &Printer,
 ) -> Result<Option<Session>, Failure> {
     let (plan, printer) = (plan.clone(), printer.clone());
     let session = signals
-        .unless_interrupted(move || Session::start(&plan, listener, None, &printer))
+        .unless_interrupted(move || Session::start(&plan, listener, secure, &printer))
         .map_err(|error| Failure::because("cannot begin to serve", error))?;
     session.transpose()
-}
-
-/// Serves until somebody interrupts, or a bound is reached.
-fn serve(
-    session: &Session,
-    places: &Places,
-    watch: Option<&Watch>,
-    signals: &Signals,
-    printer: &Printer,
-) {
-    for line in session.serving(places) {
-        printer.say("serving", line);
-    }
-    if let Some(control) = &places.control {
-        let program = words::program();
-        printer.say(
-            "marks",
-            format_args!("{}={} {program} mark NAME", mark::CONTROL, shell_word(control)),
-        );
-    }
-    let mut progress = Progress::new(printer, "recording", None);
-    loop {
-        if watch.is_some_and(Watch::is_over) {
-            return;
-        }
-        let look = watch.map(|_| Instant::now() + bounds::LOOK);
-        let wake = [progress.next_update(), look].into_iter().flatten().min();
-        match signals.next(wake) {
-            None => progress.update(session.requests()),
-            Some(Signal::Child) => {}
-            Some(Signal::Interrupt | Signal::Terminate | Signal::HangUp) => return,
-        }
-    }
 }

@@ -62,7 +62,7 @@ fn other_machines_are_kept_out_unless_let_in() {
         .blkreplay("record disk.img -o t.blkr --listen tcp:0.0.0.0:0 -- touch ran")
         .finish()
         .ends_with(2)
-        .says(&["error", "0.0.0.0", "--allow-remote"]);
+        .says(&["error", "0.0.0.0", "--allow-plaintext"]);
     assert!(!sandbox.path("ran").exists());
 }
 
