@@ -45,6 +45,8 @@ It can name a point of the recording: blkreplay mark NAME (by $BLKREPLAY_CONTROL
 
 With -o - the trace goes to standard output, and what COMMAND prints to standard error.
 
+A socket that systemd or libnbd hands over (LISTEN_FDS) is served in place of one of our own.
+
 Without COMMAND, blkreplay serves until it is interrupted, or --max-size or --duration is reached; with one, the \
 recording stops there, the trace is whole, and COMMAND is served on, unrecorded.
 

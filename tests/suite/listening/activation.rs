@@ -3,7 +3,7 @@
 use super::{PROGRAM, python, sandbox};
 use crate::support::{Finished, Sandbox, wait_for};
 
-/// Binds a socket and becomes the program, with the socket as descriptor 3. `socket` makes `s`; `after` may change it.
+/// Binds a socket and becomes the program, with the socket as descriptor 3; `socket` makes `s`.
 fn handed(sandbox: &Sandbox, socket: &str, count: &str, arguments: &str) -> Finished {
     let words: Vec<&str> = [PROGRAM].into_iter().chain(arguments.split_whitespace()).collect();
     let script = format!(
