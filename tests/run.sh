@@ -15,6 +15,7 @@ STEPS=(tools fmt lint doc test fuzz)
 TOOLS=(
     "qemu-img    qemu-utils"
     "qemu-io     qemu-utils"
+    "qemu-nbd    qemu-utils"
     "nbdkit      nbdkit"
     "nbdcopy     libnbd-bin"
     "nbdinfo     libnbd-bin"

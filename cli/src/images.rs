@@ -1,4 +1,5 @@
-//! The images of a recording or a replay. Paths come in, opened images with names and overlays go out.
+//! The images of a recording or a replay. Paths, and addresses of exports, come in; opened images with names and overlays
+//! go out.
 //!
 //! It knows no clients and no traces. Invariants: one file is never opened twice; without a word from the
 //! user no image is opened for writing.
@@ -9,12 +10,22 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use blkreplay_core::device::{self, Access, Image, ImageFormat, OpenError, OpenOptions, Overlay};
+use blkreplay_core::device::{
+    self, Access, BlockDevice, Image, ImageFormat, OpenError, OpenOptions, Overlay, Pool,
+};
 use blkreplay_core::limits::DEVICES_MAX;
+use blkreplay_core::nbd::{Loss, Remote};
 use blkreplay_core::units::Size;
 
 use crate::failure::Failure;
+use crate::remote_image;
 use crate::words::shell_word;
+
+/// Threads of one image that wait for its disk.
+const POOL_THREADS: usize = 8;
+
+/// Threads of one image that wait for a server, which is further away than a disk and can do more at once.
+const REMOTE_THREADS: usize = 32;
 
 /// What happens to what is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +57,8 @@ pub(crate) struct OpenedImage {
     /// What the file holds, below the overlay.
     pub(crate) base: Arc<dyn Image>,
     overlay: Option<Arc<Overlay>>,
+    /// The base, if it is an export of another server.
+    remote: Option<Arc<Remote>>,
     length_at_first: Option<u64>,
 }
 
@@ -56,6 +69,20 @@ impl OpenedImage {
             Some(overlay) => Arc::clone(overlay) as Arc<dyn Image>,
             None => Arc::clone(&self.base),
         }
+    }
+
+    /// The same with queues: an export has its own, where nothing lies above it.
+    pub(crate) fn device(&self) -> Arc<dyn BlockDevice> {
+        match (&self.remote, &self.overlay) {
+            (Some(remote), None) => Arc::clone(remote) as Arc<dyn BlockDevice>,
+            (Some(_), Some(_)) => Pool::new(self.surface(), REMOTE_THREADS),
+            (None, _) => Pool::new(self.surface(), POOL_THREADS),
+        }
+    }
+
+    /// Why its server is of no use any more, if it has one, and that is so.
+    pub(crate) fn loss(&self) -> Option<&Loss> {
+        self.remote.as_ref().and_then(|remote| remote.loss())
     }
 
     /// Bytes that were written and will be thrown away; `None` if they are kept.
@@ -89,6 +116,7 @@ pub(crate) fn open_all(
         )));
     }
     refuse_one_file_twice(paths)?;
+    remote_image::refuse_one_twice(paths)?;
     let names = device_names(paths);
     let opened =
         paths.iter().zip(names).map(|(path, name)| open(path, name, options, writes, scratch));
@@ -102,7 +130,14 @@ fn open(
     writes: Writes,
     scratch: Option<&Path>,
 ) -> Result<OpenedImage, Failure> {
-    let opened = device::open(path, options).map_err(|error| cannot_open(path, error))?;
+    let (base, format, remote) = if let Some(address) = remote_image::address_of(path)? {
+        let remote = remote_image::open(path, &address, options)?;
+        (Arc::clone(&remote) as Arc<dyn Image>, ImageFormat::Raw, Some(remote))
+    } else {
+        let opened = device::open(path, options).map_err(|error| cannot_open(path, error))?;
+        (opened.image, opened.format, None)
+    };
+    let length_at_first = if remote.is_none() { length(path, format) } else { None };
     let overlay = match writes {
         Writes::Kept => None,
         Writes::ThrownAway => {
@@ -112,17 +147,11 @@ fn open(
                 let what = format!("cannot make a file for the overlay in {}", place.display());
                 Failure::because(what, error)
             })?;
-            Some(Arc::new(Overlay::new(Arc::clone(&opened.image), file)))
+            Some(Arc::new(Overlay::new(Arc::clone(&base), file)))
         }
     };
-    Ok(OpenedImage {
-        path: path.to_owned(),
-        name,
-        format: opened.format,
-        base: opened.image,
-        overlay,
-        length_at_first: length(path, opened.format),
-    })
+    let path = path.to_owned();
+    Ok(OpenedImage { path, name, format, base, overlay, remote, length_at_first })
 }
 
 fn cannot_open(path: &Path, error: OpenError) -> Failure {
@@ -159,6 +188,22 @@ fn refuse_one_file_twice(paths: &[PathBuf]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// An image that is not there is made only when that was asked for.
+pub(crate) fn refuse_missing(images: &[PathBuf]) -> Result<(), Failure> {
+    let missing = |path: &&PathBuf| {
+        !remote_image::is_meant_by(path) && matches!(path.try_exists(), Ok(false))
+    };
+    let Some(path) = images.iter().find(missing) else { return Ok(()) };
+    let failure = Failure::new(format!("the image {} does not exist", path.display()));
+    Err(match images.len() {
+        1 => failure.hint("--create 1G makes a new, empty image of that size"),
+        // Whoever forgets the two dashes gives us the words of COMMAND as images.
+        _ => {
+            failure.hint("two dashes go before COMMAND: blkreplay record IMAGE -o TRACE -- COMMAND")
+        }
+    })
+}
+
 /// Refuses a file that is one of the images and has another `role`, too.
 pub(crate) fn refuse_image_as(paths: &[PathBuf], file: &Path, role: &str) -> Result<(), Failure> {
     let Ok(metadata) = fs::metadata(file) else { return Ok(()) };
@@ -172,11 +217,14 @@ pub(crate) fn refuse_image_as(paths: &[PathBuf], file: &Path, role: &str) -> Res
     }
 }
 
-/// The printed name of each device: its file's stem, made unique, without what could upset a terminal.
+/// The printed name of each device: its file's stem or its export's name, made unique, without what could upset a terminal.
 pub(crate) fn device_names(paths: &[PathBuf]) -> Vec<String> {
     let mut taken = HashSet::new();
     let unique = |path: &PathBuf| {
-        let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+        let stem = match remote_image::address_of(path) {
+            Ok(Some(address)) => address.name(),
+            _ => path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+        };
         let stem = stem.replace(|c: char| c.is_control() || c.is_whitespace(), "_");
         let numbered = (2_u64..).map(|number| format!("{stem}-{number}"));
         let mut candidates = std::iter::once(stem.clone()).chain(numbered);
@@ -198,6 +246,7 @@ mod tests {
         check(&["disk.img"], &["disk"]);
         check(&["a/disk.img", "b/disk.qcow2", "disk"], &["disk", "disk-2", "disk-3"]);
         check(&["disk-2.img", "disk.img", "disk.raw"], &["disk-2", "disk", "disk-3"]);
+        check(&["nbd://host/a/disk", "disk.img", "nbd:unix:/x/s"], &["disk", "disk-2", "s"]);
         check(&["/dev/sda", ".hidden", "my disk\x1b.img"], &["sda", ".hidden", "my_disk_"]);
     }
 

@@ -37,6 +37,7 @@ mod pid_file;
 mod printer;
 mod progress;
 mod qemu_log;
+mod remote_image;
 mod report;
 mod rerun;
 mod serving;

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use blkreplay_core::device::{BlockDevice, Geometry, OpenOptions, Pool, Transfer};
+use blkreplay_core::device::{Geometry, OpenOptions, Transfer};
 use blkreplay_core::engine::{
     Disk, Engine, Fill, Plan, Player, Recorder, ReplayError, Replayed, Rules, Script, Source,
 };
@@ -26,9 +26,6 @@ use crate::trace;
 use crate::trace_file::{Overwrite, TraceFile, directory_of};
 use crate::verify::{self, Identity};
 use crate::words::shell_word;
-
-/// Threads of one image that wait for its disk.
-const POOL_THREADS: usize = 8;
 
 /// What to replay, and how.
 pub(crate) struct Setup {
@@ -235,13 +232,10 @@ fn attach(
         };
         disks.push(match images.get(number) {
             None => engine.attach_trace(geometry),
-            Some(image) => {
-                let pool = Pool::new(image.surface(), POOL_THREADS) as Arc<dyn BlockDevice>;
-                match source {
-                    Source::Clients | Source::Monitor => engine.attach_as(geometry, pool),
-                    Source::Log => engine.attach(pool),
-                }
-            }
+            Some(image) => match source {
+                Source::Clients | Source::Monitor => engine.attach_as(geometry, image.device()),
+                Source::Log => engine.attach(image.device()),
+            },
         });
     }
     disks

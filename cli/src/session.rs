@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use blkreplay_core::device::{self, OpenOptions, Pool};
+use blkreplay_core::device::{self, OpenOptions};
 use blkreplay_core::engine::{Engine, Identity, RecordError, Recorded, Recorder, Totals};
 use blkreplay_core::format::{
     DeviceHeader, ExportHeader, FingerprintMethod, Header, LimitsHeader, PayloadPolicy, WriteError,
@@ -24,9 +24,6 @@ use crate::failure::{self, Failure};
 use crate::images::{self, OpenedImage, Writes};
 use crate::printer::Printer;
 use crate::trace_file::{self, Destination, Overwrite, SyncWhen, TraceFile};
-
-/// Threads of one image that wait for its disk.
-const POOL_THREADS: usize = 8;
 
 /// Program and version, as headers of traces have it.
 pub(crate) const TOOL: &str = concat!("blkreplay ", env!("CARGO_PKG_VERSION"));
@@ -103,7 +100,7 @@ impl Session {
         let exports = images.iter().enumerate().map(|(number, image)| Export {
             names: export_names(number),
             description: image.name.clone(),
-            disk: engine.attach(Pool::new(image.surface(), POOL_THREADS)),
+            disk: engine.attach(image.device()),
             extended_headers: true,
         });
         let server = start_server(listener, exports.collect(), secure, printer)?;

@@ -9,6 +9,7 @@ use blkreplay_core::units::Size;
 use crate::failure::Failure;
 use crate::images::OpenedImage;
 use crate::printer::Printer;
+use crate::remote_image;
 use crate::session::{Finished, Plan};
 use crate::trace_file::Destination;
 use crate::words::{counted, shell_word};
@@ -20,6 +21,7 @@ pub(crate) fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result
         let path = image.path.display();
         printer.warn(format_args!("the image {path} changed its size while it was served"));
     }
+    tell_of_losses(&images, printer);
     let recorded = recorded.transpose().map_err(|error| not_whole(&plan.output, error))?;
     if let Some(recorded) = &recorded {
         printer.say("recorded", recorded_line(&plan.output, recorded, totals));
@@ -31,6 +33,15 @@ pub(crate) fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result
         printer.say("trace", data_line(&plan.output, recorded));
     }
     Ok(())
+}
+
+/// Which servers were lost on the way, and why.
+pub(crate) fn tell_of_losses(images: &[OpenedImage], printer: &Printer) {
+    for image in images {
+        if let Some(loss) = image.loss() {
+            printer.warn(remote_image::loss_line(&image.path, loss));
+        }
+    }
 }
 
 fn not_whole(output: &Destination, error: RecordError) -> Failure {

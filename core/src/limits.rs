@@ -22,6 +22,15 @@ pub const CONNECTION_BYTES_MAX: u64 = REQUEST_DATA_BYTES_MAX as u64;
 /// Connections served at once; further ones are closed as they come.
 pub const CONNECTIONS_MAX: usize = 128;
 
+/// Exports that a server may list to be told of, by name.
+pub const NBD_LISTED_MAX: usize = 256;
+
+/// Requests that one connection has with a server of ours to be recorded, before more wait here.
+pub const REMOTE_REQUESTS_MAX: usize = 256;
+
+/// Pieces apart from one another in which the answer to one read may come, and errors in one answer.
+pub const READ_PIECES_MAX: usize = 4096;
+
 /// Extents in one block status reply or `block` event.
 pub const EXTENTS_MAX: usize = 4096;
 

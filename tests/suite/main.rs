@@ -50,6 +50,8 @@ mod pages;
 mod presets;
 /// Logs of QEMU, real ones and hurt ones, against what others say is in them.
 mod qemu_logs;
+/// Images that are exports of other servers.
+mod remote;
 /// Replays on images: every option, and every way of getting it wrong.
 mod replays;
 /// Traces that are hurt: `check`, `recover`, and what a kill leaves.

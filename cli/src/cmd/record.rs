@@ -21,7 +21,7 @@ use crate::control::Control;
 use crate::exit::ExitCode;
 use crate::failure::Failure;
 use crate::front::{Front, FrontArgs};
-use crate::images::Writes;
+use crate::images::{self, Writes};
 use crate::looking;
 use crate::pid_file::{self, PidFile};
 use crate::printer::Printer;
@@ -59,6 +59,8 @@ Examples:
   blkreplay record disk.img -o - -- ./client.sh | blkreplay print -F -
   blkreplay record disk.img -o t.blkr --listen tcp:0.0.0.0:10809 --tls-cert c.pem --tls-key k.pem
   blkreplay record disk.img -o t.blkr --inspect -- ./client.sh    and look at it meanwhile
+  blkreplay record nbd://host/disk -o t.blkr -- ./client.sh    the export of another server
+  blkreplay record 'nbd+unix:///disk?socket=/run/d.sock' -o t.blkr --write -- ./client.sh
 
 Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n); \
 without one 0; 2 trouble of our own: nothing recorded, or the trace is not whole.";
@@ -68,7 +70,7 @@ without one 0; 2 trouble of our own: nothing recorded, or the trace is not whole
 #[command(after_help = HELP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct RecordArgs {
-    /// What to serve: raw or qcow2 files, or block devices
+    /// What to serve: raw or qcow2 files, block devices, or exports of other NBD servers: `nbd://HOST/EXPORT`
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
 
@@ -230,7 +232,7 @@ impl RecordArgs {
     /// Refuses what cannot be done, before anything is made.
     fn check(&self) -> Result<(), Failure> {
         if self.create.is_none() {
-            refuse_missing(&self.images)?;
+            images::refuse_missing(&self.images)?;
         }
         self.bounds.check()?;
         if self.inspect && self.output.path().is_none() {
@@ -301,20 +303,6 @@ impl RecordArgs {
             sync: self.sync,
         }
     }
-}
-
-/// An image that is not there is made only when that was asked for.
-fn refuse_missing(images: &[PathBuf]) -> Result<(), Failure> {
-    let missing = |path: &&PathBuf| matches!(path.try_exists(), Ok(false));
-    let Some(path) = images.iter().find(missing) else { return Ok(()) };
-    let failure = Failure::new(format!("the image {} does not exist", path.display()));
-    Err(match images.len() {
-        1 => failure.hint("--create 1G makes a new, empty image of that size"),
-        // Whoever forgets the two dashes gives us the words of COMMAND as images.
-        _ => {
-            failure.hint("two dashes go before COMMAND: blkreplay record IMAGE -o TRACE -- COMMAND")
-        }
-    })
 }
 
 /// What was recorded.

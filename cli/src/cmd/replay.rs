@@ -60,7 +60,7 @@ pub(crate) struct ReplayArgs {
     /// The trace
     trace: PathBuf,
 
-    /// One image for each device of the trace, in its order; NAME=IMAGE says which
+    /// One image for each device of the trace, in its order; NAME=IMAGE says which. As for record, it may be an export
     #[arg(value_name = "[NAME=]IMAGE")]
     images: Vec<PathBuf>,
 
@@ -309,6 +309,7 @@ impl ReplayArgs {
         let slipped = self.how.max_slip.and_then(|bound| bound.exceeded(replayed));
         let report = self.report(trace, setup, done, slipped.as_deref())?;
         tell(&report, self.json, printer)?;
+        summary::tell_of_losses(&done.images, printer);
         if let Some(output) = &self.output.image {
             output_image::write(
                 done.images[0].surface().as_ref(),

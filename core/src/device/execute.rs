@@ -11,7 +11,7 @@ use crate::request::{Errno, Extent, Flags, Operation, Request};
 
 impl Submission {
     /// What every caller owes a queue.
-    pub(super) fn assert_sound(&self) {
+    pub(crate) fn assert_sound(&self) {
         let Request { operation, range, .. } = self.request;
         let carries = matches!(operation, Operation::Read | Operation::Write);
         assert!(

@@ -30,7 +30,7 @@ mod refcounts;
 mod sim;
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 
 use std::sync::Arc;
 

@@ -362,7 +362,8 @@ fn extent_ext(mut descriptor: &[u8]) -> Extent {
     Extent { length, hole: has(STATE_HOLE), zero: has(STATE_ZERO) }
 }
 
-fn wire_command(operation: Operation) -> u16 {
+/// The command of a request.
+pub(super) fn wire_command(operation: Operation) -> u16 {
     match operation {
         Operation::Read => command::READ,
         Operation::Write => command::WRITE,
@@ -374,7 +375,8 @@ fn wire_command(operation: Operation) -> u16 {
     }
 }
 
-fn wire_flags(flags: Flags) -> u16 {
+/// The flags of a request, as the protocol numbers them.
+pub(super) fn wire_flags(flags: Flags) -> u16 {
     let bits = [
         (Flags::FUA, command_flag::FUA),
         (Flags::NO_HOLE, command_flag::NO_HOLE),

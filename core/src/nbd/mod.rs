@@ -6,9 +6,10 @@
 //! ```
 //!
 //! `wire` has the protocol's numbers, `export` what is served and advertised, `client` a small client for
-//! the demo and for tests. Fixed newstyle with `GO`, `INFO`, `LIST` and `EXPORT_NAME`, structured replies, extended
-//! headers, `base:allocation`, DF, FUA, flush, trim, write zeroes, cache, multi-conn and block sizes are supported;
-//! oldstyle is not; TLS is where the caller has it (`secure`). All but `connection` and `server` do no I/O.
+//! the demo and for tests, `remote` the export of another server as a device. Fixed newstyle with `GO`, `INFO`, `LIST` and
+//! `EXPORT_NAME`, structured replies, extended headers, `base:allocation`, DF, FUA, flush, trim, write zeroes, cache,
+//! multi-conn and block sizes are supported; oldstyle is not; TLS is where the caller has it (`secure`). All but
+//! `connection`, `server` and `remote` do no I/O.
 //! Invariant: a client, however hostile, takes bounded memory and harms nobody but itself.
 
 mod client;
@@ -21,6 +22,7 @@ mod inbox;
 mod notes;
 mod options;
 mod outbox;
+mod remote;
 mod reply;
 mod secure;
 mod server;
@@ -34,6 +36,10 @@ pub use client::{Answer, Client, ClientError, Dialect};
 pub use connection::{ConnectionError, ConnectionReport};
 pub use export::{Advertised, Export, advertised};
 pub use handshake::HandshakeError;
+pub use remote::{
+    Address, AddressError, AnswerError, Loss, LossError, NegotiationError, Patience, Remote,
+    RemoteError, UnusableError,
+};
 pub use secure::{Secure, Tunnel};
 pub use server::{Listener, OnEnd, Server};
 pub use transmission::{Subject, TransmissionError};

@@ -451,7 +451,7 @@ mod tests {
         let device = Arc::clone(&sim) as Arc<dyn BlockDevice>;
         let exports = vec![export_of(device, &Engine::off(Arc::new(Stopped)))];
         let listener = Listener::Unix(UnixListener::bind(&path).unwrap());
-        let _server = Server::start(listener, exports, Box::new(|_| {})).unwrap();
+        let _server = Server::start(listener, exports, None, Box::new(|_| {})).unwrap();
         let stream = UnixStream::connect(path).unwrap();
         let mut client = Client::connect(stream, "", Dialect::Extended).unwrap();
         let flush = request(Operation::Flush, 0, 0);

@@ -9,7 +9,7 @@ use crate::device::{Durable, Zeroing};
 use crate::request::Errno;
 use crate::units::ByteRange;
 
-pub(super) fn what_is_written_is_read_back(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn what_is_written_is_read_back(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     assert_eq!(image.geometry().size, SIZE);
     assert!(!image.geometry().read_only && image.geometry().discard);
@@ -25,7 +25,7 @@ pub(super) fn what_is_written_is_read_back(subject: fn(u64) -> Option<Subject>) 
     }
 }
 
-pub(super) fn neighbours_in_one_block_both_survive(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn neighbours_in_one_block_both_survive(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     let ends: [(u64, u64); 4] = [(0, 100), (100, 156), (256, 3), (259, 253)];
     for round in 1..40_u64 {
@@ -45,7 +45,7 @@ pub(super) fn neighbours_in_one_block_both_survive(subject: fn(u64) -> Option<Su
     }
 }
 
-pub(super) fn neighbours_of_a_discard_survive(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn neighbours_of_a_discard_survive(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     let length = 10_000;
     for round in 0..40_u64 {
@@ -71,7 +71,7 @@ pub(super) fn neighbours_of_a_discard_survive(subject: fn(u64) -> Option<Subject
     }
 }
 
-pub(super) fn a_discard_zeroes_exactly_its_range(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn a_discard_zeroes_exactly_its_range(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     let mut expected = pattern(1, SIZE);
     image.write(0, &expected, Durable::Later).unwrap();
@@ -84,7 +84,7 @@ pub(super) fn a_discard_zeroes_exactly_its_range(subject: fn(u64) -> Option<Subj
     }
 }
 
-pub(super) fn zeroes_are_exact_however_they_are_asked_for(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn zeroes_are_exact_however_they_are_asked_for(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     for keep_allocated in [false, true] {
         for durable in [Durable::Later, Durable::Now] {
@@ -100,7 +100,7 @@ pub(super) fn zeroes_are_exact_however_they_are_asked_for(subject: fn(u64) -> Op
     }
 }
 
-pub(super) fn fast_zeroes_that_are_refused_change_nothing(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn fast_zeroes_that_are_refused_change_nothing(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     let written = pattern(3, SIZE);
     for keep_allocated in [false, true] {
@@ -117,7 +117,7 @@ pub(super) fn fast_zeroes_that_are_refused_change_nothing(subject: fn(u64) -> Op
     }
 }
 
-pub(super) fn the_whole_of_a_huge_device_can_be_zeroed(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn the_whole_of_a_huge_device_can_be_zeroed(subject: fn(u64) -> Option<Subject>) {
     let size = 1 << 40;
     // The memory image is what it says.
     let Some((_directory, image)) = subject(size) else { return };
@@ -137,7 +137,7 @@ pub(super) fn the_whole_of_a_huge_device_can_be_zeroed(subject: fn(u64) -> Optio
     assert!(extents.iter().all(|extent| extent.zero), "{extents:?}");
 }
 
-pub(super) fn block_status_covers_from_the_start(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn block_status_covers_from_the_start(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     let mut content = vec![0; SIZE as usize];
     for offset in [0, 5000, 65_536, 200_000, SIZE - 100] {
@@ -153,7 +153,7 @@ pub(super) fn block_status_covers_from_the_start(subject: fn(u64) -> Option<Subj
     }
 }
 
-pub(super) fn nothing_of_length_zero_does_anything(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn nothing_of_length_zero_does_anything(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     image.write(100, &pattern(1, 50), Durable::Later).unwrap();
     for offset in [0, 120, SIZE] {
@@ -167,7 +167,7 @@ pub(super) fn nothing_of_length_zero_does_anything(subject: fn(u64) -> Option<Su
     assert_eq!(read(&*image, 100, 50), pattern(1, 50));
 }
 
-pub(super) fn a_flush_completes_and_keeps_the_data(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn a_flush_completes_and_keeps_the_data(subject: fn(u64) -> Option<Subject>) {
     let Some((_directory, image)) = subject(SIZE) else { return };
     image.write(77, &pattern(5, 10_000), Durable::Later).unwrap();
     image.flush().unwrap();

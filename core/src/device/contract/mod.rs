@@ -8,10 +8,11 @@
 #![expect(clippy::cast_possible_truncation, reason = "the sizes of tests are small")]
 
 mod blocking;
-mod contents;
-mod queues;
-mod random;
+pub(crate) mod contents;
+pub(crate) mod queues;
+pub(crate) mod random;
 
+use std::any::Any;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -37,14 +38,24 @@ pub(super) static SCRATCH: LazyLock<PathBuf> = LazyLock::new(|| {
     directory
 });
 
+/// What has to live as long as an image or a device.
+pub(crate) type Held = Box<dyn Any>;
+
 /// An image and what has to live as long as it.
-type Subject = (TempDir, Arc<dyn Image>);
+pub(crate) type Subject = (Held, Arc<dyn Image>);
 
 /// A device, how those who wait for it make it go on, and what has to live as long as it.
-struct Attached {
+pub(crate) struct Attached {
     device: Arc<dyn BlockDevice>,
     step: Step,
-    directory: TempDir,
+    held: Held,
+}
+
+impl Attached {
+    /// A device that goes on by itself.
+    pub(crate) fn going_on(device: Arc<dyn BlockDevice>, held: Held) -> Attached {
+        Attached { device, step: blocking::wait(), held }
+    }
 }
 
 fn directory() -> TempDir {
@@ -56,7 +67,7 @@ pub(super) fn options(create: Option<Size>) -> OpenOptions {
 }
 
 /// A raw file `disk.img` of `size` bytes, all hole.
-pub(super) fn raw_file(size: u64, format: Option<ImageFormat>) -> Subject {
+pub(super) fn raw_file(size: u64, format: Option<ImageFormat>) -> (TempDir, Arc<dyn Image>) {
     let directory = directory();
     let options = OpenOptions { format, ..options(Some(Size(size))) };
     let image = open(&directory.path().join("disk.img"), &options).unwrap().image;
@@ -65,12 +76,13 @@ pub(super) fn raw_file(size: u64, format: Option<ImageFormat>) -> Subject {
 
 fn memory(size: u64) -> Option<Subject> {
     let fits = size <= 64 << 20;
-    fits.then(|| (directory(), Arc::new(Memory::new(size as usize)) as Arc<dyn Image>))
+    fits.then(|| (Box::new(()) as Held, Arc::new(Memory::new(size as usize)) as Arc<dyn Image>))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one type for all subjects")]
 fn file(size: u64) -> Option<Subject> {
-    Some(raw_file(size, None))
+    let (directory, image) = raw_file(size, None);
+    Some((Box::new(directory), image))
 }
 
 // What is left out must be seen, so this prints.
@@ -79,7 +91,7 @@ fn direct(size: u64) -> Option<Subject> {
     let directory = directory();
     let options = OpenOptions { transfer: Transfer::Direct, ..options(Some(Size(size))) };
     match open(&directory.path().join("disk.img"), &options) {
-        Ok(opened) => Some((directory, opened.image)),
+        Ok(opened) => Some((Box::new(directory), opened.image)),
         Err(error @ OpenError::DirectUnsupported { .. }) => {
             eprintln!("LEFT OUT: direct transfers were not checked: {error}");
             None
@@ -107,13 +119,13 @@ fn qcow2(size: u64) -> Option<Subject> {
     make_qcow2(&path, size);
     let opened = open(&path, &options(None)).unwrap();
     assert_eq!(opened.format, ImageFormat::Qcow2);
-    Some((directory, opened.image))
+    Some((Box::new(directory), opened.image))
 }
 
 fn overlay_over(base: Option<Subject>) -> Option<Subject> {
-    let (directory, base) = base?;
+    let (held, base) = base?;
     let scratch = tempfile::tempfile_in(&*SCRATCH).unwrap();
-    Some((directory, Arc::new(Overlay::new(base, scratch))))
+    Some((held, Arc::new(Overlay::new(base, scratch))))
 }
 
 fn overlay_memory(size: u64) -> Option<Subject> {
@@ -125,26 +137,25 @@ fn overlay_file(size: u64) -> Option<Subject> {
 }
 
 /// An image behind a pool.
-fn pooled(subject: Option<Subject>) -> Option<Attached> {
-    let (directory, image) = subject?;
-    let device = Pool::new(image, 3);
-    Some(Attached { device, step: blocking::wait(), directory })
+pub(crate) fn pooled(subject: Option<Subject>) -> Option<Attached> {
+    let (held, image) = subject?;
+    Some(Attached::going_on(Pool::new(image, 3), held))
 }
 
 /// A device as an image.
-fn blocking(attached: Option<Attached>) -> Option<Subject> {
+pub(crate) fn blocking(attached: Option<Attached>) -> Option<Subject> {
     attached.map(|attached| {
         let image = Arc::new(Blocking::new(&attached));
-        (attached.directory, image as Arc<dyn Image>)
+        (attached.held, image as Arc<dyn Image>)
     })
 }
 
 /// A simulated device whose requests complete in the order of a seed, by those who wait.
 fn sim(size: u64) -> Option<Attached> {
-    let (directory, memory) = memory(size)?;
+    let (held, memory) = memory(size)?;
     let sim = Sim::new(memory);
     let step = complete_any(&sim);
-    Some(Attached { device: sim, step, directory })
+    Some(Attached { device: sim, step, held })
 }
 
 fn complete_any(sim: &Arc<Sim>) -> Step {
@@ -156,14 +167,14 @@ fn complete_any(sim: &Arc<Sim>) -> Step {
 
 /// A device that could go wrong and does not, over threads.
 fn fault_off(size: u64) -> Option<Attached> {
-    let Attached { device, step, directory } = pooled(memory(size))?;
+    let Attached { device, step, held } = pooled(memory(size))?;
     let device = Fault::new(device, Vec::new(), Arc::new(VirtualClock::default()), 1);
-    Some(Attached { device, step, directory })
+    Some(Attached { device, step, held })
 }
 
 /// A device that is late, over a simulated one: nothing that is promised may depend on time.
 fn fault_late(size: u64) -> Option<Attached> {
-    let (directory, memory) = memory(size)?;
+    let (held, memory) = memory(size)?;
     let sim = Sim::new(memory);
     let complete = complete_any(&sim);
     let clock = Arc::new(VirtualClock::default());
@@ -183,7 +194,7 @@ fn fault_late(size: u64) -> Option<Attached> {
             fault.tick();
         }
     });
-    Some(Attached { device: fault, step, directory })
+    Some(Attached { device: fault, step, held })
 }
 
 macro_rules! checks {
@@ -221,6 +232,9 @@ macro_rules! contract {
         }
     )* };
 }
+
+// Devices of adapters, which no layer names, are checked where they are.
+pub(crate) use {checks, contract};
 
 contract! {
     memory: memory, |size| pooled(memory(size));

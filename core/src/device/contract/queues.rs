@@ -37,7 +37,7 @@ fn finish(queue: &mut dyn Queue, doorbell: &Doorbell, step: &Step) -> Vec<Comple
     }
 }
 
-pub(super) fn every_submission_completes_once(subject: fn(u64) -> Option<Attached>) {
+pub(crate) fn every_submission_completes_once(subject: fn(u64) -> Option<Attached>) {
     let Some(attached) = subject(SIZE) else { return };
     let image = Blocking::new(&attached);
     let (mut queue, doorbell) = open_queue(&attached);
@@ -74,7 +74,7 @@ pub(super) fn every_submission_completes_once(subject: fn(u64) -> Option<Attache
     }
 }
 
-pub(super) fn dropping_a_queue_waits(subject: fn(u64) -> Option<Attached>) {
+pub(crate) fn dropping_a_queue_waits(subject: fn(u64) -> Option<Attached>) {
     let Some(attached) = subject(SIZE) else { return };
     let image = Blocking::new(&attached);
     for kicked in [true, false] {

@@ -32,7 +32,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..30)
 }
 
-pub(super) fn random_operations_agree_with_memory(subject: fn(u64) -> Option<Subject>) {
+pub(crate) fn random_operations_agree_with_memory(subject: fn(u64) -> Option<Subject>) {
     let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&steps(), |steps| {
         let Some((_directory, image)) = subject(SIZE) else { return Ok(()) };
