@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blkreplay_core::device::{ImageFormat, OpenOptions, Transfer};
-use blkreplay_core::nbd::{Address, Loss, Patience, Remote};
+use blkreplay_core::nbd::{Address, AddressError, Loss, Patience, Remote};
 
 use crate::failure::{self, Failure};
 use crate::words::{counted, shell_word};
@@ -23,7 +23,7 @@ pub(crate) fn address_of(path: &Path) -> Result<Option<Address>, Failure> {
     let Some(text) = path.to_str().filter(|text| Address::is_meant_by(text)) else {
         return Ok(None);
     };
-    text.parse().map(Some).map_err(|error: blkreplay_core::nbd::AddressError| {
+    text.parse().map(Some).map_err(|error: AddressError| {
         let hint = error.hint();
         Failure::of(error).hint(hint)
     })
@@ -79,14 +79,21 @@ pub(crate) fn refuse_one_twice(paths: &[PathBuf]) -> Result<(), Failure> {
 /// What became of a server that was lost, in one line.
 pub(crate) fn loss_line(path: &Path, loss: &Loss) -> String {
     let what = failure::with_reasons(&format!("lost {}", path.display()), &loss.error);
-    let requests = counted(loss.requests as u64, "request");
-    let with = if loss.requests == 1 { "was" } else { "were" };
-    format!("{what}; {requests} {with} with it and failed with EIO, later ones with ESHUTDOWN")
+    let later = "requests since then fail with ESHUTDOWN";
+    match loss.requests {
+        0 => format!("{what}; {later}"),
+        1 => format!("{what}; 1 request was with it and failed with EIO, {later}"),
+        more => {
+            let requests = counted(more as u64, "request");
+            format!("{what}; {requests} were with it and failed with EIO, {later}")
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use blkreplay_core::device::Access;
+    use blkreplay_core::nbd::LossError;
 
     use super::*;
 
@@ -110,6 +117,19 @@ mod tests {
             assert!(refused.to_string().starts_with("nbd:unix:/nowhere is an export"), "{refused}");
             assert_eq!(refused.hints(), [hint]);
         }
+    }
+
+    #[test]
+    fn what_a_loss_cost_is_told() {
+        let line = |requests| {
+            loss_line(Path::new("nbd://h/"), &Loss { error: LossError::Closed, requests })
+        };
+        let lost = "lost nbd://h/: the server closed the connection; ";
+        let later = "requests since then fail with ESHUTDOWN";
+        assert_eq!(line(0), format!("{lost}{later}"));
+        assert!(line(1).starts_with(&format!("{lost}1 request was with it and failed with EIO")));
+        assert!(line(2).starts_with(&format!("{lost}2 requests were with it and failed with EIO")));
+        assert!(line(2).ends_with(later));
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) struct ReplayArgs {
     /// The trace
     trace: PathBuf,
 
-    /// One image for each device of the trace, in its order; NAME=IMAGE says which. As for record, it may be an export
+    /// One image for each device of the trace, in its order; NAME=IMAGE says which. An export will do, as for record
     #[arg(value_name = "[NAME=]IMAGE")]
     images: Vec<PathBuf>,
 

@@ -42,6 +42,9 @@ pub use self::answers::AnswerError;
 pub use self::link::{Loss, LossError};
 pub use self::negotiate::NegotiationError;
 
+/// How long one more connection may take before the first is shared: a client waits meanwhile.
+const ANOTHER_TIME: Duration = Duration::from_secs(2);
+
 /// How patient we are with a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -152,11 +155,14 @@ impl Remote {
         if self.loss().is_some() || self.is_full.load(Ordering::Relaxed) {
             return None;
         }
-        let connected = connect(&self.address, self.patience).ok();
+        let connect_time = self.patience.connect.min(ANOTHER_TIME);
+        let patience = Patience { connect: connect_time, ..self.patience };
+        let connected = connect(&self.address, patience).ok();
         // An export that is not what it was is not mixed with what it was.
-        let link = connected
-            .filter(|(_, terms)| *terms == self.setting.terms)
-            .and_then(|(socket, _)| Link::start(socket, &self.setting).ok());
+        let link = connected.filter(|(_, terms)| terms.say_the_same_as(&self.setting.terms));
+        let link = link.and_then(|(socket, terms)| {
+            Link::start(socket, &Setting { terms, ..self.setting.clone() }).ok()
+        });
         // One wait for a server that lets nobody in is enough.
         self.is_full.store(link.is_none(), Ordering::Relaxed);
         link

@@ -153,6 +153,13 @@ pub(super) fn negotiate(
 }
 
 impl Terms {
+    /// Whether both are of one export as far as it is described; its numbers are those of a connection.
+    pub(super) fn say_the_same_as(&self, other: &Terms) -> bool {
+        let described =
+            |terms: &Terms| Terms { allocation: terms.allocation.map(|_| 0), ..terms.clone() };
+        described(self) == described(other)
+    }
+
     /// Takes in one piece of information about the export ("`NBD_REP_INFO`").
     fn learn(&mut self, mut data: &[u8]) {
         match (data.try_get_u16(), data.len()) {
@@ -348,7 +355,7 @@ mod tests {
         reply(option, kind, b"no\x1b[2J")
     }
 
-    /// Size 4096, the flags HAS_FLAGS and FLUSH.
+    /// Size 4096, the flags `HAS_FLAGS` and `FLUSH`.
     const SIZE: [u8; 10] = [0, 0, 0, 0, 0, 0, 16, 0, 0, 5];
 
     #[test]
@@ -378,6 +385,14 @@ mod tests {
             let error = heard(&says[..cut]).unwrap_err();
             assert!(matches!(error, NegotiationError::Io(_)), "{cut}: {error}");
         }
+    }
+
+    #[test]
+    fn the_number_of_a_context_is_not_the_exports() {
+        let terms = |size, allocation| Terms { size, allocation, ..Terms::default() };
+        assert!(terms(1, Some(7)).say_the_same_as(&terms(1, Some(8))));
+        assert!(!terms(1, Some(7)).say_the_same_as(&terms(1, None)));
+        assert!(!terms(1, None).say_the_same_as(&terms(2, None)));
     }
 
     #[test]

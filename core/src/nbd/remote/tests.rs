@@ -35,8 +35,11 @@ fn at(socket: &Path) -> Address {
     format!("nbd:unix:{}:exportname=disk", socket.display()).parse().unwrap()
 }
 
+/// A server of our own and where its socket is.
+type Ours = Box<(Server, tempfile::TempDir)>;
+
 /// Our own server of a memory image, and its export as it is seen from outside.
-fn exported(size: u64) -> Option<(Arc<Remote>, Box<(Server, tempfile::TempDir)>)> {
+fn exported(size: u64) -> Option<(Arc<Remote>, Ours)> {
     // The memory image is what it says.
     if size > 64 << 20 {
         return None;
@@ -205,19 +208,27 @@ fn three(stream: &mut UnixStream) -> [u64; 3] {
     })
 }
 
-/// What the client says of a server that answers three reads with what `answer` gives for their cookies, and then goes or
-/// stays.
-fn lost(stays: bool, answer: fn([u64; 3]) -> Vec<u8>) -> String {
+/// What a server does behind its answers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Goes,
+    Stays,
+    /// It stays, and the client is not patient.
+    Sleeps,
+}
+
+/// What the client says of a server that answers three reads with what `answer` gives for their cookies.
+fn lost(then: Then, answer: fn([u64; 3]) -> Vec<u8>) -> String {
     let played = play(0, move |_, mut stream| {
         let cookies = three(&mut stream);
         stream.write_all(&answer(cookies)).unwrap();
-        if stays {
+        if then != Then::Goes {
             // Until the client goes.
             let _ = stream.read_to_end(&mut Vec::new());
         }
     });
-    let patience = if stays { IMPATIENT } else { PATIENT };
-    let patience = Patience { connect: PATIENT.connect, ..patience };
+    let answer = if then == Then::Sleeps { IMPATIENT.answer } else { PATIENT.answer };
+    let patience = Patience { answer, ..PATIENT };
     let remote = Remote::open(&played.address, Access::ReadWrite, patience).unwrap();
     let failed = read_thrice(&remote);
     assert!(failed.iter().any(|completion| completion.result == Err(Errno::EIO)));
@@ -245,30 +256,30 @@ fn simple(cookie: u64, length: usize) -> Vec<u8> {
 
 #[test]
 fn a_server_that_goes_fails_what_is_with_it_and_all_that_comes_later() {
-    assert_eq!(lost(false, |_| Vec::new()), "the server closed the connection");
+    assert_eq!(lost(Then::Goes, |_| Vec::new()), "the server closed the connection");
     let one = |cookies: [u64; 3]| simple(cookies[1], 512);
-    assert_eq!(lost(false, one), "the server closed the connection");
+    assert_eq!(lost(Then::Goes, one), "the server closed the connection");
     let half = |cookies: [u64; 3]| simple(cookies[0], 100);
-    assert_eq!(lost(false, half), "the server closed the connection");
+    assert_eq!(lost(Then::Goes, half), "the server closed the connection");
 }
 
 #[test]
 fn a_server_that_says_what_none_may_is_given_up() {
     let broke = |why: &str| format!("the server broke the protocol: {why}");
     let garbage = |_| b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-    assert_eq!(lost(true, garbage), broke("a reply begins with 0x48545450"));
+    assert_eq!(lost(Then::Stays, garbage), broke("a reply begins with 0x48545450"));
     let unknown = |_| simple(u64::MAX, 512);
     let why = format!("a reply is to request {}, which is not in flight", u64::MAX);
-    assert_eq!(lost(true, unknown), broke(&why));
+    assert_eq!(lost(Then::Stays, unknown), broke(&why));
     let twice = |cookies: [u64; 3]| [simple(cookies[2], 512), simple(cookies[2], 0)].concat();
-    assert!(lost(true, twice).ends_with("which is not in flight"));
+    assert!(lost(Then::Stays, twice).ends_with("which is not in flight"));
 }
 
 #[test]
 fn a_server_that_never_answers_is_given_up_after_a_while() {
     let silent = "the server did not answer for 0.2 seconds";
-    assert_eq!(lost(true, |_| Vec::new()), silent);
-    assert_eq!(lost(true, |cookies| simple(cookies[0], 511)), silent);
+    assert_eq!(lost(Then::Sleeps, |_| Vec::new()), silent);
+    assert_eq!(lost(Then::Sleeps, |cookies| simple(cookies[0], 511)), silent);
 }
 
 #[test]

@@ -30,10 +30,15 @@ const LITTLE: Ability = Ability {
     ..ALL
 };
 
+/// Each byte is its offset.
+fn bytes(range: ByteRange) -> Vec<u8> {
+    (range.offset..range.end()).map(|offset| offset.to_le_bytes()[0]).collect()
+}
+
 fn job(request: Request, ability: &Ability) -> (Job, Receiver<Completion>) {
     let (sender, came) = channel();
     let data = match request.operation {
-        Operation::Write => (0..request.range.length).map(|byte| byte as u8).collect(),
+        Operation::Write => bytes(request.range).into(),
         _ => Bytes::new(),
     };
     let mut job = Job::new(7, request, data, Box::new(move |done| sender.send(done).unwrap()));
@@ -58,7 +63,7 @@ fn asked(request: Request, ability: &Ability) -> (Vec<Request>, Completion) {
         let carries = part.request.operation == Operation::Write;
         assert_eq!(part.data.len() as u64, if carries { length } else { 0 });
         let reads = part.request.operation == Operation::Read;
-        let read = vec![9; if reads { length as usize } else { 0 }];
+        let read = vec![9; if reads { index(length) } else { 0 }];
         job.answered(part.request.range, answer(Ok(()), &read, &[]));
         asked.push(part.request);
     }
@@ -104,8 +109,7 @@ fn parts_that_come_back_in_another_order_are_one_read() {
         job(request(Operation::Read, 0, 10, Flags::NONE), &Ability { payload: 4, ..ALL });
     let parts: Vec<_> = std::iter::from_fn(|| job.next_part()).collect();
     for part in parts.iter().rev() {
-        let data: Vec<u8> =
-            (part.request.range.offset..part.request.range.end()).map(|byte| byte as u8).collect();
+        let data = bytes(part.request.range);
         assert!(!job.is_over());
         job.answered(part.request.range, answer(Ok(()), &data, &[]));
     }
@@ -134,7 +138,7 @@ fn only_so_many_parts_are_with_the_server_and_none_after_an_error() {
 #[test]
 fn durable_without_the_flag_is_a_flush_behind_all_parts() {
     let server = Ability { fua: false, payload: 60, ..ALL };
-    let (mut job, _came) = job(request(Operation::Write, 0, 100, Flags::FUA), &server);
+    let (mut job, came) = job(request(Operation::Write, 0, 100, Flags::FUA), &server);
     let parts = [job.next_part().unwrap(), job.next_part().unwrap()];
     assert!(parts.iter().all(|part| part.request.flags == Flags::NONE));
     job.answered(parts[0].request.range, answer(Ok(()), b"", &[]));
@@ -145,6 +149,8 @@ fn durable_without_the_flag_is_a_flush_behind_all_parts() {
     assert_eq!(flush, request(Operation::Flush, 0, 0, Flags::NONE));
     job.answered(flush.range, answer(Ok(()), b"", &[]));
     assert!(job.is_over());
+    job.complete();
+    assert_eq!(came.recv().unwrap().result, Ok(()));
 }
 
 #[test]
