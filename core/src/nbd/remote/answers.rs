@@ -11,10 +11,14 @@ use bytes::{Buf, Bytes};
 use crate::limits::{EXTENTS_MAX, READ_PIECES_MAX};
 use crate::nbd::inbox::Inbox;
 use crate::nbd::wire::{
-    CHUNK_DONE, CHUNK_MAGIC, ChunkHeader, SIMPLE_REPLY_MAGIC, STATE_HOLE, STATE_ZERO, chunk,
+    CHUNK_DONE, CHUNK_MAGIC, ChunkHeader, Headers, SIMPLE_REPLY_MAGIC, STATE_HOLE, STATE_ZERO,
+    chunk,
 };
 use crate::request::{Errno, Extent, Operation};
 use crate::units::ByteRange;
+
+/// Extended ones are not asked for: no request that is sent is longer than 32 bits can say.
+pub(super) const HEADERS: Headers = Headers::Compact;
 
 /// "Simple reply message" without data, in bytes.
 const SIMPLE_REPLY_BYTES: usize = 16;
@@ -153,19 +157,19 @@ impl Answers {
 
     /// Takes one chunk; `None` if more of the same reply follow.
     fn chunk(&mut self, inbox: &mut Inbox) -> Result<Option<Heard>, AnswerError> {
-        if let Some(starved) = starved(inbox, ChunkHeader::BYTES) {
+        if let Some(starved) = starved(inbox, HEADERS.chunk_bytes()) {
             return Ok(Some(starved));
         }
-        let behind_magic = inbox.unread()[4..].first_chunk().expect("a whole header is there");
-        let header = ChunkHeader::read_after_magic(behind_magic);
+        let header = ChunkHeader::read_after_magic(HEADERS, &inbox.unread()[4..]);
+        let header = header.expect("a compact header has no room for more than 32 bits");
         let awaited =
             self.awaited.get_mut(&header.cookie).ok_or(AnswerError::Cookie(header.cookie))?;
         awaited.check(&header)?;
         let length = header.length as usize;
-        if let Some(starved) = starved(inbox, ChunkHeader::BYTES + length) {
+        if let Some(starved) = starved(inbox, HEADERS.chunk_bytes() + length) {
             return Ok(Some(starved));
         }
-        inbox.skip(ChunkHeader::BYTES);
+        inbox.skip(HEADERS.chunk_bytes());
         awaited.take(&header, inbox.take(length), self.allocation)?;
         if header.flags & CHUNK_DONE == 0 {
             return Ok(None);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use super::ability::Ability;
-use super::answers::{Answer, AnswerError, Answers, Heard};
+use super::answers::{Answer, AnswerError, Answers, HEADERS, Heard};
 use super::job::{Job, Part};
 use super::negotiate::Terms;
 use crate::device::Doorbell;
@@ -266,9 +266,9 @@ impl Talk {
                 command: wire_command(request.operation),
                 cookie,
                 offset: range.offset,
-                length: u32::try_from(range.length).expect("a part is shorter than 4 GiB"),
+                length: range.length,
             };
-            header.write(self.transport.outbox.tail());
+            header.write(HEADERS, self.transport.outbox.tail());
             self.transport.outbox.push(data);
             self.answers.await_one(cookie, request.operation, range);
             self.parts.insert(cookie, (number, range));
@@ -334,7 +334,7 @@ impl Talk {
         let cookie = self.next;
         let header =
             RequestHeader { flags: 0, command: command::DISCONNECT, cookie, offset: 0, length: 0 };
-        header.write(self.transport.outbox.tail());
+        header.write(HEADERS, self.transport.outbox.tail());
         let _ = self.transport.send();
     }
 }

@@ -50,8 +50,9 @@ fn exported(size: u64) -> Option<(Arc<Remote>, Ours)> {
     let memory = Arc::new(Memory::new(usize::try_from(size).unwrap()));
     let disk = engine.attach(Pool::new(memory, 3));
     let names = vec!["disk".to_owned(), "0".to_owned()];
-    let exports = vec![Export { names, description: "memory".to_owned(), disk }];
-    let server = Server::start(Listener::Unix(listener), exports, Box::new(|_| {})).unwrap();
+    let exports =
+        vec![Export { names, description: "memory".to_owned(), disk, extended_headers: true }];
+    let server = Server::start(Listener::Unix(listener), exports, None, Box::new(|_| {})).unwrap();
     let address = at(&directory.path().join("nbd"));
     let remote = Remote::open(&address, Access::ReadWrite, PATIENT).unwrap();
     Some((remote, Box::new((server, directory))))

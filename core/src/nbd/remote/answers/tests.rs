@@ -20,7 +20,7 @@ fn chunk(flags: u16, kind: u16, cookie: u64, payload: &[&[u8]]) -> Vec<u8> {
     let payload = payload.concat();
     let length = u32::try_from(payload.len()).unwrap();
     let mut bytes = Vec::new();
-    ChunkHeader { flags, kind, cookie, length }.write(&mut bytes);
+    ChunkHeader { flags, kind, cookie, offset: 0, length }.write(HEADERS, &mut bytes);
     bytes.extend(payload);
     bytes
 }
@@ -65,7 +65,7 @@ fn heard(mut answers: Answers, bytes: &[u8]) -> Result<Vec<Answer>, AnswerError>
             all.push(answer);
         }
     }
-    assert!(inbox.unread().len() < ChunkHeader::BYTES, "what is whole was taken");
+    assert!(inbox.unread().len() < HEADERS.chunk_bytes(), "what is whole was taken");
     Ok(all)
 }
 
