@@ -44,14 +44,10 @@ impl Replies {
         let Released { request, result, .. } = released;
         let is_content = matches!(request.operation, Operation::Read | Operation::BlockStatus);
         let Some(chunks) = self.chunks(subject, is_content) else {
-            match result {
-                Err(errno) => {
-                    write_simple_reply(out.tail(), self.error(errno, &request), subject.cookie);
-                }
-                Ok(()) => {
-                    write_simple_reply(out.tail(), 0, subject.cookie);
-                    out.push(released.data);
-                }
+            let error = result.map_or_else(|errno| self.error(errno, &request), |()| 0);
+            write_simple_reply(out.tail(), error, subject.cookie);
+            if result.is_ok() {
+                out.push(released.data);
             }
             return;
         };

@@ -284,11 +284,11 @@ mod tests {
             client.flush().unwrap();
             assert_eq!(client.read(ByteRange::new(1000, 9000)).unwrap()[..2000], [0; 2000]);
             let status = client.call(&request(Operation::BlockStatus, 0, 1 << 20), &[]);
-            if dialect != Dialect::Simple {
+            if dialect == Dialect::Simple {
+                assert!(matches!(status, Err(ClientError::Failed(RequestErrno::EINVAL))));
+            } else {
                 let covered: u64 = status.unwrap().extents.iter().map(|one| one.length).sum();
                 assert!(covered > 0 && covered <= 1 << 20, "{covered}");
-            } else {
-                assert!(matches!(status, Err(ClientError::Failed(RequestErrno::EINVAL))));
             }
             let past_end = client.write((1 << 20) - 1, &[1, 2], Flags::NONE);
             assert!(matches!(past_end, Err(ClientError::Failed(RequestErrno::ENOSPC))));
@@ -464,7 +464,7 @@ mod tests {
             let due = (all - answered).min(CONNECTION_REQUESTS_MAX);
             let begun = std::time::Instant::now();
             while sim.parked_count() < due {
-                assert!(begun.elapsed() < Duration::from_secs(60), "{}", sim.parked_count());
+                assert!(begun.elapsed() < Duration::from_mins(1), "{}", sim.parked_count());
                 std::thread::yield_now();
             }
             assert_eq!(sim.parked_count(), due, "after {answered} answers");
