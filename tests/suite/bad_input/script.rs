@@ -51,7 +51,9 @@ pub(super) fn request(flags: u16, command: u16, cookie: u64, offset: u64, length
 pub(super) fn go_data() -> Vec<u8> {
     let mut data = 0_u32.to_be_bytes().to_vec();
     data.extend(3_u16.to_be_bytes());
-    [1_u16, 2, 3].iter().for_each(|wanted| data.extend(wanted.to_be_bytes()));
+    for wanted in [1_u16, 2, 3] {
+        data.extend(wanted.to_be_bytes());
+    }
     data
 }
 
