@@ -1,6 +1,6 @@
 //! Hands a text to a program of somebody's own, such as `wl-copy`, on its standard input. A text and a command in, how it went out.
 //!
-//! Invariants: the screen does not wait for it; it ends within [`PATIENCE`]; nothing of what the program says reaches the screen; a text
+//! Invariants: the screen does not wait for it; it ends within ten seconds; nothing of what the program says reaches the screen; a text
 //! that it did not take is in a file.
 
 use std::fs::File;
