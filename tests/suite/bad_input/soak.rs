@@ -155,5 +155,6 @@ fn image_trace_and_replay_agree_after_many_clients_have_come_and_died() {
     );
     assert!(came > seconds, "{came} others came in {seconds} s");
     assert!(reads > 100 * seconds && writes > 100 * seconds, "{reads} reads, {writes} writes");
-    assert!(peak < 512 * MIB, "{peak} bytes of memory");
+    // Each connection may have 64 MiB of answers waiting, and some go on for a moment after their clients.
+    assert!(peak < 16 * 64 * MIB, "{peak} bytes of memory");
 }
