@@ -60,7 +60,10 @@ def arguments():
     parser.add_argument("--operations", type=int, default=500_000, help="that are replayed")
     parser.add_argument("--only", default="", help="what has this word in its name")
     parser.add_argument("--json", help="a file for the figures")
-    return parser.parse_args()
+    args = parser.parse_args()
+    # qemu-nbd takes no other path of a socket.
+    args.place = os.path.abspath(args.place)
+    return args
 
 
 def servers(args, image, socket):
