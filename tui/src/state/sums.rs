@@ -6,6 +6,7 @@ use blkreplay_core::format::Sketch;
 use blkreplay_core::request::Operation;
 use blkreplay_core::units::{Nanos, Size};
 use blkreplay_core::view::stats::{Places, Spread, Stats, Tally, rate};
+use blkreplay_core::words::sizes;
 
 use crate::state::outline::Outline;
 use crate::words::{count, letter, percent};
@@ -119,11 +120,13 @@ fn lines_said(outline: &Outline, counted: Option<&Sums>) -> Vec<Said> {
             let others = sums.lines.iter().filter(|line| !known.contains(&line.label));
             lines.extend(others.cloned());
         }
-        None => lines.extend(["sequential", "4k-aligned", "in flight", "data"].map(|label| Said {
-            label,
-            text: "…".to_owned(),
-            term: None,
-        })),
+        None => lines.extend(
+            ["sequential", "sizes", "4k-aligned", "in flight", "data"].map(|label| Said {
+                label,
+                text: "…".to_owned(),
+                term: None,
+            }),
+        ),
     }
     lines
 }
@@ -187,7 +190,11 @@ fn lines(stats: &Stats) -> Vec<Said> {
     };
     let sequential = share(|places| places.sequential, |places| places.followed);
     let aligned = share(|places| places.aligned_4096, |places| places.ranged);
-    for (label, text) in [("sequential", sequential), ("4k-aligned", aligned)] {
+    let lengths = stats.operations().filter_map(|(operation, tally)| {
+        sizes(tally).map(|text| format!("{} {text}", letter(operation)))
+    });
+    let lengths = lengths.collect::<Vec<_>>().join("; ");
+    for (label, text) in [("sequential", sequential), ("sizes", lengths), ("4k-aligned", aligned)] {
         if !text.is_empty() {
             say(label, None, text);
         }

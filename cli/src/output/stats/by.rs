@@ -8,6 +8,7 @@ use anstyle::Style;
 use blkreplay_core::query::{Field, Kind, Value};
 use blkreplay_core::units::{Nanos, Size};
 use blkreplay_core::view::stats::{Group, Key};
+use blkreplay_core::words::exact_size;
 
 use super::bars::bar;
 use super::{ByField, Look, percent, size, span};
@@ -91,34 +92,5 @@ fn value_label(field: &Field, value: Value, devices: &Devices) -> String {
         Value::Result(result) => Outcome(result).to_string(),
         Value::Device(device) => devices.printed(device),
         Value::Event(name) => name.to_owned(),
-    }
-}
-
-/// A size without loss: rounded to no unit that it is no multiple of.
-pub(super) fn exact_size(bytes: u64) -> String {
-    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let unit = units.iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift));
-    match unit {
-        Some((shift, name)) => format!("{} {name}", bytes >> shift),
-        None => format!("{bytes} B"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lengths_are_told_without_rounding() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (512, "512 B"),
-            (4096, "4 KiB"),
-            (4097, "4097 B"),
-            (3 << 20, "3 MiB"),
-            (1025 << 10, "1025 KiB"),
-        ] {
-            assert_eq!(exact_size(bytes), text);
-        }
     }
 }

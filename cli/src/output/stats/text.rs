@@ -5,20 +5,17 @@
 use std::io::{self, Write};
 
 use anstyle::Style;
-use blkreplay_core::request::Operation;
 use blkreplay_core::units::{Nanos, Size};
-use blkreplay_core::view::stats::{Stats, Tally};
+use blkreplay_core::view::stats::Stats;
+use blkreplay_core::words::sizes;
 
 use super::bars::sparkline;
-use super::by::{self, exact_size};
+use super::by;
 use super::{Counted, Look, mib_a_second, percent, size, span};
 use crate::output::printable;
 use crate::words::{Count, counted};
 
 const NANOS_A_SECOND: u64 = 1_000_000_000;
-
-/// Lengths that are told, of each operation.
-const SIZES_TOLD: usize = 4;
 
 /// Writes the statistics.
 pub(crate) fn write(counted: &Counted, look: Look, out: &mut impl Write) -> io::Result<()> {
@@ -116,7 +113,7 @@ fn describe(stats: &Stats) -> Vec<(&'static str, String)> {
     lines.extend(rates(stats).into_iter().map(|text| ("rate", text)));
     lines.extend(depth(stats).map(|text| ("depth", text)));
     for (operation, tally) in stats.operations() {
-        lines.extend(sizes(operation, tally).map(|text| ("sizes", text)));
+        lines.extend(sizes(tally).map(|text| ("sizes", format!("{operation:<12} {text}"))));
     }
     for (operation, tally) in stats.operations() {
         let [p50, p99] = [0.5, 0.99].map(|fraction| span(tally.hold.quantile(fraction)));
@@ -191,25 +188,6 @@ fn depth(stats: &Stats) -> Option<String> {
         at(0.5),
         at(0.99),
     ))
-}
-
-fn sizes(operation: Operation, tally: &Tally) -> Option<String> {
-    let common = tally.sizes.common();
-    let told = common.iter().take(SIZES_TOLD);
-    let mut parts: Vec<_> = told
-        .map(|(length, count)| {
-            format!("{} {}%", exact_size(*length), percent(*count, tally.places.ranged))
-        })
-        .collect();
-    if parts.is_empty() {
-        return None;
-    }
-    let left: u64 = common.iter().skip(SIZES_TOLD).map(|(_, count)| count).sum();
-    let left = left + tally.sizes.others();
-    if left > 0 {
-        parts.push(format!("other {}%", percent(left, tally.places.ranged)));
-    }
-    Some(format!("{operation:<12} {}", parts.join(", ")))
 }
 
 fn discipline(stats: &Stats) -> Vec<(&'static str, String)> {
