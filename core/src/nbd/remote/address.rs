@@ -67,6 +67,8 @@ enum Wrong {
     UserName,
     #[error("`{0}` is no port")]
     Port(String),
+    #[error("no port behind the host")]
+    NoPort,
     #[error("the parameter `{0}` is unknown")]
     Parameter(String),
     #[error("`{0}` has a % that two hexadecimal digits do not follow, or stands for no text")]
@@ -235,7 +237,10 @@ fn tcp_place(text: &str, usual: Option<u16>) -> Result<Place, Wrong> {
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok(),
         _ => None,
     };
-    let number = number.filter(|number| *number > 0).ok_or_else(|| Wrong::Port(port.to_owned()))?;
+    let number = number.filter(|number| *number > 0).ok_or_else(|| match port {
+        "" => Wrong::NoPort,
+        port => Wrong::Port(port.to_owned()),
+    })?;
     Ok(Place::Tcp { host: host.to_owned(), port: number })
 }
 
@@ -321,7 +326,7 @@ mod tests {
             ("nbd://me@host/", "a user name"),
             ("nbd://host:0/", "`0` is no port"),
             ("nbd://host:65536/", "`65536` is no port"),
-            ("nbd:host", "`` is no port"),
+            ("nbd:host", "no port behind the host"),
             ("nbd:host:+5", "`+5` is no port"),
             ("nbd://[::1]x/", "`[::1]x` is no port"),
             ("nbd://host/?socket=/a", "parameter `socket=/a`"),
