@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::writer::directory_of;
+use crate::writer::{begun_beside, directory_of};
 
 /// The most that is read of a file.
 const FILE_BYTES: u64 = 4 << 20;
@@ -187,7 +187,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     if !folder.exists() {
         fs::create_dir_all(folder)?;
     }
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = begun_beside(path)?;
     file.write_all(text.as_bytes())?;
     if let Ok(there) = fs::metadata(path) {
         file.as_file().set_permissions(there.permissions())?;

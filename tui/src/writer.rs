@@ -174,7 +174,7 @@ struct Job<'a, R> {
 impl<R: Read + Seek + Send + 'static> Job<'_, R> {
     fn write(&mut self) -> Result<Written, Stop> {
         let path = &self.order.path;
-        let file = NamedTempFile::new_in(directory_of(path))?;
+        let file = begun_beside(path)?;
         let written = match self.order.kind {
             Kind::Lines(form) => self.lines(form, file.as_file())?,
             Kind::Trace => self.trace(file.as_file())?,
@@ -277,6 +277,15 @@ impl Chosen<'_> {
     fn is_past(&self) -> bool {
         self.next >= self.end
     }
+}
+
+/// A new file in the directory where `path` is to be. An error does not name that file, of which nobody has heard.
+pub(crate) fn begun_beside(path: &Path) -> io::Result<NamedTempFile> {
+    NamedTempFile::new_in(directory_of(path)).map_err(|error| {
+        let said = error.to_string();
+        let (system, _) = said.split_once(" at path ").unwrap_or((&said, ""));
+        io::Error::new(error.kind(), system)
+    })
 }
 
 /// The directory that a file lies in.

@@ -141,6 +141,7 @@ fn a_note_that_cannot_be_kept_is_there_to_be_written_on() {
     opened.notebook.beside = Some("/proc/x.toml".into());
     opened.notebook.state = None;
     let mut inspector = inspector(opened);
+    inspector.terminal = Terminal::new(TestBackend::new(60, 30)).unwrap();
     inspector.type_keys("e a 'bad' enter");
     let last = |inspector: &Inspector| inspector.screen().lines().last().unwrap().to_owned();
     assert!(
