@@ -40,6 +40,20 @@ pub struct Negotiated {
     pub extended_headers: bool,
 }
 
+#[cfg(test)]
+impl Negotiated {
+    /// What most clients agree on.
+    pub(super) fn usual() -> Negotiated {
+        let (structured_replies, block_status) = (true, true);
+        Negotiated {
+            export: String::new(),
+            structured_replies,
+            block_status,
+            extended_headers: false,
+        }
+    }
+}
+
 /// A request as a front hands it in.
 #[derive(Debug)]
 pub struct Arrival {
@@ -411,14 +425,7 @@ mod tests {
     }
 
     fn connect(disk: &Arc<Disk>) -> Port {
-        let export = String::new();
-        disk.connect(Negotiated {
-            export,
-            structured_replies: true,
-            block_status: true,
-            extended_headers: false,
-        })
-        .unwrap()
+        disk.connect(Negotiated::usual()).unwrap()
     }
 
     fn pumped(port: &mut Port) -> Vec<u64> {

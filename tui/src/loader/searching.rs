@@ -143,6 +143,19 @@ mod tests {
         Wish::Rows(Missing { page, places: Vec::new() })
     }
 
+    /// A search that finds nothing.
+    fn in_vain() -> Search {
+        Search {
+            number: 1,
+            from: 0,
+            direction: Direction::Next,
+            sought: Sought::Text("no such words".to_owned()),
+            shown: None,
+            noted: Arc::default(),
+            wraps: false,
+        }
+    }
+
     #[test]
     fn wishes_that_come_while_a_search_gives_way_are_all_done() {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -152,15 +165,7 @@ mod tests {
         let mut pages = Pages::new(again().unwrap()).unwrap();
         let row = pages.rows(9).unwrap().remove(0);
         let around = Wish::Around(pages.all()[9].place, Box::new(row));
-        let search = Search {
-            number: 1,
-            from: 0,
-            direction: Direction::Next,
-            sought: Sought::Text("no such words".to_owned()),
-            shown: None,
-            noted: Arc::default(),
-            wraps: false,
-        };
+        let search = in_vain();
         let goes_on = Wish::Search(search.clone());
         let (wish, wishes) = channel();
         let told = RefCell::new(Vec::new());
@@ -201,15 +206,7 @@ mod tests {
         let path = file.path().to_owned();
         let again = move || Ok(open::trace(&path)?);
         let pages = Pages::new(again().unwrap()).unwrap();
-        let search = Search {
-            number: 1,
-            from: 0,
-            direction: Direction::Next,
-            sought: Sought::Text("no such words".to_owned()),
-            shown: None,
-            noted: Arc::default(),
-            wraps: false,
-        };
+        let search = in_vain();
         let (wish, wishes) = channel();
         let has_ended = RefCell::new(false);
         let tell = |what: Told| {

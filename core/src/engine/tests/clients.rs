@@ -10,14 +10,7 @@ pub(super) fn live() -> Rules {
 }
 
 pub(super) fn connect(disk: &Arc<Disk>) -> Port {
-    let export = String::new();
-    disk.connect(Negotiated {
-        export,
-        structured_replies: true,
-        block_status: true,
-        extended_headers: false,
-    })
-    .unwrap()
+    disk.connect(Negotiated::usual()).unwrap()
 }
 
 pub(super) fn arrival(cookie: u64, request: Request, data: &[u8]) -> Arrival {

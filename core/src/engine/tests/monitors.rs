@@ -262,14 +262,7 @@ fn with_clients_alone_the_steps_of_a_monitor_release_themselves() {
     again.leave();
     let device = Parked::new(1 << 20);
     let mut replay = Replay::new(&recorded(), clients::live(), vec![device.clone()]);
-    let export = String::new();
-    let negotiated = Negotiated {
-        export,
-        structured_replies: true,
-        block_status: true,
-        extended_headers: false,
-    };
-    let mut port = replay.disks[0].connect(negotiated).unwrap();
+    let mut port = replay.disks[0].connect(Negotiated::usual()).unwrap();
     port.issue(&mut vec![read(10, 0, 4), write(11, 512, b"data")]);
     let mut released = Vec::new();
     replay.turn();
@@ -298,16 +291,7 @@ fn a_log_that_is_cut_ends_the_machine_without_a_divergence() {
 
 #[test]
 fn a_machine_and_a_client_of_a_front_are_replayed_side_by_side() {
-    let connect = |disk: &Arc<Disk>| {
-        let export = String::new();
-        let negotiated = Negotiated {
-            export,
-            structured_replies: true,
-            block_status: true,
-            extended_headers: false,
-        };
-        disk.connect(negotiated).unwrap()
-    };
+    let connect = |disk: &Arc<Disk>| disk.connect(Negotiated::usual()).unwrap();
     let cookies = |port: &mut Port| {
         let mut released = Vec::new();
         port.pump(&mut released);
