@@ -136,7 +136,7 @@ fn converse(
     match disk.connect(negotiated) {
         Ok(port) => {
             let connection = port.connection();
-            let end = Session::new(transport, port, rules, &shared.stop).run();
+            let end = Session::new(*transport, port, rules, &shared.stop).run();
             report(Some(connection), Some(chosen.name), end)
         }
         Err(error) => report(None, Some(chosen.name), Err(error.into())),
@@ -154,7 +154,7 @@ fn report(
 /// How a handshake ended in order.
 enum Shaken {
     /// What follows is transmission, over this transport.
-    Chosen(Transport, Chosen),
+    Chosen(Box<Transport>, Chosen),
     Gone(Disconnect),
 }
 
@@ -170,7 +170,7 @@ fn shake_hands(
     let mut handshake = Handshake::new(Arc::clone(&shared.offers), tls, tail);
     loop {
         match haggle(&mut transport, &mut handshake, &deadline, shared)? {
-            Haggled::Chosen(chosen) => return Ok(Shaken::Chosen(transport, chosen)),
+            Haggled::Chosen(chosen) => return Ok(Shaken::Chosen(Box::new(transport), chosen)),
             Haggled::Gone(reason) => return Ok(Shaken::Gone(reason)),
             Haggled::Secure => {}
         }

@@ -11,6 +11,9 @@ const RECEIVE_BYTES: usize = 256 << 10;
 /// Least room worth a receive, in bytes.
 const RECEIVE_BYTES_MIN: usize = 64 << 10;
 
+/// A longer buffer is not kept for another time, in bytes.
+const KEPT_BYTES_MAX: usize = 512 << 10;
+
 /// A shorter payload is copied, so that it does not keep the whole receive buffer alive, in bytes.
 const SHARED_BYTES_MIN: usize = 4096;
 
@@ -22,6 +25,9 @@ pub(super) struct Inbox {
     start: usize,
     /// What is left of a buffer from which payloads were cut.
     shared: Bytes,
+    /// The last such buffers, the newest first: to be used again when nobody has a payload of theirs any more. The system
+    /// gives memory page by page, and that would cost as much as what is received into it.
+    spent: [Bytes; 2],
 }
 
 impl Inbox {
@@ -49,6 +55,10 @@ impl Inbox {
         }
         if self.shared.is_empty() {
             self.shared = Bytes::from(std::mem::take(&mut self.growing));
+            if self.shared.len() <= KEPT_BYTES_MAX {
+                self.spent.swap(0, 1);
+                self.spent[0] = self.shared.slice(..1);
+            }
             self.shared.advance(std::mem::take(&mut self.start));
         }
         self.shared.split_to(count)
@@ -61,18 +71,35 @@ impl Inbox {
         // A long payload is received to its end and no further, so that it need not be moved again.
         let step = missing.clamp(RECEIVE_BYTES_MIN, RECEIVE_BYTES.max(unread));
         if !self.shared.is_empty() {
-            self.growing = Vec::with_capacity(unread + step);
+            self.growing = self.empty_buffer();
+            self.growing.reserve_exact(unread + step);
             self.growing.extend_from_slice(&std::mem::take(&mut self.shared));
         } else if self.start > 0 {
             self.growing.drain(..std::mem::take(&mut self.start));
         }
         if self.growing.capacity() == 0 {
+            self.growing = self.empty_buffer();
             self.growing.reserve_exact(RECEIVE_BYTES);
         }
         if self.growing.capacity() - unread < RECEIVE_BYTES_MIN.min(step) {
             self.growing.reserve_exact(step);
         }
         &mut self.growing
+    }
+
+    /// A buffer that was used before, if nobody needs it any more; else a new one.
+    fn empty_buffer(&mut self) -> Vec<u8> {
+        for spent in &mut self.spent {
+            match std::mem::take(spent).try_into_mut() {
+                Ok(buffer) => {
+                    let mut buffer = Vec::from(buffer);
+                    buffer.clear();
+                    return buffer;
+                }
+                Err(needed) => *spent = needed,
+            }
+        }
+        Vec::new()
     }
 }
 
@@ -90,6 +117,22 @@ mod tests {
         assert_eq!(inbox.take(4096).as_ptr(), address);
         assert_ne!(inbox.take(100).as_ptr(), address.wrapping_add(4096));
         assert_eq!(inbox.unread(), [7; 9000 - 4196]);
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_once_its_payloads_are_gone() {
+        let mut inbox = Inbox::default();
+        inbox.room(0).extend_from_slice(&[7; 9000]);
+        let first = inbox.unread().as_ptr();
+        let payload = inbox.take(9000);
+        inbox.room(0).extend_from_slice(&[8; 9000]);
+        assert_ne!(inbox.unread().as_ptr(), first, "somebody has a payload of it");
+        let other = inbox.take(8000);
+        drop(payload);
+        inbox.room(0);
+        assert_eq!(inbox.unread(), [8; 1000]);
+        assert_eq!(inbox.unread().as_ptr(), first);
+        assert_eq!(other, [8; 8000][..]);
     }
 
     #[test]
