@@ -19,6 +19,7 @@ pub mod conversation;
 mod export;
 mod handshake;
 mod inbox;
+mod linger;
 mod notes;
 mod options;
 mod outbox;

@@ -15,6 +15,7 @@ use crate::engine::{Arrival, Port, Released};
 use crate::event::Disconnect;
 use crate::limits::{CONNECTION_BYTES_MAX, CONNECTION_REQUESTS_MAX};
 use crate::nbd::connection::ConnectionError;
+use crate::nbd::linger::{Gather, Linger};
 use crate::nbd::notes::{Note, Notes};
 use crate::nbd::reply::Replies;
 use crate::nbd::stop::Stop;
@@ -29,6 +30,9 @@ const PARTING_TIME: Duration = Duration::from_secs(2);
 /// on them meanwhile.
 const SEND_BYTES: u64 = 16 << 10;
 
+/// Fewer bytes than these are sent at once: no data are among them, and a client that writes gains nothing by waiting.
+const GATHER_BYTES_MIN: u64 = 2048;
+
 /// A client and a disk.
 pub(super) struct Session<'a> {
     transport: Transport,
@@ -39,6 +43,8 @@ pub(super) struct Session<'a> {
     input: Input,
     /// Once the server ends: how much of what the client has sent is still to be received, in bytes.
     last_input: Option<u64>,
+    linger: Linger,
+    gather: Gather,
     /// Of requests in flight.
     notes: Notes,
     /// What they hold of the allowance, in bytes.
@@ -81,6 +87,8 @@ impl<'a> Session<'a> {
             stop,
             input: Input::AtHand,
             last_input: None,
+            linger: Linger::default(),
+            gather: Gather::default(),
             notes: Notes::default(),
             held_bytes: 0,
             arrivals: Vec::new(),
@@ -112,16 +120,25 @@ impl<'a> Session<'a> {
         // Before any look at what others left: a ring that comes later must end the sleep.
         self.port.doorbell().clear();
         let received = self.receive()?;
-        if received == Received::End {
-            return self.hung_up();
+        match received {
+            Received::End => return self.hung_up(),
+            Received::Bytes(_) => self.gather.received(),
+            Received::Nothing => {}
         }
         let parsed = self.parse();
+        self.gather.parsed(self.arrivals.len());
         self.port.issue(&mut self.arrivals);
         self.port.pump(&mut self.released);
         let busy = received != Received::Nothing || !self.released.is_empty();
+        if busy {
+            self.linger.found();
+        }
         self.answer()?;
         if let Some(reason) = parsed? {
             return Ok(Some(reason));
+        }
+        if self.gathers(received) {
+            return Ok(None);
         }
         // While requests are at hand, short replies wait for company.
         let sent = match self.input {
@@ -137,6 +154,20 @@ impl<'a> Session<'a> {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Whether to look for more requests before replies are sent, which are little.
+    fn gathers(&mut self, received: Received) -> bool {
+        let waiting = self.transport.outbox.len() as u64;
+        let little = (GATHER_BYTES_MIN..SEND_BYTES).contains(&waiting);
+        let gathers = little
+            && matches!(self.input, Input::Missing(_))
+            && self.last_input.is_none()
+            && self.gather.looks_again();
+        if gathers && received == Received::Nothing {
+            std::thread::yield_now();
+        }
+        gathers
     }
 
     /// Receives once, if input is missing.
@@ -252,6 +283,10 @@ impl<'a> Session<'a> {
 
     /// Sleeps until the client or another thread has something for us.
     fn sleep(&mut self) -> Result<Option<Disconnect>, ConnectionError> {
+        if self.linger.looks_again() {
+            std::thread::yield_now();
+            return Ok(None);
+        }
         if !self.port.doorbell().park() {
             return Ok(None);
         }
