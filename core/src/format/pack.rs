@@ -39,8 +39,11 @@ pub enum UnpackError {
     },
 }
 
-/// `raw` packed at `level`, if that saves at least a tenth.
+/// `raw` packed at `level`, if that saves at least a tenth; where a recording waits for it, at [`LIVE_LEVEL`], a quarter:
+/// to save less takes longer than to write it.
 pub(super) fn pack(raw: &[u8], level: i32) -> Option<Vec<u8>> {
+    let share = if level == LIVE_LEVEL { 4 } else { 10 };
+    let pays = |packed: &Vec<u8>, raw: usize| packed.len() < raw - raw / share;
     let sample = sample(raw);
     if !pays(&zstd::bulk::compress(&sample, LIVE_LEVEL).ok()?, sample.len()) {
         return None;
@@ -60,10 +63,6 @@ pub(super) fn pack_small(raw: &[u8], level: i32) -> Option<Vec<u8>> {
 /// How long `raw` is when it is packed by itself, at a level that compares well.
 pub(super) fn packed_len(raw: &[u8]) -> usize {
     pack_small(raw, 3).map_or(raw.len(), |packed| packed.len())
-}
-
-fn pays(packed: &[u8], raw_len: usize) -> bool {
-    packed.len() < raw_len - raw_len / 10
 }
 
 /// Pieces of `raw` that stand for it; all of it when it is short.
@@ -151,6 +150,15 @@ mod tests {
             assert!(packed.len() < length / 2);
             assert_eq!(unpack(&packed, length).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn what_saves_little_is_packed_only_where_nobody_waits() {
+        // Of eight bits each byte has less than seven.
+        let bytes: Vec<u8> = noise(1 << 20).iter().map(|byte| byte % 100).collect();
+        assert!(pack(&bytes, LIVE_LEVEL).is_none());
+        let packed = pack(&bytes, LIVE_LEVEL + 2).unwrap();
+        assert!((bytes.len() * 3 / 4..bytes.len() * 9 / 10).contains(&packed.len()));
     }
 
     #[test]
