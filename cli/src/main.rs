@@ -42,6 +42,7 @@ mod report;
 mod rerun;
 mod serving;
 mod session;
+mod settler;
 mod shown;
 mod signals;
 mod slip;

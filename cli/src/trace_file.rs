@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::failure::Failure;
+use crate::settler::Settler;
 use crate::words::shell_word;
 
 /// How often it is tried to lock a file at which somebody looks.
@@ -102,6 +103,8 @@ impl Medium for File {
 #[derive(Debug)]
 pub(crate) struct TraceFile<M = File> {
     file: M,
+    /// Looks after the page cache, where that can be.
+    settler: Option<Settler>,
     sync: SyncWhen,
     whole_bytes: u64,
     failed: bool,
@@ -116,7 +119,8 @@ impl TraceFile {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let file = file.map_err(|error| cannot_create(path, error))?;
         lock(&file);
-        Ok(TraceFile::on(file, SyncWhen::None))
+        let settler = Settler::start(&file).ok();
+        Ok(TraceFile { settler, ..TraceFile::on(file, SyncWhen::None) })
     }
 
     /// The file that was just created at `path`, with each chunk synced as asked. Its name is made to last, too.
@@ -142,7 +146,7 @@ fn lock(file: &File) {
 
 impl<M: Medium> TraceFile<M> {
     fn on(file: M, sync: SyncWhen) -> TraceFile<M> {
-        TraceFile { file, sync, whole_bytes: 0, failed: false }
+        TraceFile { file, settler: None, sync, whole_bytes: 0, failed: false }
     }
 
     /// Writes a chunk, and waits for the disk if that was asked.
@@ -169,6 +173,9 @@ impl<M: Medium> Write for TraceFile<M> {
         match self.put(chunk) {
             Ok(()) => {
                 self.whole_bytes += chunk.len() as u64;
+                if let Some(settler) = &self.settler {
+                    settler.grown(self.whole_bytes);
+                }
                 Ok(())
             }
             Err(error) => {
