@@ -30,6 +30,9 @@ use crate::trace::{self, Damage, Trace};
 use crate::verify::Identity;
 use crate::words::shell_word;
 
+/// Threads that ask images: the conductor, which tells them all, keeps up with few.
+const HANDS_MAX: usize = 4;
+
 const HELP: &str = "\
 Without COMMAND the requests of the trace go to the images, and each read is
 compared with what was recorded. With COMMAND the client runs again: it must ask
@@ -266,6 +269,7 @@ impl ReplayArgs {
             order: self.how.order,
             timing: self.how.timing,
             depth: self.how.depth.map_or(usual, |depth| depth as usize),
+            hands: std::thread::available_parallelism().map_or(1, usize::from).min(HANDS_MAX),
             window: self.how.window as usize,
             patience: self.how.patience,
             goes_on: self.how.on_divergence == "report",

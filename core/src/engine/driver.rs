@@ -101,7 +101,7 @@ pub struct Port {
     queue: Option<Box<dyn Queue>>,
     pub(super) outbox: Arc<Outbox>,
     /// What is with the image or held back, by ticket.
-    flights: HashMap<u64, Flight>,
+    flights: HashMap<u64, Flight, foldhash::fast::RandomState>,
     /// A refused request waits in the queue for a checkpoint.
     pub(super) refusals_queued: bool,
     /// Requests issued and not yet handed back.
@@ -136,7 +136,7 @@ impl Port {
             connection,
             queue,
             outbox,
-            flights: HashMap::new(),
+            flights: HashMap::default(),
             refusals_queued: false,
             handed_in: 0,
             completions: Vec::new(),

@@ -188,7 +188,7 @@ pub(super) struct Window {
     /// Place of the first of `expected`.
     base: u64,
     expected: VecDeque<Expected>,
-    by_id: HashMap<RequestId, u64>,
+    by_id: HashMap<RequestId, u64, foldhash::fast::RandomState>,
     /// Of those that have not arrived, in order.
     by_key: HashMap<Key, VecDeque<u64>>,
     unmatched: usize,

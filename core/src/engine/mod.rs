@@ -22,6 +22,8 @@ mod divergence;
 mod driver;
 mod evidence;
 mod expected;
+mod feed;
+mod hands;
 mod late;
 mod monitor;
 mod monitor_divergence;

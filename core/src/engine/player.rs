@@ -11,28 +11,20 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use super::conductor::Loaded;
+use super::conductor::{Conductor, Loaded, Output};
 use super::disk::Disk;
+use super::feed::{Batch, Feed, Feeder};
+use super::hands::Hands;
 use super::outbox::Outbox;
-use super::play::{Play, is_too_long};
+use super::play::Play;
 use super::replay_error::ReplayError;
 use super::rules::{Replayed, Source};
-use super::{Engine, Mode};
-use crate::device::{Completion, Dice, Doorbell, Queue};
-use crate::event::{EventKind, Issue, Payload};
-use crate::request::Operation;
+use super::{Engine, Mode, State};
+use crate::device::{Completion, Doorbell, Queue};
 use crate::units::Nanos;
 
 /// Longest sleep between two looks at the clock.
 const NAP: Duration = Duration::from_millis(100);
-
-/// Events that are read at once.
-const BATCH: usize = 256;
-
-/// Data that are read at once, in bytes.
-const BATCH_BYTES: u64 = 8 << 20;
 
 /// What takes the place of data that the trace does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,14 +60,12 @@ pub struct Player {
     outbox: Arc<Outbox>,
     queues: Vec<Option<Box<dyn Queue>>>,
     completions: Vec<Completion>,
+    disks: Vec<Arc<Disk>>,
+    feed: Feed,
     /// Read, and not yet asked for by the conductor.
-    read: VecDeque<Loaded>,
-    /// Nothing more is to be read; whether the trace was whole.
-    end: Option<Result<bool, ReplayError>>,
-    fill: Fill,
-    /// The first event that is not replayed any more.
-    until: u64,
-    zeroes: Bytes,
+    at_hand: Batch,
+    /// There is nothing more to read.
+    read_all: bool,
 }
 
 impl Player {
@@ -91,18 +81,19 @@ impl Player {
             outbox,
             queues,
             completions: Vec::new(),
-            read: VecDeque::new(),
-            end: None,
-            fill,
-            until: u64::MAX,
-            zeroes: Bytes::new(),
+            disks: disks.to_vec(),
+            feed: Feed::Direct(engine.feeder(fill)),
+            at_hand: Batch::default(),
+            read_all: false,
         }
     }
 
     /// Ends the replay before the event with this index: what was issued before it is still completed.
     #[must_use]
     pub fn until(mut self, event: u64) -> Player {
-        self.until = event;
+        if let Feed::Direct(feeder) = &mut self.feed {
+            feeder.stop_before(event);
+        }
         self
     }
 
@@ -121,19 +112,26 @@ impl Player {
         while engine.play_pump(play, &mut self.queues, &self.outbox, &mut self.completions) {
             any = true;
         }
-        if engine.conduct_wants_more() {
-            self.read_ahead(&engine, play);
-            any = true;
+        if self.at_hand.read.is_empty() && self.at_hand.end.is_none() && !self.read_all {
+            // One batch more than is wanted, perhaps; to ask first would take the lock once more.
+            self.at_hand = self.feed.next(play).unwrap_or_default();
         }
-        any | engine.conduct_quietly(play, super::Conductor::tick)
+        let Batch { read, end } = &mut self.at_hand;
+        let read_all = &mut self.read_all;
+        any | engine.conduct_quietly(play, |conductor, now, out| {
+            let loaded = load(conductor, read, end, read_all, now, out);
+            conductor.tick(now, out);
+            loaded
+        })
     }
 
     /// Runs to the end of the replay: of the log, or with clients until they have gone. `stop` ends it from outside;
     /// `progress` is told how many requests are done.
     ///
-    /// The player has a thread of its own, and this one watches it: an image may keep whoever asks it.
+    /// The player has a thread of its own, and this one watches it: an image may keep whoever asks it. Where the log is the
+    /// only client, another one reads it, and [`Rules::hands`] of them ask images.
     pub fn run(
-        self,
+        mut self,
         stop: &AtomicBool,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Replayed, ReplayError> {
@@ -141,11 +139,13 @@ impl Player {
         let bell = Arc::clone(self.doorbell());
         let wanted = Arc::new(AtomicBool::new(true));
         let (sender, outcome) = mpsc::sync_channel(1);
+        self.feed = self.feed.ahead(&engine)?;
+        let hands = Hands::start(&engine, &self.disks, engine.hands() - 1)?;
         let thread = thread::Builder::new().name("player".to_owned()).spawn({
             let wanted = Arc::clone(&wanted);
             move || {
                 // Nobody is there to hear it if the thread came back too late.
-                let _ = sender.send(self.play(&wanted));
+                let _ = sender.send(self.play(&wanted, hands));
             }
         });
         let thread = thread.map_err(ReplayError::Thread)?;
@@ -177,12 +177,13 @@ impl Player {
     }
 
     /// What [`Player::run`] does on the player's own thread, while it is `wanted`.
-    fn play(mut self, wanted: &AtomicBool) -> Result<Replayed, ReplayError> {
+    fn play(mut self, wanted: &AtomicBool, hands: Hands) -> Result<Replayed, ReplayError> {
         loop {
             self.outbox.bell().clear();
             let busy = self.turn();
             let Standing { requests, ended, due } = self.standing()?;
             if ended {
+                hands.join();
                 return Ok(self.end());
             }
             if !wanted.load(Ordering::Relaxed) {
@@ -200,10 +201,9 @@ impl Player {
     /// Where the replay stands. An error says why it cannot go on, once: it has stopped, what waited was refused, and the
     /// player leaves its images alone from now on, for they may never answer.
     pub fn standing(&mut self) -> Result<Standing, ReplayError> {
-        let standing = self.engine.standing();
-        match self.engine.take_trouble() {
-            None => Ok(standing),
-            Some(error) => {
+        match self.engine.standing_or_trouble() {
+            Ok(standing) => Ok(standing),
+            Err(error) => {
                 self.leave_behind();
                 Err(error)
             }
@@ -219,146 +219,80 @@ impl Player {
     fn leave_behind(&mut self) {
         self.queues.drain(..).for_each(std::mem::forget);
     }
-
-    /// Reads the next events, and hands the conductor as many as it wants.
-    fn read_ahead(&mut self, engine: &Arc<Engine>, play: &Play) {
-        let mut bytes = 0;
-        while self.read.len() < BATCH && bytes < BATCH_BYTES && self.end.is_none() {
-            match self.read_one(engine, play) {
-                Ok(Some(loaded)) => {
-                    bytes += loaded.data.len() as u64;
-                    self.read.push_back(loaded);
-                }
-                Ok(None) => self.end = Some(Ok(self.until == u64::MAX && play.log().is_whole())),
-                Err(error) => self.end = Some(Err(error)),
-            }
-        }
-        let (read, end) = (&mut self.read, &mut self.end);
-        engine.conduct_quietly(play, |conductor, now, out| {
-            while conductor.wants_more() {
-                let outcome = match read.pop_front() {
-                    Some(loaded) => conductor.load(loaded, now, out),
-                    None => match end.take() {
-                        Some(Ok(whole)) => {
-                            conductor.log_ended(whole);
-                            Ok(())
-                        }
-                        Some(Err(error)) => Err(error),
-                        None => break,
-                    },
-                };
-                if let Err(error) = outcome {
-                    conductor.fail(error, now, out);
-                }
-            }
-            conductor.settle(now, out);
-        });
-    }
-
-    /// Reads one event, with the data that the replay needs of it.
-    fn read_one(&mut self, engine: &Engine, play: &Play) -> Result<Option<Loaded>, ReplayError> {
-        let Some((event, entry)) = play.log().next_event()? else { return Ok(None) };
-        if event >= self.until {
-            return Ok(None);
-        }
-        let (data, filled) = match &entry.kind {
-            EventKind::Issue(issue)
-                if issue.request.operation == Operation::Write
-                    && (engine.does_itself(issue) || engine.logs_data_of(play, issue))
-                    && !is_too_long(&issue.request) =>
-            {
-                self.data_of(play, event, issue)?
-            }
-            _ => (Bytes::new(), false),
-        };
-        Ok(Some(Loaded { event, entry, data, filled }))
-    }
-
-    /// The data that a write is to carry, and whether they were made up.
-    fn data_of(
-        &mut self,
-        play: &Play,
-        event: u64,
-        issue: &Issue,
-    ) -> Result<(Bytes, bool), ReplayError> {
-        let expected = issue.request.range.length;
-        let length = usize::try_from(expected).unwrap_or(0);
-        let data = match (issue.payload, self.fill) {
-            (Payload::Stored(_, id), _) => play.log().payload(id)?,
-            (Payload::Zeroes, _) => self.zeroes(length),
-            (_, Fill::None) => return Ok((Bytes::new(), false)),
-            (_, Fill::Zero) => return Ok((self.zeroes(length), true)),
-            (_, Fill::Random) => return Ok((random(issue.id.0, length), true)),
-        };
-        let found = data.len() as u64;
-        if found == expected {
-            Ok((data, false))
-        } else {
-            Err(ReplayError::DataLength { event, id: issue.id, expected, found })
-        }
-    }
-
-    /// So many zeroes; all share one piece of memory.
-    fn zeroes(&mut self, length: usize) -> Bytes {
-        if self.zeroes.len() < length {
-            self.zeroes = Bytes::from(vec![0; length.next_power_of_two()]);
-        }
-        self.zeroes.slice(..length)
-    }
 }
 
-/// Bytes that do not compress, the same for the same `seed`.
-fn random(seed: u64, length: usize) -> Bytes {
-    let mut dice = Dice::new(seed);
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        bytes.extend_from_slice(&dice.number().to_le_bytes());
+/// Hands the conductor as many events as it wants, of those that are at hand. False if it got none.
+fn load(
+    conductor: &mut Conductor,
+    read: &mut VecDeque<Loaded>,
+    end: &mut Option<Result<bool, ReplayError>>,
+    read_all: &mut bool,
+    now: Nanos,
+    out: &mut Output,
+) -> bool {
+    let mut any = false;
+    while conductor.wants_more() {
+        let outcome = match read.pop_front() {
+            Some(loaded) => conductor.load(loaded, now, out),
+            None => match end.take() {
+                Some(ending) => {
+                    *read_all = true;
+                    ending.map(|whole| conductor.log_ended(whole))
+                }
+                None => break,
+            },
+        };
+        any = true;
+        if let Err(error) = outcome {
+            conductor.fail(error, now, out);
+        }
     }
-    bytes.truncate(length);
-    bytes.into()
+    any
 }
 
 impl Engine {
-    fn conduct_wants_more(&self) -> bool {
-        self.lock().conductor.as_ref().is_some_and(super::Conductor::wants_more)
+    /// Reads the log of a replay.
+    fn feeder(&self, fill: Fill) -> Feeder {
+        let state = self.lock();
+        let conductor = state.conductor.as_ref().expect("only an engine that replays has a player");
+        Feeder::new(Arc::clone(conductor.plan()), conductor.rules().source, fill)
     }
 
-    fn does_itself(&self, issue: &Issue) -> bool {
-        self.lock().conductor.as_ref().is_some_and(|conductor| conductor.does_itself(issue.id))
+    /// How many threads are to ask images where the log is the only client; else one, which may have nothing to ask.
+    fn hands(&self) -> usize {
+        let state = self.lock();
+        let rules = state.conductor.as_ref().map(Conductor::rules);
+        rules.filter(|rules| rules.source == Source::Log).map_or(1, |rules| rules.hands.max(1))
     }
 
-    /// Whether the replay's own log is to have the data of a write that no image gets, because it had failed.
-    fn logs_data_of(&self, play: &Play, issue: &Issue) -> bool {
-        let alone = |conductor: &super::Conductor| conductor.rules().source == Source::Log;
-        play.recorder.is_some()
-            && matches!(issue.payload, Payload::Stored(..))
-            && self.lock().conductor.as_ref().is_some_and(alone)
-    }
-
-    /// Like [`Engine::conduct`], on the player's own thread. Whether that has work to do now.
+    /// Like [`Engine::conduct`], on the player's own thread. Whether it did something, or that thread has work to do now.
     fn conduct_quietly(
         &self,
         play: &Play,
-        act: impl FnOnce(&mut super::Conductor, Nanos, &mut super::conductor::Output),
+        act: impl FnOnce(&mut Conductor, Nanos, &mut Output) -> bool,
     ) -> bool {
         let mut state = self.lock();
         let now = self.now();
-        let mut out = super::conductor::Output::default();
-        if let Some(conductor) = state.conductor.as_mut() {
-            act(conductor, now, &mut out);
-        }
-        let any = !out.work.is_empty();
+        let mut out = Output::default();
+        let done = state.conductor.as_mut().is_some_and(|conductor| act(conductor, now, &mut out));
+        let any = done || !out.work.is_empty();
         self.apply(play, &mut state, out, &play.player);
         any
     }
 
-    fn take_trouble(&self) -> Option<ReplayError> {
-        self.lock().conductor.as_mut().and_then(super::Conductor::take_trouble)
+    /// Where a replay stands, or why it cannot go on, which is told once.
+    fn standing_or_trouble(&self) -> Result<Standing, ReplayError> {
+        let mut state = self.lock();
+        let trouble = state.conductor.as_mut().and_then(Conductor::take_trouble);
+        trouble.map_or_else(|| Ok(self.standing_of(&mut state)), Err)
     }
 
     /// Where a replay stands.
     fn standing(&self) -> Standing {
-        let mut state = self.lock();
+        self.standing_of(&mut self.lock())
+    }
+
+    fn standing_of(&self, state: &mut State) -> Standing {
         let now = self.now();
         match state.conductor.as_mut() {
             None => Standing { ended: true, ..Standing::default() },

@@ -43,6 +43,8 @@ pub struct Rules {
     pub timing: Timing,
     /// Without clients: requests with the images at once, at most.
     pub depth: usize,
+    /// Without clients: threads that ask images, at least one. More than there are processors gain nothing.
+    pub hands: usize,
     /// With clients: how many unmatched requests ahead an arrival may be.
     pub window: usize,
     /// With clients: data of early arrivals that are kept in memory, in bytes; more are spilled to a file.
@@ -63,6 +65,7 @@ impl Rules {
             order: Order::Recorded,
             timing: Timing::Asap,
             depth: usize::MAX,
+            hands: 1,
             window: Rules::WINDOW,
             kept_bytes_max: KEPT_BYTES_MAX,
             patience: Duration::from_secs(10).into(),

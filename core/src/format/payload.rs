@@ -35,7 +35,7 @@ pub(super) struct Store {
     entries: Vec<(u32, Digest)>,
     times: Option<(Nanos, Nanos)>,
     next: u64,
-    known: HashMap<Digest, Place>,
+    known: HashMap<Digest, Place, foldhash::fast::RandomState>,
     kept: VecDeque<Vec<u8>>,
     kept_bytes: usize,
     /// Chunks that were kept and are no more.
@@ -61,7 +61,7 @@ impl Store {
             entries: Vec::new(),
             times: None,
             next: 0,
-            known: HashMap::new(),
+            known: HashMap::default(),
             kept: VecDeque::new(),
             kept_bytes: 0,
             forgotten: 0,

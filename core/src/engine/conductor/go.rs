@@ -3,13 +3,15 @@
 //! Invariant: a request goes to its image once, after all that must be before it; one that failed when it was recorded
 //! never does.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::arrive::refuse;
 use super::{Conductor, EXTRA, Output, Phase};
 use crate::device::Submission;
-use crate::engine::expected::{Answer, Data, Done, Stage};
-use crate::engine::outbox::Work;
+use crate::engine::expected::{Answer, Came, Data, Done, Stage};
+use crate::engine::outbox::{Outbox, Work};
 use crate::engine::rules::Timing;
 use crate::engine::schedule::Order;
 use crate::event::{EventKind, Issue, Payload};
@@ -63,7 +65,7 @@ impl Conductor {
             expected.fetching = true;
             let length = expected.request.data_bytes();
             let work = Work::Load { ticket: place, offset, length };
-            out.work.push((std::sync::Arc::clone(&came.outbox), work));
+            out.work.push((Arc::clone(&came.outbox), work));
             return;
         }
         // In the recorded order a request is in the log before those with which it is in flight are released.
@@ -177,10 +179,31 @@ impl Conductor {
             Data::Memory(data) => data,
             Data::Spilled(_) => unreachable!("`start` brings back what was spilled"),
         };
+        if came.own {
+            self.choose_hand(&mut came);
+        }
         let work = Work::Submit(device, Submission { tag: place, request, data });
-        out.work.push((std::sync::Arc::clone(&came.outbox), work));
-        expected.stage = Stage::Away(came);
-        self.away.insert(place);
+        out.work.push((Arc::clone(&came.outbox), work));
+        if let Some(expected) = self.window.get_mut(place) {
+            expected.stage = Stage::Away(came);
+        }
+        self.away.insert(place, (device, request));
+    }
+
+    /// A request of the log goes to its image by the thread that has the fewest there.
+    fn choose_hand(&mut self, came: &mut Came) {
+        if let Some((outbox, count)) = self.hands.iter_mut().min_by_key(|(_, count)| *count) {
+            *count += 1;
+            came.outbox = Arc::clone(outbox);
+        }
+    }
+
+    /// It has come back.
+    fn take_back(&mut self, came: &Came) {
+        let same = |(outbox, _): &&mut (Arc<Outbox>, usize)| Arc::ptr_eq(outbox, &came.outbox);
+        if let Some((_, count)) = self.hands.iter_mut().find(same) {
+            *count = count.saturating_sub(1);
+        }
     }
 
     /// Counts a request that does not wait for one that had been released before it was issued.
@@ -198,14 +221,16 @@ impl Conductor {
         let block = u64::from(self.stages[usize::from(device.0)].geometry.block_min);
         let mut racy = self.is_unsure(device, request);
         let mut unsure = Vec::new();
-        for other in &self.away {
-            let Some(other) = self.window.get_mut(*other) else { continue };
-            if other.device == device && other.request.conflicts(&request, block) {
+        for (other, (other_device, other_request)) in &self.away {
+            if *other_device != device || !other_request.conflicts(&request, block) {
+                continue;
+            }
+            racy = true;
+            if other_request.operation.modifies() && request.operation.modifies() {
+                unsure.push(other_request.range);
+            }
+            if let Some(other) = self.window.get_mut(*other) {
                 other.racy = true;
-                racy = true;
-                if other.request.operation.modifies() && request.operation.modifies() {
-                    unsure.push(other.request.range);
-                }
             }
         }
         for range in unsure {
@@ -242,8 +267,11 @@ impl Conductor {
         };
         expected.fetching = false;
         expected.fetched |= !was_away;
+        let (request, entered) = (expected.request, expected.entered);
+        if came.own && was_away {
+            self.take_back(&came);
+        }
         if self.phase == Phase::Stopped {
-            let (request, entered) = (expected.request, expected.entered);
             if entered {
                 self.enter_refusal(ticket, now, out);
             }
@@ -253,7 +281,9 @@ impl Conductor {
             self.window.end(ticket);
             return;
         }
-        expected.stage = Stage::Done(came, Done::Answered(answer));
+        if let Some(expected) = self.window.get_mut(ticket) {
+            expected.stage = Stage::Done(came, Done::Answered(answer));
+        }
         if was_away {
             self.done(ticket, now, out);
         } else {

@@ -13,7 +13,7 @@ use crate::limits::{
     ASYNC_BYTES_MAX, ASYNC_EVENTS_MAX, REPLAY_BYTES_MAX, REPLAY_REQUESTS_MAX,
     REQUEST_DATA_BYTES_MAX,
 };
-use crate::request::{DeviceId, Operation, Request, RequestId};
+use crate::request::{DeviceId, Operation, Request};
 use crate::units::{ByteRange, Nanos};
 
 /// Requests that are read ahead where the log is the client.
@@ -56,9 +56,10 @@ impl Conductor {
         next_step || (self.ahead < LOOK_AHEAD && self.ahead_bytes < REPLAY_BYTES_MAX)
     }
 
-    /// Whether the replay does the request itself, so that `load` needs the data of a write.
-    pub(in crate::engine) fn does_itself(&self, id: RequestId) -> bool {
-        !self.plan.leaves_out(id) && (!self.rules.is_live() || self.plan.is_optional(id))
+    /// Whether so much of the log is needed that the player is to be woken for it.
+    pub(super) fn is_short(&self) -> bool {
+        let next_step = self.rules.order == Order::Recorded && self.steps.len() == 1;
+        (self.rules.is_live() || next_step || self.ahead < LOOK_AHEAD / 2) && self.wants_more()
     }
 
     /// Takes the next event of the log.
@@ -202,7 +203,7 @@ impl Conductor {
     /// How a request comes that the log itself makes.
     fn own_arrival(&self, issue: &Issue, data: bytes::Bytes, now: Nanos) -> Came {
         Came {
-            outbox: std::sync::Arc::clone(&self.player),
+            outbox: std::sync::Arc::clone(&self.hands[0].0),
             tag: 0,
             cookie: issue.cookie,
             connection: issue.connection,

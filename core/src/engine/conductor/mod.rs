@@ -26,7 +26,7 @@ mod watch;
 pub(in crate::engine) use load::Loaded;
 pub(in crate::engine) use monitor::Met;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Log;
@@ -165,12 +165,13 @@ struct Extra {
 
 /// See the module.
 pub(in crate::engine) struct Conductor {
-    plan: Plan,
+    plan: Arc<Plan>,
     rules: Rules,
     stages: Vec<Stage>,
     monitor: Monitored,
-    /// The log's own connection, which has a queue to each image.
-    player: Arc<Outbox>,
+    /// The log's own connections, each with a queue to every image, and how many requests it has there. The player's is
+    /// the first.
+    hands: Vec<(Arc<Outbox>, usize)>,
     window: Window,
     /// One for each device.
     schedules: Vec<Schedule>,
@@ -191,8 +192,8 @@ pub(in crate::engine) struct Conductor {
     next_extra: u64,
     /// Places that may go, and wait for their time or for room.
     ready: VecDeque<u64>,
-    /// Places that are with an image.
-    away: HashSet<u64>,
+    /// What is with an image, by place.
+    away: BTreeMap<u64, (DeviceId, Request)>,
     /// Data of requests that were read ahead and have not gone, in bytes.
     ahead_bytes: u64,
     /// Requests that were read ahead and have not gone.
@@ -226,9 +227,9 @@ impl Conductor {
     pub(in crate::engine) fn new(plan: Plan, rules: Rules, player: Arc<Outbox>) -> Conductor {
         Conductor {
             marks: plan.marks.clone(),
-            plan,
+            plan: Arc::new(plan),
             rules,
-            player,
+            hands: vec![(player, 0)],
             stages: Vec::new(),
             monitor: Monitored::default(),
             window: Window::default(),
@@ -244,7 +245,7 @@ impl Conductor {
             extras: HashMap::new(),
             next_extra: EXTRA,
             ready: VecDeque::new(),
-            away: HashSet::new(),
+            away: BTreeMap::new(),
             ahead_bytes: 0,
             ahead: 0,
             origin: None,
@@ -271,6 +272,16 @@ impl Conductor {
         self.flushes.push(0);
         self.unsure.push(BTreeMap::new());
         self.stages.push(Stage { geometry, has_image });
+    }
+
+    /// Another thread does requests of the log from now on.
+    pub(in crate::engine) fn add_hand(&mut self, outbox: Arc<Outbox>) {
+        self.hands.push((outbox, 0));
+    }
+
+    /// What there is to do.
+    pub(in crate::engine) fn plan(&self) -> &Arc<Plan> {
+        &self.plan
     }
 
     /// How it goes about it.

@@ -43,7 +43,7 @@ impl Conductor {
     /// Whether the player has something to do that it may not know of: it is to be woken.
     pub(in crate::engine) fn needs_player(&self) -> bool {
         // Its nap ends when a held step is due, and that step may have become complete since it lay down.
-        self.wants_more() || self.phase != Phase::Running || self.held_until.is_some()
+        self.is_short() || self.phase != Phase::Running || self.held_until.is_some()
     }
 
     /// Whether nothing is with an image.
@@ -53,7 +53,7 @@ impl Conductor {
 
     /// An image that does not answer is trouble.
     fn check_images(&mut self, now: Nanos, out: &mut Output) {
-        let silent = self.away.iter().filter_map(|place| {
+        let silent = self.away.keys().filter_map(|place| {
             let Stage::Away(came) = &self.window.get(*place)?.stage else { return None };
             self.silent(*place, now.since(came.went))
         });

@@ -7,6 +7,7 @@ mod conflicts;
 mod connections;
 mod divergences;
 mod gone;
+mod hands;
 mod images;
 mod machines;
 mod monitors;
