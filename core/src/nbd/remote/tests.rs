@@ -138,8 +138,10 @@ fn play(flags: u16, mut act: impl FnMut(usize, UnixStream) + Send + 'static) -> 
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
+            // Before the handshake is over: whoever made the connection may ask for the count then.
+            let number = count.fetch_add(1, Ordering::SeqCst);
             if let_in(&mut stream, flags).is_ok() {
-                act(count.fetch_add(1, Ordering::SeqCst), stream);
+                act(number, stream);
             }
         }
     });
