@@ -13,7 +13,7 @@ use std::time::Duration;
 use blkreplay_core::open::{self, Found};
 use blkreplay_tui::journal::Journal;
 use blkreplay_tui::notebook::Notebook;
-use blkreplay_tui::{Begin, Log, Opened};
+use blkreplay_tui::{Begin, Bounds, IndexFile, Log, OpenLog, Opened};
 
 use crate::failure::Failure;
 use crate::input::{self, Input};
@@ -123,14 +123,21 @@ impl Looking {
             let what = "--filter and --at are about requests, which a QEMU log does not have";
             return Err(Failure::new(what).hint("--view says which view of it to begin with"));
         }
-        let reader = self.layout.reader(path, input)?;
-        let path = path.to_owned();
-        Ok(Log {
-            header: reader.header(),
-            layout: reader.layout(),
-            is_forced: self.layout.forced.is_some(),
-            open: Arc::new(move || Ok(open::file(&path)?)),
-        })
+        let (at, forced) = (path.to_owned(), self.layout.forced);
+        let open: OpenLog = Arc::new(move || Ok(open::file(&at)?));
+        let index = IndexFile {
+            folder: home("XDG_CACHE_HOME", ".cache"),
+            journal: journal(),
+            log: path.to_owned(),
+            forced,
+            open: Arc::clone(&open),
+            bounds: Bounds::default(),
+        };
+        // To find it may take as long as to read the log.
+        let layout = LayoutArg { forced: forced.or_else(|| index.layout()) };
+        let reader = layout.reader(path, input)?;
+        let (header, layout) = (reader.header(), reader.layout());
+        Ok(Log { header, layout, is_forced: forced.is_some(), open, index })
     }
 
     /// Refuses a filter that cannot be understood.
@@ -154,10 +161,15 @@ fn state() -> Option<PathBuf> {
     Some(home_of_state()?.join("inspect"))
 }
 
-/// Where state is kept, as the XDG specification has it.
+/// Where state is kept.
 fn home_of_state() -> Option<PathBuf> {
-    let named = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    home("XDG_STATE_HOME", ".local/state")
+}
+
+/// Our folder in the one that a variable names, or in that one of the home, as the XDG specification has it.
+fn home(variable: &str, below: &str) -> Option<PathBuf> {
+    let named = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = env::var_os("HOME").filter(|home| !home.is_empty());
-    let state = named.or_else(|| Some(PathBuf::from(home?).join(".local/state")))?;
-    Some(state.join("blkreplay"))
+    let found = named.or_else(|| Some(PathBuf::from(home?).join(below)))?;
+    Some(found.join("blkreplay"))
 }

@@ -32,6 +32,8 @@ mod growth;
 mod inspect;
 /// `inspect --diff`: two traces side by side, rules that ignore what differs, and a base that is replaced.
 mod inspect_diff;
+/// What `inspect` keeps of long QEMU logs, and where.
+mod inspect_kept;
 /// `inspect` of recordings that go on, of several traces, and what the command line asks for.
 mod inspect_live;
 /// `inspect` of QEMU logs, checkpoints and events.

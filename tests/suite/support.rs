@@ -136,6 +136,7 @@ impl Sandbox {
             .env("NO_COLOR", "1")
             .env("COLUMNS", "100")
             .env("TMPDIR", self.path("tmp"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .env("XDG_RUNTIME_DIR", self.runtime_directory())
             .stdin(Stdio::null())
             .process_group(0);

@@ -226,7 +226,13 @@ impl Desk {
             Heard::Flown(flight) => self.app.queue.take(*flight),
             Heard::Compared(number, told) => self.app.compared(number, told),
             Heard::Events(told) => self.app.told_of_events(told),
-            Heard::Known(known) => self.app.known(known),
+            Heard::Known(known) => {
+                let is_doubted = matches!(known, events::log::Known::Doubted);
+                self.app.known(known);
+                if is_doubted {
+                    self.read_log(false);
+                }
+            }
             Heard::Died(why, noted) => self.app.died(&why, &noted),
             Heard::End => return Some(Effect::Quit),
         }

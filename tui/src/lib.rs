@@ -62,7 +62,7 @@ mod words;
 pub mod writer;
 
 pub use compare::{Comparison, Sides, Stoppable, Terms, Trouble};
-pub use events::log::{Log, OpenLog};
+pub use events::log::{Bounds, IndexFile, Log, OpenLog};
 pub use opened::{Again, Begin, Opened, Outlets, Trace};
 pub use outlet::Outlet;
 pub use plain::{Partner, converse};

@@ -39,7 +39,13 @@ impl App {
     pub fn known(&mut self, known: Known) {
         let Some(log) = &mut self.log else { return };
         let is_progress = matches!(known, Known::Read(_) | Known::Whole(..));
+        let is_doubted = matches!(known, Known::Doubted);
         log.take(known);
+        if is_doubted {
+            self.events.forget();
+            self.checkpoints.forget();
+            self.banner = None;
+        }
         if is_progress {
             let (events, blocks) = (log.progress.place.event, log.progress.blocks);
             self.events.set_extent(Extent { events, blocks });

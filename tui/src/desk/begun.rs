@@ -54,16 +54,27 @@ impl Desk {
     /// Looks at a QEMU log.
     pub(super) fn of_log(opened: Opened) -> Desk {
         let (sender, heard) = channel();
-        let Opened { name, word, log, .. } = opened.clone();
-        let mut app = App::of_log(name, word, log.as_ref());
+        let (name, word) = (opened.name.clone(), opened.word.clone());
+        let mut app = App::of_log(name, word, opened.log.as_ref());
         app.begin(&opened.begin);
         let again: Again = Arc::new(|| Err("a QEMU log is no trace".into()));
         // Nobody reads requests: there are none.
-        let mut desk = Desk::with(app, opened, (sender.clone(), heard), channel().0, again);
-        let telling = sender.clone();
+        let mut desk = Desk::with(app, opened, (sender, heard), channel().0, again);
+        desk.read_log(true);
+        desk
+    }
+
+    /// Reads the log; what was known of it before is taken if `recalls`.
+    pub(super) fn read_log(&mut self, recalls: bool) {
+        let Some(log) = &self.opened.log else { return };
+        let (telling, sender) = (self.sender.clone(), self.sender.clone());
         let tell = move |told| telling.send(Heard::Events(told)).is_ok();
         let known = move |known| sender.send(Heard::Known(known)).is_ok();
-        desk.event_wishes = log.map(|log| events::log::start(&log, tell, known));
-        desk
+        let (wishes, at_once) = events::log::start(log, recalls, tell, known);
+        self.event_wishes = Some(wishes);
+        self.events_wished.clear();
+        for known in at_once {
+            self.app.known(known);
+        }
     }
 }

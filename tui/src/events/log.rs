@@ -1,22 +1,29 @@
 //! The events of a QEMU log, a part at a time, and what is wrong with it.
 //!
 //! A log has no index, and no place in it can be told from its bytes. So it is read once from the beginning, and where each block of
-//! `PAGE` events begins is kept: from there on any part can be read. Then it is checked. Invariants: the log is not held in memory; what
-//! is told of it while it is read is what was read so far.
+//! `PAGE` events begins is kept: from there on any part can be read. Then it is checked (`survey`). Of a long log all that is kept in a
+//! file (`index_file`), for the next who opens it. Invariants: the log is not held in memory; what is told of it while it is read is what
+//! was read so far; where the log is not what the file says it is read from its beginning.
+
+mod found;
+mod index_file;
+mod learnt;
+mod marks;
+mod number;
+mod survey;
+#[cfg(test)]
+mod tests;
 
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
-use std::ops::ControlFlow;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use blkreplay_core::event::EventKind;
 use blkreplay_core::qemu::{
-    self, Layout, LogChecked, LogEvent, LogFinding, LogHeader, LogInspector, LogPlace, LogReader,
-    Stop,
+    Layout, LogChecked, LogEvent, LogFinding, LogHeader, LogPlace, LogReader, Stop,
 };
 use blkreplay_core::request::RequestId;
 use roaring::RoaringTreemap;
@@ -25,11 +32,17 @@ use super::line::{End, Line};
 use super::release::{Gather, Missing, Passed, Release};
 use super::{Extent, Open, PAGE, Page, Sought, Source, Told, Wish};
 
+pub use index_file::{Bounds, IndexFile};
+
+use learnt::Learnt;
+use marks::{Mark, Marks};
+use survey::{Done, Ear, Surveyor};
+
 /// Events behind a block that are looked at for what a checkpoint releases.
 const BEHIND_EVENTS: u64 = 1 << 17;
 
-/// How often it is told how far it got.
-const TELL: Duration = Duration::from_millis(50);
+/// Findings that are kept.
+pub(crate) const FINDINGS_KEPT: usize = 1 << 14;
 
 /// Opens the log, at its beginning.
 pub type OpenLog =
@@ -49,6 +62,8 @@ pub struct Log {
     pub is_forced: bool,
     /// Opens it once more.
     pub open: OpenLog,
+    /// Keeps what is known of it.
+    pub index: IndexFile,
 }
 
 /// What is known of a log.
@@ -66,6 +81,8 @@ pub enum Known {
     Checked(Box<LogChecked>),
     /// It cannot be read.
     Failed(String),
+    /// It is not what was known of it before: nothing of that holds, and nothing more is told.
+    Doubted,
 }
 
 /// How far a log was read.
@@ -79,113 +96,34 @@ pub struct Progress {
     pub blocks: usize,
 }
 
-/// Where a block begins.
-#[derive(Debug, Clone, Copy)]
-struct Mark {
-    place: LogPlace,
-    /// What comes first belongs to a checkpoint whose first event lies before.
-    is_inside: bool,
-}
-
-/// Where blocks begin, as far as is known.
-#[derive(Debug, Default)]
-struct Index {
-    marks: Vec<Mark>,
-    events: u64,
-    is_whole: bool,
-}
-
-/// Begins to read a log: wishes go to what is given back.
+/// Begins to read a log: wishes go to what is given back first. What was known before comes with it, if `recalls`.
 pub(crate) fn start(
     log: &Log,
+    recalls: bool,
     tell: impl Fn(Told) -> bool + Send + 'static,
     known: impl Fn(Known) -> bool + Send + 'static,
-) -> Sender<Vec<Wish>> {
-    let index = Arc::new(RwLock::new(Index::default()));
-    let (writing, scanned) = (Arc::clone(&index), log.clone());
-    thread::spawn(move || {
-        let told = scan(&scanned, &writing, &known)
-            .and_then(|wanted| if wanted { check(&scanned, &known) } else { Ok(()) });
-        if let Err(error) = told {
-            known(Known::Failed(error.to_string()));
-        }
-    });
-    let log = log.clone();
-    super::start(move || Ok(LogSource { log, index }), tell)
-}
-
-/// Reads the log once and keeps where blocks begin; whether anybody still looks.
-fn scan(
-    log: &Log,
-    index: &RwLock<Index>,
-    known: &impl Fn(Known) -> bool,
-) -> Result<bool, Box<dyn Error + Send + Sync>> {
-    let mut input = (log.open)()?;
-    let of = input.seek(SeekFrom::End(0))?;
-    input.rewind()?;
-    let mut reader = LogReader::new(input, log.layout)?;
-    let mut gather = Gather::counting(log.layout.releases_behind());
-    let mut marks = vec![Mark { place: reader.place(), is_inside: false }];
-    let mut told_at = Instant::now();
-    while let Some(event) = reader.next_event()? {
-        gather.push(passed(&event));
-        let place = reader.place();
-        if place.event.is_multiple_of(PAGE) {
-            marks.push(Mark { place, is_inside: gather.is_inside() });
-            if told_at.elapsed() > TELL {
-                let blocks = publish(index, &mut marks, place.event, false);
-                if !known(Known::Read(Progress { place, of, blocks })) {
-                    return Ok(false);
-                }
-                told_at = Instant::now();
-            }
-        }
+) -> (Sender<Vec<Wish>>, Vec<Known>) {
+    let recalled = if recalls { log.index.recall() } else { None };
+    let of_it = |learnt: &Learnt| (learnt.header, learnt.layout) == (log.header, log.layout);
+    let recalled = recalled.filter(|(_, learnt)| of_it(learnt));
+    let at_once = recalled.as_ref().map(|(seen, learnt)| learnt.known(seen.log_bytes));
+    let (marks, done) = match recalled {
+        None => (Marks::default(), Done::Nothing),
+        Some((_, Learnt { marks, verdict: Some(_), .. })) => (marks, Done::All),
+        Some((_, Learnt { marks, stop, .. })) => (marks, Done::Read(stop)),
+    };
+    let (marks, ear) = (Arc::new(RwLock::new(marks)), Arc::new(Ear::new(known)));
+    if done != Done::All {
+        let surveyor = Surveyor::new(log.clone(), Arc::clone(&marks), Arc::clone(&ear));
+        thread::spawn(move || surveyor.run(done));
     }
-    let place = reader.place();
-    let blocks = publish(index, &mut marks, place.event, true);
-    let stop = reader.stop_at()?;
-    Ok(known(Known::Whole(Progress { place, of, blocks }, stop)))
-}
-
-/// Says where more blocks begin; how many are whole.
-fn publish(index: &RwLock<Index>, marks: &mut Vec<Mark>, events: u64, is_whole: bool) -> usize {
-    let mut index = index.write().unwrap_or_else(PoisonError::into_inner);
-    index.marks.append(marks);
-    index.events = events;
-    index.is_whole = is_whole;
-    index.blocks()
-}
-
-impl Index {
-    /// Blocks of which all events are known.
-    fn blocks(&self) -> usize {
-        let whole = if self.is_whole { self.events.div_ceil(PAGE) } else { self.events / PAGE };
-        usize::try_from(whole).unwrap_or(usize::MAX).min(self.marks.len())
-    }
-}
-
-/// Tells what is wrong with the log.
-fn check(log: &Log, known: &impl Fn(Known) -> bool) -> Result<(), Box<dyn Error + Send + Sync>> {
-    struct Teller<'a, F> {
-        known: &'a F,
-    }
-    impl<F: Fn(Known) -> bool> Teller<'_, F> {
-        fn tell(&self, what: Known) -> ControlFlow<()> {
-            if (self.known)(what) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        }
-    }
-    impl<F: Fn(Known) -> bool> LogInspector for Teller<'_, F> {
-        fn finding(&mut self, finding: LogFinding) -> ControlFlow<()> {
-            self.tell(Known::Found(finding))
-        }
-        fn read(&mut self, bytes: u64, _: u64) -> ControlFlow<()> {
-            self.tell(Known::Checking(bytes))
-        }
-    }
-    let forced = log.is_forced.then_some(log.layout);
-    let checked = qemu::check((log.open)()?, forced, &mut Teller { known })?;
-    known(Known::Checked(Box::new(checked)));
-    Ok(())
+    let source = LogSource {
+        log: log.clone(),
+        marks,
+        doubt: Box::new(move || ear.doubt()),
+        is_doubted: false,
+    };
+    (super::start(move || Ok(source), tell), at_once.unwrap_or_default())
 }
 
 fn passed(event: &LogEvent) -> Passed<'_> {
@@ -196,32 +134,51 @@ fn passed(event: &LogEvent) -> Passed<'_> {
 /// A log.
 struct LogSource {
     log: Log,
-    index: Arc<RwLock<Index>>,
+    marks: Arc<RwLock<Marks>>,
+    /// Says that the log is not what the marks are of.
+    doubt: Box<dyn Fn() + Send>,
+    is_doubted: bool,
 }
 
 impl LogSource {
-    /// Where a block begins, or the last before it that is known.
-    fn mark(&self, block: usize) -> Option<Mark> {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        index.marks.get(block).or(index.marks.last()).copied()
-    }
-
-    fn reader(&self, place: LogPlace) -> Result<Reader, String> {
-        let mut input = (self.log.open)().map_err(|error| error.to_string())?;
-        input.seek(SeekFrom::Start(place.at)).map_err(|error| error.to_string())?;
-        Ok(LogReader::resume(input, self.log.header, self.log.layout, place))
-    }
-
-    /// A reader at the beginning of a block.
+    /// A reader at the beginning of a block, or of the last before it that is known.
     fn at_block(&self, block: usize) -> Result<Option<(Reader, Mark)>, String> {
-        self.mark(block).map(|mark| Ok((self.reader(mark.place)?, mark))).transpose()
+        let mark = self.marks.read().unwrap_or_else(PoisonError::into_inner).mark(block);
+        let Some(mark) = mark else { return Ok(None) };
+        let mut input = (self.log.open)().map_err(|error| error.to_string())?;
+        input.seek(SeekFrom::Start(mark.place.at)).map_err(|error| error.to_string())?;
+        let Log { header, layout, .. } = self.log;
+        Ok(Some((LogReader::resume(input, header, layout, mark.place), mark)))
+    }
+
+    /// The next event; none where the log is not what the marks are of.
+    fn next(&mut self, reader: &mut Reader) -> Result<Option<LogEvent>, String> {
+        let event = reader.next_event().map_err(|error| error.to_string())?;
+        let holds = self.holds(reader.place(), None, event.is_none());
+        Ok(event.filter(|_| holds))
+    }
+
+    /// Whether marks agree with what was read; see [`Marks::agree`].
+    fn holds(&mut self, place: LogPlace, is_inside: Option<bool>, has_ended: bool) -> bool {
+        if has_ended || place.event.is_multiple_of(PAGE) {
+            let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
+            if !marks.agree(place, is_inside, has_ended) {
+                self.is_doubted = true;
+                (self.doubt)();
+            }
+        }
+        !self.is_doubted
     }
 }
 
 impl Source for LogSource {
     fn extent(&mut self) -> Extent {
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        Extent { events: index.events, blocks: index.blocks() }
+        let marks = self.marks.read().unwrap_or_else(PoisonError::into_inner);
+        Extent { events: marks.place.event, blocks: marks.blocks() }
+    }
+
+    fn is_doubted(&self) -> bool {
+        self.is_doubted
     }
 
     fn grow(&mut self) -> Result<(), String> {
@@ -234,7 +191,7 @@ impl Source for LogSource {
         let mut lines = Vec::new();
         if let Some((mut reader, _)) = self.at_block(block)? {
             let range = page * PAGE..(page + 1).saturating_mul(PAGE);
-            while let Some(event) = reader.next_event().map_err(|error| error.to_string())? {
+            while let Some(event) = self.next(&mut reader)? {
                 if range.contains(&event.index) {
                     lines.push(Line::of_log(&event, self.log.layout));
                 }
@@ -262,7 +219,7 @@ impl Source for LogSource {
         let end = mark.place.event + PAGE;
         let mut releases = Vec::new();
         let why = loop {
-            let Some(event) = reader.next_event().map_err(|error| error.to_string())? else {
+            let Some(event) = self.next(&mut reader)? else {
                 let stop = reader.stop_at().map_err(|error| error.to_string())?;
                 break stop.filter(Stop::is_loss).map(|_| Missing::Unreadable);
             };
@@ -275,6 +232,7 @@ impl Source for LogSource {
                 break Some(Missing::Far);
             }
             releases.extend(gather.push(passed(&event)));
+            self.holds(reader.place(), Some(gather.is_inside()), false);
         };
         releases.extend(gather.finish(why));
         Ok((releases, None))
@@ -286,7 +244,7 @@ impl Source for LogSource {
             return Ok(Sought::Nowhere);
         };
         let mut looked = 0;
-        while let Some(event) = reader.next_event().map_err(|error| error.to_string())? {
+        while let Some(event) = self.next(&mut reader)? {
             if event.index < from {
                 continue;
             }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! wishes ──▶ this thread ── Source ──┬─ trace: chunks, found by their headers
-//!                                    └─ log: blocks of events, found by an index that is made once (`log`)
+//!                                    └─ log: blocks of events, found by marks that are made once, and kept for the next time (`log`)
 //! ```
 //!
 //! Wishes come in, what was read goes out; new wishes take the place of those that are not done. A walk over many blocks goes on by
@@ -177,6 +177,10 @@ pub(crate) trait Source {
     fn extent(&mut self) -> Extent;
     /// Looks what came since.
     fn grow(&mut self) -> Result<(), String>;
+    /// What was known of it does not hold: nothing that was read last counts, and nothing more is read.
+    fn is_doubted(&self) -> bool {
+        false
+    }
     /// The lines of a page.
     fn page(&mut self, page: u64) -> Result<Page, String>;
     /// The block that holds an event, or would.
@@ -242,7 +246,7 @@ impl<S: Source, T: Fn(Told) -> bool> Worker<S, T> {
                 let is_done = todo[at] == Wish::Grow(self.grown);
                 if !is_done {
                     let told = self.fulfil(&todo[at]).unwrap_or_else(Told::Unreadable);
-                    if !(self.tell)(told) {
+                    if self.source.is_doubted() || !(self.tell)(told) {
                         return;
                     }
                 }

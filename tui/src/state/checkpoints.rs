@@ -62,6 +62,12 @@ impl Checkpoints {
         }
     }
 
+    /// Nothing is known of the checkpoints any more; the place that is looked at stays.
+    pub fn forget(&mut self) {
+        self.leaves.clear();
+        (self.blocks, self.is_stopped) = (0, false);
+    }
+
     /// So many blocks are there now.
     pub fn grown(&mut self, blocks: usize) {
         self.blocks = self.blocks.max(blocks);

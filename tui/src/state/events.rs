@@ -53,6 +53,12 @@ impl Events {
         self.focus_on(self.focus);
     }
 
+    /// Nothing is known of the events any more; the focus stays.
+    pub fn forget(&mut self) {
+        (self.extent, self.error) = (None, None);
+        self.kept.clear();
+    }
+
     /// How much there is; `None` until that is known.
     pub fn extent(&self) -> Option<Extent> {
         self.extent

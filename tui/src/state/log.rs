@@ -1,6 +1,6 @@
 //! A QEMU log that is looked at: how far it was read, whether it is whole, and what is wrong with it.
 //!
-//! What is known comes in, a little at a time. Invariant: no more than `KEPT` findings are kept; how many there are is known.
+//! What is known comes in, a little at a time. Invariant: no more than `FINDINGS_KEPT` findings are kept; how many there are is known.
 
 use std::ops::Range;
 
@@ -8,10 +8,7 @@ use blkreplay_core::qemu::{Layout, LogChecked, LogFinding, LogHeader, Stop};
 
 use super::window::Window;
 use crate::action::{Direction, Move};
-use crate::events::log::{Known, Log as Opened, Progress};
-
-/// Findings that are kept.
-const KEPT: usize = 1 << 14;
+use crate::events::log::{FINDINGS_KEPT, Known, Log as Opened, Progress};
 
 /// The log.
 #[derive(Debug)]
@@ -43,9 +40,13 @@ pub struct Log {
 impl Log {
     /// Nothing was read yet.
     pub fn new(opened: &Opened) -> Log {
+        Log::of(opened.header, opened.layout)
+    }
+
+    fn of(header: LogHeader, layout: &'static Layout) -> Log {
         Log {
-            header: opened.header,
-            layout: opened.layout,
+            header,
+            layout,
             progress: Progress::default(),
             is_whole: false,
             stop: None,
@@ -68,15 +69,20 @@ impl Log {
             }
             Known::Found(finding) => {
                 self.found += 1;
-                if self.findings.len() < KEPT {
+                if self.findings.len() < FINDINGS_KEPT {
                     let event = finding.place.event;
                     let at = self.findings.partition_point(|one| one.place.event <= event);
                     self.findings.insert(at, finding);
                 }
             }
             Known::Checking(bytes) => self.checking = bytes,
-            Known::Checked(checked) => self.checked = Some(checked),
+            Known::Checked(checked) => {
+                // Of what was known before only those are told that are kept.
+                self.found = checked.faults + checked.notes;
+                self.checked = Some(checked);
+            }
             Known::Failed(error) => self.error = Some(error),
+            Known::Doubted => *self = Log::of(self.header, self.layout),
         }
     }
 

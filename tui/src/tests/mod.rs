@@ -23,6 +23,7 @@ mod help;
 mod keys;
 mod latency;
 mod live;
+mod log_index;
 mod logs;
 mod look;
 mod map;
@@ -64,7 +65,8 @@ use tempfile::NamedTempFile;
 use crate::app::Effect;
 use crate::compare::Comparison;
 use crate::desk::Desk;
-use crate::events::log::{Log, OpenLog};
+use crate::events::log::{Bounds, IndexFile, Log, OpenLog};
+use crate::journal::Journal;
 use crate::key::Key;
 use crate::notebook::Notebook;
 use crate::opened::{Begin, Opened};
@@ -131,18 +133,26 @@ impl Inspector {
     fn of_log(log: &[u8], label: &str, width: u16, height: u16) -> Inspector {
         let file = NamedTempFile::new().unwrap();
         std::fs::write(file.path(), log).unwrap();
-        let path = file.path().to_owned();
+        let opened = Inspector::opened_log(file.path(), label, None, Bounds::default());
+        Inspector { _file: Some(file), ..Inspector::at(opened, width, height) }
+    }
+
+    /// How to look at a QEMU log, of which is kept in a folder what is known.
+    fn opened_log(path: &Path, label: &str, folder: Option<&Path>, bounds: Bounds) -> Opened {
         let layout = Layout::named(label).unwrap();
-        let reader = LogReader::new(open::file(&path).unwrap(), layout).unwrap();
-        let at = path.clone();
+        let reader = LogReader::new(open::file(path).unwrap(), layout).unwrap();
+        let at = path.to_owned();
         let open: OpenLog = Arc::new(move || Ok(open::file(&at)?));
-        let log = Log { header: reader.header(), layout, is_forced: false, open };
-        let opened = Opened { log: Some(log), ..Inspector::opened(&path, "vm.rr") };
-        let desk = Desk::new(opened).unwrap();
-        let terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let mut inspector = Inspector { desk, _file: Some(file), terminal };
-        inspector.settle();
-        inspector
+        let index = IndexFile {
+            folder: folder.map(|folder| folder.join("blkreplay")),
+            journal: Journal::at(folder.map(|folder| folder.join("inspect.log"))),
+            log: path.to_owned(),
+            forced: None,
+            open: Arc::clone(&open),
+            bounds,
+        };
+        let log = Log { header: reader.header(), layout, is_forced: false, open, index };
+        Opened { log: Some(log), ..Inspector::opened(path, "vm.rr") }
     }
 
     /// Draws, and takes what is read, until nothing is wished for any more.
