@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use crate::device::Geometry;
 use crate::engine::Released;
 use crate::limits::{EXTENTS_MAX, NBD_OPTION_BYTES_MAX};
-use crate::nbd::client::Dialect;
+use crate::nbd::asking::Dialect;
 use crate::nbd::export::{Offer, advertised};
 use crate::nbd::handshake::{Handshake, HandshakeError, Progress};
 use crate::nbd::inbox::Inbox;

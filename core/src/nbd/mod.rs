@@ -5,13 +5,16 @@
 //!            └──────────── connection: one thread each, started and ended by server ────────────┘
 //! ```
 //!
-//! `wire` has the protocol's numbers, `export` what is served and advertised, `client` a small client for
-//! the demo and for tests, `remote` the export of another server as a device. Fixed newstyle with `GO`, `INFO`, `LIST` and
+//! `wire` has the protocol's numbers, `export` what is served and advertised. The other side is `negotiate`, `asking` and
+//! `answers`, for `client`, a small one for the demo and for tests, and for `remote`, the export of another server as a
+//! device. Fixed newstyle with `GO`, `INFO`, `LIST` and
 //! `EXPORT_NAME`, structured replies, extended headers, `base:allocation`, DF, FUA, flush, trim, write zeroes, cache,
 //! multi-conn and block sizes are supported; oldstyle is not; TLS is where the caller has it (`secure`). All but
 //! `connection`, `server` and `remote` do no I/O.
 //! Invariant: a client, however hostile, takes bounded memory and harms nobody but itself.
 
+mod answers;
+mod asking;
 mod client;
 mod connection;
 #[cfg(feature = "fuzz")]
@@ -20,6 +23,7 @@ mod export;
 mod handshake;
 mod inbox;
 mod linger;
+mod negotiate;
 mod notes;
 mod options;
 mod outbox;
@@ -33,13 +37,15 @@ mod transmission;
 mod transport;
 pub mod wire;
 
-pub use client::{Answer, Client, ClientError, Dialect};
+pub use answers::{Answer, AnswerError};
+pub use asking::Dialect;
+pub use client::{Client, ClientError};
 pub use connection::{ConnectionError, ConnectionReport};
 pub use export::{Advertised, Export, advertised};
 pub use handshake::HandshakeError;
+pub use negotiate::NegotiationError;
 pub use remote::{
-    Address, AddressError, AnswerError, Loss, LossError, NegotiationError, Patience, Remote,
-    RemoteError, UnusableError,
+    Address, AddressError, Loss, LossError, Patience, Remote, RemoteError, UnusableError,
 };
 pub use secure::{Secure, Tunnel};
 pub use server::{Listener, OnEnd, Server};

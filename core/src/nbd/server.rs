@@ -190,7 +190,9 @@ mod tests {
     use crate::engine::Engine;
     use crate::event::Disconnect;
     use crate::limits::{CONNECTION_REQUESTS_MAX, REQUEST_DATA_BYTES_MAX};
-    use crate::nbd::client::{Client, ClientError, Dialect};
+    use crate::nbd::asking::Dialect;
+    use crate::nbd::client::{Client, ClientError};
+    use crate::nbd::negotiate::NegotiationError;
     use crate::nbd::wire::{Headers, RequestHeader, command};
     use crate::request::{Errno as RequestErrno, Flags, Operation, Request};
     use crate::units::{ByteRange, Clock, Nanos};
@@ -568,6 +570,10 @@ mod tests {
         let mut client = Client::connect(connect(), "0", Dialect::Structured).unwrap();
         client.write(4095, b"x", Flags::NONE).unwrap();
         let refused = Client::connect(connect(), "1", Dialect::Structured);
-        assert!(matches!(refused, Err(ClientError::Refused { error: 0x8000_0006, .. })));
+        let Err(ClientError::Negotiation(NegotiationError::NoExport { listed, .. })) = refused
+        else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(listed, [""]);
     }
 }

@@ -3,10 +3,10 @@
 //!
 //! Invariant: what the geometry promises, the server can be asked for; every block size is a power of two.
 
-use super::negotiate::Terms;
 use crate::device::{Access, Geometry};
 use crate::limits::REQUEST_DATA_BYTES_MAX;
 use crate::nbd::export::PAYLOAD_ADVERTISED_BYTES;
+use crate::nbd::negotiate::Terms;
 use crate::nbd::wire::transmission_flag as flag;
 
 /// Smallest blocks that the protocol allows, in bytes (proto.md, "Size constraints").
@@ -100,10 +100,11 @@ pub(super) fn ability(terms: &Terms, access: Access) -> Result<(Geometry, Abilit
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nbd::asking::Dialect;
 
     fn terms(size: u64, flags: u16, block_sizes: Option<[u32; 3]>) -> Terms {
         let flags = flags | flag::HAS_FLAGS;
-        Terms { size, flags, block_sizes, structured: true, allocation: Some(1) }
+        Terms { size, flags, block_sizes, dialect: Dialect::Structured, allocation: Some(1) }
     }
 
     #[test]

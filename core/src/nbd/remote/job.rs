@@ -14,8 +14,8 @@
 use bytes::Bytes;
 
 use super::ability::Ability;
-use super::answers::Answer;
 use crate::device::Completion;
+use crate::nbd::answers::Answer;
 use crate::request::{Errno, Extent, Flags, Operation, Request};
 use crate::units::ByteRange;
 

@@ -15,15 +15,14 @@ use std::time::Duration;
 use rustix::event::PollFlags;
 
 use super::ability::Ability;
-use super::answers::{Answer, AnswerError, Answers, HEADERS, Heard};
 use super::job::{Job, Part};
-use super::negotiate::Terms;
 use crate::device::Doorbell;
 use crate::limits::{REMOTE_REQUESTS_MAX, REQUEST_DATA_BYTES_MAX};
-use crate::nbd::client::{wire_command, wire_flags};
+use crate::nbd::answers::{Answer, AnswerError, Answers, Heard};
+use crate::nbd::asking::leave;
+use crate::nbd::negotiate::Terms;
 use crate::nbd::stop::Deadline;
 use crate::nbd::transport::{Received, Sent, Transport};
-use crate::nbd::wire::{RequestHeader, command};
 use crate::request::Errno;
 use crate::units::ByteRange;
 
@@ -170,10 +169,10 @@ struct Talk {
 
 impl Talk {
     fn new(socket: OwnedFd, setting: Setting, shared: Arc<Shared>) -> io::Result<Talk> {
-        let Terms { structured, allocation, .. } = setting.terms;
+        let Terms { dialect, allocation, .. } = setting.terms;
         Ok(Talk {
             transport: Transport::new(socket),
-            answers: Answers::new(structured, allocation),
+            answers: Answers::new(dialect, allocation),
             jobs: HashMap::new(),
             asking: VecDeque::new(),
             parts: HashMap::new(),
@@ -261,14 +260,8 @@ impl Talk {
             };
             let (cookie, range) = (self.next, request.range);
             self.next += 1;
-            let header = RequestHeader {
-                flags: wire_flags(request.flags),
-                command: wire_command(request.operation),
-                cookie,
-                offset: range.offset,
-                length: range.length,
-            };
-            header.write(HEADERS, self.transport.outbox.tail());
+            let dialect = self.setting.terms.dialect;
+            dialect.header(&request, cookie).write(dialect.headers(), self.transport.outbox.tail());
             self.transport.outbox.push(data);
             self.answers.await_one(cookie, request.operation, range);
             self.parts.insert(cookie, (number, range));
@@ -331,10 +324,8 @@ impl Talk {
 
     /// Tells the server that nothing more will come. Whether it hears that is its own affair.
     fn take_leave(&mut self) {
-        let cookie = self.next;
-        let header =
-            RequestHeader { flags: 0, command: command::DISCONNECT, cookie, offset: 0, length: 0 };
-        header.write(HEADERS, self.transport.outbox.tail());
+        let headers = self.setting.terms.dialect.headers();
+        leave(self.next).write(headers, self.transport.outbox.tail());
         let _ = self.transport.send();
     }
 }

@@ -2,8 +2,8 @@
 //! on, goes out.
 //!
 //! ```text
-//!  address ─▶ dial ─▶ negotiate ─▶ ability ─▶ link: job ─▶ requests ─▶ server
-//!                                              └─ job ◀─ answers ◀──────┘
+//!  address ─▶ dial ─▶ negotiation ─▶ ability ─▶ link: job ─▶ requests ─▶ server
+//!                                                └─ job ◀─ answers ◀──────┘
 //! ```
 //!
 //! `queue` and `image` are the two ways in. The first connection is made by [`Remote::open`]; each further queue gets one
@@ -13,12 +13,10 @@
 
 mod ability;
 mod address;
-mod answers;
 mod dial;
 mod image;
 mod job;
 mod link;
-mod negotiate;
 mod queue;
 
 #[cfg(test)]
@@ -32,15 +30,14 @@ use std::time::Duration;
 use self::ability::ability;
 use self::dial::{Timed, dial};
 use self::link::{Link, Setting};
-use self::negotiate::{Terms, negotiate};
 use self::queue::RemoteQueue;
 use crate::device::{Access, BlockDevice, Doorbell, Geometry, Queue};
+use crate::nbd::asking::Dialect;
+use crate::nbd::negotiate::{NegotiationError, Terms, negotiate};
 
 pub use self::ability::UnusableError;
 pub use self::address::{Address, AddressError};
-pub use self::answers::AnswerError;
 pub use self::link::{Loss, LossError};
-pub use self::negotiate::NegotiationError;
 
 /// How long one more connection may take before the first is shared: a client waits meanwhile.
 const ANOTHER_TIME: Duration = Duration::from_secs(2);
@@ -200,9 +197,12 @@ fn connect(
     let silent = || RemoteError::Silent(patience.connect);
     let socket = dial(&address.place, patience.connect).map_err(RemoteError::Connect)?;
     let mut stream = Timed::new(&socket, patience.connect).map_err(RemoteError::System)?;
-    let terms = negotiate(&mut stream, &address.export).map_err(|error| match error {
-        NegotiationError::Io(error) if late(&error) => silent(),
-        error => RemoteError::Negotiation(error),
-    })?;
+    let terms =
+        negotiate(&mut stream, &address.export, Dialect::Structured).map_err(
+            |error| match error {
+                NegotiationError::Io(error) if late(&error) => silent(),
+                error => RemoteError::Negotiation(error),
+            },
+        )?;
     Ok((socket, terms))
 }

@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::nbd::wire::write_simple_reply;
+use crate::nbd::wire::{CHUNK_MAGIC, write_simple_reply};
 
 const READ: ByteRange = ByteRange::new(1000, 10);
 
 /// A server with structured replies, of which a read and a block status of [`READ`], and a flush, are awaited.
 fn structured() -> Answers {
-    let mut answers = Answers::new(true, Some(5));
+    let mut answers = Answers::new(Dialect::Structured, Some(5));
     answers.await_one(1, Operation::Read, READ);
     answers.await_one(2, Operation::BlockStatus, READ);
     answers.await_one(3, Operation::Flush, ByteRange::default());
@@ -20,7 +20,7 @@ fn chunk(flags: u16, kind: u16, cookie: u64, payload: &[&[u8]]) -> Vec<u8> {
     let payload = payload.concat();
     let length = u32::try_from(payload.len()).unwrap();
     let mut bytes = Vec::new();
-    ChunkHeader { flags, kind, cookie, offset: 0, length }.write(HEADERS, &mut bytes);
+    ChunkHeader { flags, kind, cookie, offset: 0, length }.write(Headers::Compact, &mut bytes);
     bytes.extend(payload);
     bytes
 }
@@ -65,7 +65,7 @@ fn heard(mut answers: Answers, bytes: &[u8]) -> Result<Vec<Answer>, AnswerError>
             all.push(answer);
         }
     }
-    assert!(inbox.unread().len() < HEADERS.chunk_bytes(), "what is whole was taken");
+    assert!(inbox.unread().len() < Headers::Compact.chunk_bytes(), "what is whole was taken");
     Ok(all)
 }
 
@@ -95,7 +95,7 @@ fn pieces_of_several_answers_come_in_any_order() {
 
 #[test]
 fn one_piece_is_passed_on_as_it_was_received() {
-    let mut answers = Answers::new(true, None);
+    let mut answers = Answers::new(Dialect::Structured, None);
     answers.await_one(1, Operation::Read, ByteRange::new(0, 8192));
     let mut inbox = inbox(&data(CHUNK_DONE, 0, &[7; 8192]));
     let address = inbox.unread()[28..].as_ptr();
@@ -123,7 +123,7 @@ fn errors_are_answers_whatever_came_before_them() {
 
 #[test]
 fn simple_replies_bring_their_data_behind_them() {
-    let mut answers = Answers::new(false, None);
+    let mut answers = Answers::new(Dialect::Simple, None);
     answers.await_one(1, Operation::Read, READ);
     answers.await_one(2, Operation::Read, READ);
     answers.await_one(3, Operation::Write, READ);
@@ -172,13 +172,79 @@ fn what_no_server_may_send_is_told_by_what_it_is() {
         let error = heard(structured(), &bytes).unwrap_err().to_string();
         assert!(error.contains(why), "{error}, not {why}");
     }
-    let error = heard(Answers::new(false, None), &chunk(0, 0, 1, &[])).unwrap_err();
+    let error = heard(Answers::new(Dialect::Simple, None), &chunk(0, 0, 1, &[])).unwrap_err();
     assert_eq!(error, AnswerError::Magic(CHUNK_MAGIC), "it was not agreed on");
+}
+
+/// A server with extended headers, of which a read and a block status of [`READ`] are awaited.
+fn extended() -> Answers {
+    let mut answers = Answers::new(Dialect::Extended, Some(5));
+    answers.await_one(1, Operation::Read, READ);
+    answers.await_one(2, Operation::BlockStatus, READ);
+    answers
+}
+
+/// The last chunk of a reply with extended headers, to a request that was at `offset`.
+fn long_chunk(kind: u16, cookie: u64, offset: u64, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap();
+    let mut bytes = Vec::new();
+    let header = ChunkHeader { flags: CHUNK_DONE, kind, cookie, offset, length };
+    header.write(Headers::Extended, &mut bytes);
+    bytes.extend(payload);
+    bytes
+}
+
+/// Extents of 64 bits, of which so many are announced.
+fn long_status(count: u32, runs: &[[u64; 2]]) -> Vec<u8> {
+    let runs = runs.as_flattened().iter().flat_map(|number| number.to_be_bytes());
+    let head = [5_u32.to_be_bytes(), count.to_be_bytes()].concat();
+    let payload = head.into_iter().chain(runs).collect::<Vec<_>>();
+    long_chunk(chunk::BLOCK_STATUS_EXT, 2, READ.offset, &payload)
+}
+
+#[test]
+fn with_extended_headers_extents_may_be_longer_than_32_bits() {
+    let data = [&READ.offset.to_be_bytes()[..], b"0123456789"].concat();
+    let bytes = [
+        long_status(2, &[[4, 0], [8 << 30, 1 << 40 | 3]]),
+        long_chunk(chunk::OFFSET_DATA, 1, READ.offset, &data),
+    ];
+    let extents = vec![
+        Extent { length: 4, hole: false, zero: false },
+        Extent { length: 8 << 30, hole: true, zero: true },
+    ];
+    let status = Answer { extents, ..answer(2, Ok(()), b"") };
+    let expected = [status, answer(1, Ok(()), b"0123456789")];
+    assert_eq!(heard(extended(), &bytes.concat()).unwrap(), expected);
+}
+
+#[test]
+fn what_no_server_may_send_with_extended_headers_is_told_by_what_it_is() {
+    let mut long = long_chunk(chunk::ERROR, 1, READ.offset, b"");
+    long[24..].copy_from_slice(&(1_u64 << 40).to_be_bytes());
+    for (bytes, why) in [
+        (simple(5, 1, &[0; 16]), "begins with 0x67446698"),
+        (chunk(CHUNK_DONE, chunk::NONE, 1, &[&[0; 12]]), "begins with 0x668e33ef"),
+        (long, "claims 1099511627776 bytes"),
+        (long_chunk(chunk::ERROR, 1, 7, b"\0\0\0\x05\0\0"), "says that it was for offset 7"),
+        (long_chunk(chunk::BLOCK_STATUS, 2, READ.offset, &[0; 12]), "chunk of type 5"),
+        (long_chunk(chunk::BLOCK_STATUS_EXT, 1, READ.offset, &[0; 24]), "chunk of type 6"),
+        (long_chunk(chunk::BLOCK_STATUS_EXT, 2, READ.offset, &[0; 20]), "chunk of type 6"),
+        (long_status(2, &[[4, 0]]), "chunk of type 6"),
+        (long_status(0, &[]), "chunk of type 6"),
+        (long_status(1, &[[0, 0]]), "chunk of type 6"),
+    ] {
+        let error = heard(extended(), &bytes).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}, not {why}");
+    }
+    let compact = chunk(0, chunk::BLOCK_STATUS_EXT, 2, &[&[0; 24]]);
+    let error = heard(structured(), &compact).unwrap_err().to_string();
+    assert!(error.contains("chunk of type 6"), "{error}");
 }
 
 #[test]
 fn an_answer_in_too_many_pieces_or_with_too_many_errors_ends() {
-    let mut answers = Answers::new(true, None);
+    let mut answers = Answers::new(Dialect::Structured, None);
     answers.await_one(1, Operation::Read, ByteRange::new(0, 1 << 20));
     let mut bytes = Vec::new();
     for piece in 0..=READ_PIECES_MAX as u64 {

@@ -2,7 +2,7 @@
 //! why nothing could be.
 //!
 //! Fixed newstyle (proto.md, "Fixed newstyle negotiation"), with `GO`, or `EXPORT_NAME` for servers that know no other.
-//! What the server refuses and can be done without is done without. It reads what it is given in order and knows no
+//! What the server refuses and can be done without is done without: of the dialects, the best that both know is spoken. It reads what it is given in order and knows no
 //! clock: its stream ends in time. Invariant: memory is bounded whatever the server says.
 
 use std::io::{self, Read, Write};
@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use bytes::{Buf, BufMut};
 
 use crate::limits::{NBD_LISTED_MAX, NBD_OPTION_BYTES_MAX};
+use crate::nbd::asking::Dialect;
 use crate::nbd::wire::{
     BASE_ALLOCATION, EXPORT_NAME_ZEROES, FIXED_NEWSTYLE, GREETING_MAGIC, NO_ZEROES, OPTION_MAGIC,
     OPTION_REPLY_MAGIC, info, option, option_reply,
@@ -33,8 +34,8 @@ pub(super) struct Terms {
     pub(super) flags: u16,
     /// Smallest, preferred and largest block, in bytes, if it told.
     pub(super) block_sizes: Option<[u32; 3]>,
-    /// Whether replies are structured.
-    pub(super) structured: bool,
+    /// How it talks.
+    pub(super) dialect: Dialect,
     /// The number of `base:allocation`, if it has that.
     pub(super) allocation: Option<u32>,
 }
@@ -114,16 +115,16 @@ struct Talk<'a, S> {
     stream: &'a mut S,
 }
 
-/// Agrees on `export` with the server at the other end of `stream`.
+/// Agrees on `export` with the server at the other end of `stream`, in no better dialect than the `best`.
 pub(super) fn negotiate(
     stream: &mut (impl Read + Write),
     export: &str,
+    best: Dialect,
 ) -> Result<Terms, NegotiationError> {
     let mut talk = Talk { stream };
     let no_zeroes = talk.greet()?;
-    let mut terms =
-        Terms { structured: talk.agrees(option::STRUCTURED_REPLY)?, ..Terms::default() };
-    if terms.structured {
+    let mut terms = Terms { dialect: talk.dialect(best)?, ..Terms::default() };
+    if terms.dialect != Dialect::Simple {
         terms.allocation = talk.allocation(export)?;
     }
     let mut data = Vec::new();
@@ -192,6 +193,18 @@ impl<S: Read + Write> Talk<'_, S> {
         let flags = offered & (FIXED_NEWSTYLE | NO_ZEROES);
         self.stream.write_all(&u32::from(flags).to_be_bytes())?;
         Ok(flags & NO_ZEROES != 0)
+    }
+
+    /// The best dialect that the server agrees to, up to this one.
+    fn dialect(&mut self, best: Dialect) -> Result<Dialect, NegotiationError> {
+        let (extended, structured) = (option::EXTENDED_HEADERS, option::STRUCTURED_REPLY);
+        for (dialect, option) in [(Dialect::Extended, extended), (Dialect::Structured, structured)]
+        {
+            if dialect <= best && self.agrees(option)? {
+                return Ok(dialect);
+            }
+        }
+        Ok(Dialect::Simple)
     }
 
     /// Whether the server does what `option` asks for.
@@ -333,7 +346,7 @@ mod tests {
     }
 
     fn heard(says: &[u8]) -> Result<Terms, NegotiationError> {
-        negotiate(&mut Said { says, heard: Vec::new() }, "disk")
+        negotiate(&mut Said { says, heard: Vec::new() }, "disk", Dialect::Structured)
     }
 
     fn greeting(flags: u16) -> Vec<u8> {
@@ -377,7 +390,7 @@ mod tests {
             size: 4096,
             flags: 5,
             block_sizes: Some([512, 4096, 32 << 20]),
-            structured: true,
+            dialect: Dialect::Structured,
             allocation: Some(7),
         };
         assert_eq!(heard(&says).unwrap(), terms);

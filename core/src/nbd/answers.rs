@@ -1,5 +1,6 @@
-//! What a server answers: received bytes come in, whole answers to requests in flight go out.
+//! What a server answers: received bytes come in, whole answers to requests in flight go out, in each dialect.
 //!
+//! The only reader of replies: of our own small client, and of a server whose export is an image of ours.
 //! Strict, and without I/O: a reply is matched by its cookie, its data must lie in the range that was asked for, once, and
 //! all of it (proto.md, "Structured reply types"). Whatever else comes is an error, after which nothing that follows means
 //! anything. Invariant: memory is that of the requests in flight, whatever the server claims.
@@ -9,22 +10,19 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::{Buf, Bytes};
 
 use crate::limits::{EXTENTS_MAX, READ_PIECES_MAX};
+use crate::nbd::asking::Dialect;
 use crate::nbd::inbox::Inbox;
 use crate::nbd::wire::{
-    CHUNK_DONE, CHUNK_MAGIC, ChunkHeader, Headers, SIMPLE_REPLY_MAGIC, STATE_HOLE, STATE_ZERO,
-    chunk,
+    CHUNK_DONE, ChunkHeader, Headers, SIMPLE_REPLY_MAGIC, STATE_HOLE, STATE_ZERO, chunk,
 };
 use crate::request::{Errno, Extent, Operation};
 use crate::units::ByteRange;
 
-/// Extended ones are not asked for: no request that is sent is longer than 32 bits can say.
-pub(super) const HEADERS: Headers = Headers::Compact;
-
 /// "Simple reply message" without data, in bytes.
 const SIMPLE_REPLY_BYTES: usize = 16;
 
-/// Longest payload of a chunk without data, in bytes: as many extents as the protocol allows in one.
-const STATUS_BYTES_MAX: usize = 4 + 8 * (1 << 20);
+/// Most extents that the protocol allows in one chunk.
+const STATUS_EXTENTS_MAX: usize = 1 << 20;
 
 /// Longest payload of an error, in bytes: a number, a text, an offset.
 const ERROR_BYTES_MAX: usize = 4 + 2 + (u16::MAX as usize) + 8;
@@ -37,6 +35,10 @@ pub enum AnswerError {
     Magic(u32),
     #[error("a reply is to request {0}, which is not in flight")]
     Cookie(u64),
+    #[error("a chunk of a reply claims {0} bytes")]
+    Claim(u64),
+    #[error("a reply to a request of {asked} says that it was for offset {found}")]
+    Offset { asked: ByteRange, found: u64 },
     #[error("a {0} was answered by a reply of the other kind")]
     Kind(Operation),
     #[error("a reply to a {operation} of {asked} has a chunk of type {kind} and {length} bytes")]
@@ -52,16 +54,16 @@ pub enum AnswerError {
 }
 
 /// The answer to one request.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
     /// Of the request.
-    pub(super) cookie: u64,
+    pub cookie: u64,
     /// Whether it worked.
-    pub(super) result: Result<(), Errno>,
+    pub result: Result<(), Errno>,
     /// What was read: all of it, if that worked.
-    pub(super) data: Bytes,
-    /// What a block status told, from the start of its range; none if nothing was told.
-    pub(super) extents: Vec<Extent>,
+    pub data: Bytes,
+    /// What a block status told, from the start of its range; it may tell beyond its end. None if nothing was told.
+    pub extents: Vec<Extent>,
 }
 
 /// What the bytes came to.
@@ -99,15 +101,15 @@ enum Data {
 /// All that is awaited.
 #[derive(Debug)]
 pub(super) struct Answers {
-    structured: bool,
+    dialect: Dialect,
     allocation: Option<u32>,
     awaited: HashMap<u64, Awaited>,
 }
 
 impl Answers {
-    /// Of a server whose replies are `structured` or not, and which has given `base:allocation` this number.
-    pub(super) fn new(structured: bool, allocation: Option<u32>) -> Answers {
-        Answers { structured, allocation, awaited: HashMap::new() }
+    /// Of a server that talks like this, and which has given `base:allocation` this number.
+    pub(super) fn new(dialect: Dialect, allocation: Option<u32>) -> Answers {
+        Answers { dialect, allocation, awaited: HashMap::new() }
     }
 
     /// Awaits the answer to a request that is sent.
@@ -125,9 +127,12 @@ impl Answers {
             let Some(mut header) = unread.get(..SIMPLE_REPLY_BYTES) else {
                 return Ok(Heard::Starved { missing: SIMPLE_REPLY_BYTES - unread.len() });
             };
+            let headers = self.dialect.headers();
             let heard = match header.get_u32() {
-                SIMPLE_REPLY_MAGIC => self.simple_reply(inbox)?,
-                CHUNK_MAGIC if self.structured => self.chunk(inbox)?,
+                SIMPLE_REPLY_MAGIC if headers == Headers::Compact => self.simple_reply(inbox)?,
+                magic if self.dialect != Dialect::Simple && magic == headers.chunk_magic() => {
+                    self.chunk(headers, inbox)?
+                }
                 magic => return Err(AnswerError::Magic(magic)),
             };
             if let Some(heard) = heard {
@@ -141,7 +146,8 @@ impl Answers {
         let (error, cookie) = (header.get_u32(), header.get_u64());
         let awaited = self.awaited.get(&cookie).ok_or(AnswerError::Cookie(cookie))?;
         let reads = awaited.operation == Operation::Read;
-        if self.structured && (reads || awaited.operation == Operation::BlockStatus) {
+        let in_chunks = reads || awaited.operation == Operation::BlockStatus;
+        if self.dialect != Dialect::Simple && in_chunks {
             return Err(AnswerError::Kind(awaited.operation));
         }
         let follow = if reads && error == 0 { bytes(awaited.range.length) } else { 0 };
@@ -156,20 +162,20 @@ impl Answers {
     }
 
     /// Takes one chunk; `None` if more of the same reply follow.
-    fn chunk(&mut self, inbox: &mut Inbox) -> Result<Option<Heard>, AnswerError> {
-        if let Some(starved) = starved(inbox, HEADERS.chunk_bytes()) {
+    fn chunk(&mut self, headers: Headers, inbox: &mut Inbox) -> Result<Option<Heard>, AnswerError> {
+        if let Some(starved) = starved(inbox, headers.chunk_bytes()) {
             return Ok(Some(starved));
         }
-        let header = ChunkHeader::read_after_magic(HEADERS, &inbox.unread()[4..]);
-        let header = header.expect("a compact header has no room for more than 32 bits");
+        let header = ChunkHeader::read_after_magic(headers, &inbox.unread()[4..]);
+        let header = header.map_err(AnswerError::Claim)?;
         let awaited =
             self.awaited.get_mut(&header.cookie).ok_or(AnswerError::Cookie(header.cookie))?;
-        awaited.check(&header)?;
+        awaited.check(headers, &header)?;
         let length = header.length as usize;
-        if let Some(starved) = starved(inbox, HEADERS.chunk_bytes() + length) {
+        if let Some(starved) = starved(inbox, headers.chunk_bytes() + length) {
             return Ok(Some(starved));
         }
-        inbox.skip(HEADERS.chunk_bytes());
+        inbox.skip(headers.chunk_bytes());
         awaited.take(&header, inbox.take(length), self.allocation)?;
         if header.flags & CHUNK_DONE == 0 {
             return Ok(None);
@@ -181,7 +187,10 @@ impl Answers {
 
 impl Awaited {
     /// Refuses what is too long, before it is waited for, and what does not belong to such a request.
-    fn check(&self, header: &ChunkHeader) -> Result<(), AnswerError> {
+    fn check(&self, headers: Headers, header: &ChunkHeader) -> Result<(), AnswerError> {
+        if headers == Headers::Extended && header.offset != self.range.offset {
+            return Err(AnswerError::Offset { asked: self.range, found: header.offset });
+        }
         let length = header.length as usize;
         let (reads, asks) =
             (self.operation == Operation::Read, self.operation == Operation::BlockStatus);
@@ -189,10 +198,11 @@ impl Awaited {
             chunk::NONE => length == 0 && header.flags & CHUNK_DONE != 0,
             chunk::OFFSET_DATA => reads && length > 8 && length - 8 <= bytes(self.range.length),
             chunk::OFFSET_HOLE => reads && length == 12,
-            chunk::BLOCK_STATUS => {
-                asks && !self.has_status
-                    && length % 8 == 4
-                    && (12..=STATUS_BYTES_MAX).contains(&length)
+            chunk::BLOCK_STATUS if headers == Headers::Compact => {
+                asks && !self.has_status && are_extents(length, 4, 8)
+            }
+            chunk::BLOCK_STATUS_EXT if headers == Headers::Extended => {
+                asks && !self.has_status && are_extents(length, 8, 16)
             }
             kind => kind & chunk::ERROR_BIT != 0 && (6..=ERROR_BYTES_MAX).contains(&length),
         };
@@ -225,19 +235,11 @@ impl Awaited {
                 // What was not written there yet is zero.
                 self.piece(range)?;
             }
-            chunk::BLOCK_STATUS => {
-                if Some(payload.get_u32()) != allocation {
+            chunk::BLOCK_STATUS | chunk::BLOCK_STATUS_EXT => {
+                if Some(payload.get_u32()) != allocation
+                    || self.tell(header.kind, payload).is_none()
+                {
                     return Err(self.wrong_chunk(header));
-                }
-                self.has_status = true;
-                for mut run in payload.chunks_exact(8).take(EXTENTS_MAX) {
-                    let (length, state) = (run.get_u32(), run.get_u32());
-                    if length == 0 {
-                        return Err(self.wrong_chunk(header));
-                    }
-                    let zero = state & STATE_ZERO != 0;
-                    let hole = state & STATE_HOLE != 0;
-                    self.extents.push(Extent { length: length.into(), hole, zero });
                 }
             }
             _ => {
@@ -250,6 +252,28 @@ impl Awaited {
             }
         }
         Ok(())
+    }
+
+    /// Takes in the extents of a chunk, behind the number of their context; `None` if they are none.
+    fn tell(&mut self, kind: u16, mut payload: Bytes) -> Option<()> {
+        self.has_status = true;
+        let is_long = kind == chunk::BLOCK_STATUS_EXT;
+        if is_long && payload.get_u32() as usize != payload.len() / 16 {
+            return None;
+        }
+        for mut run in payload.chunks_exact(if is_long { 16 } else { 8 }).take(EXTENTS_MAX) {
+            let (length, state) = if is_long {
+                (run.get_u64(), run.get_u64())
+            } else {
+                (run.get_u32().into(), run.get_u32().into())
+            };
+            if length == 0 {
+                return None;
+            }
+            let has = |bit: u32| state & u64::from(bit) != 0;
+            self.extents.push(Extent { length, hole: has(STATE_HOLE), zero: has(STATE_ZERO) });
+        }
+        Some(())
     }
 
     /// Where a piece of a read belongs, which came for the first time.
@@ -307,6 +331,13 @@ impl Awaited {
         }
         Ok(Heard::Answer(answer))
     }
+}
+
+/// Whether a payload of `length` bytes is at least one extent of so many bytes, and at most so many as there may be,
+/// behind what says whose they are.
+fn are_extents(length: usize, behind: usize, extent: usize) -> bool {
+    let count = length.saturating_sub(behind) / extent;
+    (1..=STATUS_EXTENTS_MAX).contains(&count) && length == behind + count * extent
 }
 
 /// Says so if `inbox` does not have `length` bytes.
