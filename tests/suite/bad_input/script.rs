@@ -7,6 +7,7 @@ use super::raw_client::{DISCONNECT, READ, WRITE};
 /// Begins every option.
 const OPTION_MAGIC: &[u8] = b"IHAVEOPT";
 
+pub(super) const EXPORT_NAME: u32 = 1;
 pub(super) const ABORT: u32 = 2;
 pub(super) const GO: u32 = 7;
 const STRUCTURED_REPLY: u32 = 8;
