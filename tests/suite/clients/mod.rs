@@ -8,6 +8,8 @@ mod ext4;
 mod extended;
 /// Random I/O that the client verifies itself.
 mod fio;
+/// Corner cases of the protocol, one by one.
+mod libnbd;
 /// Clients that run twice, the second time behind a replay.
 mod live;
 /// Many requests over several connections at once.
