@@ -39,7 +39,7 @@ use crate::trace::{Row, Trace};
 
 /// Records `client` on `disk.img` into `t.blkr`.
 #[track_caller]
-fn record(sandbox: &Sandbox, options: &str, client: &str) -> Trace {
+pub(super) fn record(sandbox: &Sandbox, options: &str, client: &str) -> Trace {
     record_on(sandbox, "disk.img", options, client)
 }
 
@@ -57,13 +57,13 @@ fn record_on(sandbox: &Sandbox, images: &str, options: &str, client: &str) -> Tr
 
 /// Runs `client` behind a replay of `t.blkr`; `options` has the image, if there is one.
 #[track_caller]
-fn replay(sandbox: &Sandbox, options: &str, client: &str) -> Replay {
+pub(super) fn replay(sandbox: &Sandbox, options: &str, client: &str) -> Replay {
     let arguments = format!("replay t.blkr {options} --json -- {client}");
     Replay::of(sandbox.blkreplay(&arguments).finish())
 }
 
 /// A live replay that is over.
-struct Replay {
+pub(super) struct Replay {
     finished: Finished,
     /// What `--json` says, if anything.
     json: Value,
@@ -79,7 +79,7 @@ impl Replay {
 
     /// Asserts that the client did what it had done when `trace` was recorded, all of it.
     #[track_caller]
-    fn repeats(self, trace: &Trace) {
+    pub(super) fn repeats(self, trace: &Trace) {
         let Replay { finished, json } = self;
         let finished = finished.ends_with(0);
         assert_eq!(json["verdict"], "same", "{finished}");
@@ -88,7 +88,11 @@ impl Replay {
 
     /// Asserts that it was told to diverge, in one of the ways of `kinds`, at one of `rows`.
     #[track_caller]
-    fn diverges_at<'a>(self, kinds: &[&str], rows: impl IntoIterator<Item = &'a Row>) -> Diverged {
+    pub(super) fn diverges_at<'a>(
+        self,
+        kinds: &[&str],
+        rows: impl IntoIterator<Item = &'a Row>,
+    ) -> Diverged {
         let Replay { finished, json } = self;
         let finished = finished.ends_with(1);
         assert_eq!(json["verdict"], "diverged", "{finished}");
@@ -106,7 +110,7 @@ impl Replay {
 }
 
 /// A replay that was told to diverge, where it should be.
-struct Diverged {
+pub(super) struct Diverged {
     finished: Finished,
     fields: Value,
 }
@@ -114,14 +118,14 @@ struct Diverged {
 impl Diverged {
     /// Asserts in what the requests differ.
     #[track_caller]
-    fn in_fields(self, fields: &[&str]) -> Diverged {
+    pub(super) fn in_fields(self, fields: &[&str]) -> Diverged {
         assert_eq!(self.fields, serde_json::json!(fields), "{}", self.finished);
         self
     }
 
     /// Asserts what people are told.
     #[track_caller]
-    fn says(self, texts: &[&str]) {
+    pub(super) fn says(self, texts: &[&str]) {
         self.finished.says(texts);
     }
 }

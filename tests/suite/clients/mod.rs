@@ -2,6 +2,8 @@
 //!
 //! Invariant: every recording here ends in [`assert_replays`], or says why it cannot.
 
+/// Requests that the client itself holds back, lets go, and fails.
+mod blkdebug;
 /// A whole file system: mkfs, mount, a tree of files, fstrim, umount.
 mod ext4;
 /// Requests beyond 4 GiB.
