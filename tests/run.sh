@@ -19,6 +19,7 @@ TOOLS=(
     "nbdkit      nbdkit"
     "nbdcopy     libnbd-bin"
     "nbdinfo     libnbd-bin"
+    "nbd-client  nbd-client"
     "py:nbd      python3-libnbd"
     "nbdfuse     nbdfuse libnbd-bin"
     "fio         fio"

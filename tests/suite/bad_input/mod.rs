@@ -23,6 +23,8 @@ mod signals;
 mod soak;
 /// Who can reach a socket, and what is left of it.
 mod sockets;
+/// What a tester of servers tries.
+mod tester;
 /// Traces that are cut, damaged, or none at all.
 mod traces;
 /// Images that are not the one that was recorded.

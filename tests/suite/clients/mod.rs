@@ -14,6 +14,8 @@ mod fio;
 mod libnbd;
 /// Clients that run twice, the second time behind a replay.
 mod live;
+/// What the kernel's client can find out.
+mod nbd_client;
 /// Many requests over several connections at once.
 mod nbdcopy;
 /// What a client can find out before it sends a request.

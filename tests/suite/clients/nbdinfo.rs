@@ -1,5 +1,6 @@
 //! `nbdinfo`: what the export says of itself.
 
+use crate::remote;
 use crate::support::Sandbox;
 
 #[test]
@@ -34,4 +35,37 @@ fn every_export_is_listed() {
     let named = |name: &str| exports.iter().find(|export| export["export-name"] == name);
     assert_eq!(named("").unwrap()["export-size"], 1 << 20, "{list}");
     assert_eq!(named("1").unwrap()["export-size"], 2 << 20, "{list}");
+}
+
+/// What nbdinfo says of an export, but for where it is.
+#[track_caller]
+fn told(sandbox: &Sandbox, uri: &str) -> [serde_json::Value; 2] {
+    let asked = |option: &[&str]| {
+        let said = sandbox.tool("nbdinfo").args(["--json"]).args(option).args([uri]).finish();
+        serde_json::from_str::<serde_json::Value>(&said.succeeds().stdout).unwrap()
+    };
+    let mut info = asked(&[]);
+    info["exports"][0]["uri"].take();
+    [info, asked(&["--map"])]
+}
+
+#[test]
+fn of_one_image_the_same_is_told_as_by_qemu_nbd() {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", 8 << 20);
+    let writes = ["-f", "raw", "-c", "write -P 1 1M 64k", "-c", "write -P 2 5M 1M", "disk.img"];
+    sandbox.tool("qemu-io").args(writes).finish().succeeds();
+    let server = remote::qemu_nbd(&sandbox, "--shared=8 --description=disk disk.img");
+    let theirs = told(&sandbox, &server.uri);
+    drop(server);
+    let record = "record disk.img -o none --write --listen unix:run/s";
+    let mut recording = sandbox.blkreplay(record).start();
+    recording.wait_for_stderr("serving");
+    let uri = format!("nbd+unix:///?socket={}", sandbox.path("run/s").display());
+    let [info, map] = told(&sandbox, &uri);
+    assert_eq!(info, theirs[0], "left is ours");
+    assert_eq!(map, theirs[1], "left is ours");
+    assert!(map.as_array().unwrap().len() >= 4, "there is something to tell: {map}");
+    recording.signal(rustix::process::Signal::INT);
+    recording.finish().succeeds();
 }

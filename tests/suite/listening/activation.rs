@@ -40,6 +40,34 @@ fn libnbd_starts_a_recording_and_hands_it_its_socket() {
 }
 
 #[test]
+fn a_recording_that_libnbd_has_started_lists_its_exports_before_one_is_chosen() {
+    let sandbox = sandbox();
+    sandbox.blank("two.img", 2 << 20);
+    let words = [PROGRAM, "record", "disk.img", "two.img", "-o", "t.blkr", "--write"];
+    let script = format!(
+        "import nbd\n\
+         h = nbd.NBD()\n\
+         h.set_opt_mode(True)\n\
+         h.connect_systemd_socket_activation({words:?})\n\
+         names = []\n\
+         h.opt_list(lambda name, description: names.append((name, description)))\n\
+         assert names == [('', 'disk'), ('1', 'two')], names\n\
+         h.set_export_name('1')\n\
+         h.opt_go()\n\
+         assert h.get_size() == 2 << 20\n\
+         h.pwrite(b'activated', 512, nbd.CMD_FLAG_FUA)\n\
+         h.shutdown()"
+    );
+    python(&sandbox, &script).finish().succeeds();
+    wait_for("a whole trace", || {
+        let checked = sandbox.blkreplay("check t.blkr").finish();
+        (checked.code() == Some(0)).then_some(())
+    });
+    assert_eq!(sandbox.printed("--json t.blkr").lines().count(), 1);
+    assert_eq!(sandbox.read("two.img")[512..521], *b"activated");
+}
+
+#[test]
 fn a_unix_socket_and_a_port_are_served_and_a_command_finds_them() {
     for (socket, scheme) in [(UNIX, "nbd+unix:///?socket=/"), (TCP, "nbd://127.0.0.1:")] {
         let sandbox = sandbox();

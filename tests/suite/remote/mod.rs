@@ -15,9 +15,9 @@ use crate::trace::Trace;
 const MIB: u64 = 1 << 20;
 
 /// A server of others, ended with the test.
-struct Served {
+pub(crate) struct Served {
     server: Running,
-    uri: String,
+    pub(crate) uri: String,
 }
 
 impl Served {
@@ -41,7 +41,7 @@ fn serve(sandbox: &Sandbox, program: &str, arguments: &str) -> Served {
     Served { server, uri: format!("nbd+unix:///?socket={}", socket.display()) }
 }
 
-fn qemu_nbd(sandbox: &Sandbox, more: &str) -> Served {
+pub(crate) fn qemu_nbd(sandbox: &Sandbox, more: &str) -> Served {
     let arguments = "--persistent --socket={socket} --pid-file={pid} -f raw ";
     serve(sandbox, "qemu-nbd", &format!("{arguments}{more}"))
 }
