@@ -29,7 +29,7 @@ mod monitor;
 mod monitor_divergence;
 mod outbox;
 #[cfg(test)]
-mod parked;
+pub(crate) mod parked;
 mod plan;
 mod planned;
 mod play;

@@ -34,7 +34,7 @@ impl Clock for Ticking {
 }
 
 /// A header with `devices` devices of 1 MiB.
-pub(super) fn header(payload: PayloadPolicy, devices: usize) -> Header {
+pub(crate) fn header(payload: PayloadPolicy, devices: usize) -> Header {
     let device = DeviceHeader {
         name: "disk".to_owned(),
         image: "disk.img".to_owned(),

@@ -179,6 +179,8 @@ fn nap(stop: &Stop) {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpStream};

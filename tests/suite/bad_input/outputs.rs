@@ -5,9 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::support::{Sandbox, is_root, left_out};
-use crate::trace::rows;
+use crate::trace::{Trace, rows};
 
 const MIB: u64 = 1 << 20;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_blkreplay");
 
 #[test]
 fn an_output_that_exists_is_left_alone_unless_forced() {
@@ -109,12 +112,44 @@ fn a_full_disk_ends_the_recording_but_not_the_client() {
         sandbox.path("copied").exists().then_some(())
     });
     sandbox.write("go-on", b"");
-    recording.finish().ends_with(2).says(&["error", "small/t.blkr"]);
+    recording.finish().ends_with(2).says(&[
+        "error: the trace small/t.blkr is not whole",
+        "hint: blkreplay print small/t.blkr shows what there is",
+    ]);
     sandbox.assert_same("disk.img", "source.img");
 
     let printed = sandbox.blkreplay("print small/t.blkr --json").finish().ends_with(3);
     let kept = rows(&printed.stdout);
     assert!(!kept.is_empty(), "what was whole before is kept");
     assert!(kept.iter().enumerate().all(|(index, row)| row.id == index as u64), "{kept:?}");
+    sandbox.blkreplay("recover small/t.blkr -o whole.blkr").finish().ends_with(3);
+    sandbox.blkreplay("check whole.blkr").finish().succeeds();
+    drop(small);
+}
+
+#[test]
+fn a_disk_that_is_full_under_what_is_thrown_away_is_the_clients_error_and_the_trace_is_whole() {
+    if !is_root() {
+        left_out("a full disk under an overlay: needs root to mount a small one");
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let small = SmallDisk::mount(&sandbox, "small");
+    sandbox.solid("disk.img", 41, 8 * MIB);
+    // A trace that is a stream has no directory in which changes could be kept; TMPDIR has.
+    let client = sandbox.script(
+        "client.sh",
+        "qemu-io -t writeback -f raw -c 'write -P 1 0 1M' -c 'write -P 2 1M 4M' -c 'read -P 1 0 1M' \
+         -c 'write -z 1M 4M' -c 'read -P 0 1M 4M' -c flush \"$BLKREPLAY_URI\" >said 2>&1 || test $? = 1",
+    );
+    let record = format!("exec {PROGRAM} record disk.img -o - -- {client} >t.blkr");
+    let recorded = sandbox.tool("sh").args(["-c", &record]).env("TMPDIR", sandbox.path("small"));
+    recorded.finish().succeeds();
+    let said = String::from_utf8(sandbox.read("said")).unwrap();
+    assert!(said.contains("write failed: No space left on device"), "{said}");
+    assert!(!said.contains("verification failed") && said.matches("failed").count() == 1, "{said}");
+    let trace = Trace::whole(&sandbox, "t.blkr");
+    let results: Vec<_> = trace.rows.iter().map(|row| row.result.as_deref().unwrap()).collect();
+    assert_eq!(results[..6], ["ok", "ENOSPC", "ok", "ok", "ok", "ok"]);
     drop(small);
 }
