@@ -17,6 +17,7 @@ mod control;
 mod diff;
 mod dry_run;
 mod edited;
+mod ending;
 mod exit;
 mod expert;
 mod failure;

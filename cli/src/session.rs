@@ -20,6 +20,7 @@ use blkreplay_core::units::{Clock, Size};
 
 use crate::child::Places;
 use crate::clock::MonotonicClock;
+use crate::ending;
 use crate::failure::{self, Failure};
 use crate::images::{self, OpenedImage, Writes};
 use crate::printer::Printer;
@@ -56,6 +57,7 @@ pub(crate) struct Session {
     images: Vec<OpenedImage>,
     engine: Arc<Engine>,
     server: Server,
+    printer: Printer,
 }
 
 /// A recording that is over.
@@ -66,6 +68,8 @@ pub(crate) struct Finished {
     pub(crate) totals: Totals,
     /// The images as they were served.
     pub(crate) images: Vec<OpenedImage>,
+    /// What an image did not answer, if it was given up for that: it had better not be asked anything more.
+    pub(crate) unanswered: Option<Failure>,
 }
 
 impl Session {
@@ -104,7 +108,7 @@ impl Session {
             extended_headers: true,
         });
         let server = start_server(listener, exports.collect(), secure, printer)?;
-        Ok(Session { images, engine, server })
+        Ok(Session { images, engine, server, printer: printer.clone() })
     }
 
     /// What is served where, a line for each image.
@@ -132,12 +136,12 @@ impl Session {
     }
 
     /// Serves what clients have already sent, ends the trace with the `status` of COMMAND, and says what
-    /// became of it all.
+    /// became of it all. Ends in time, whatever the images do.
     pub(crate) fn finish(self, status: Option<u8>) -> Finished {
-        self.server.stop();
+        let unanswered = ending::stop(self.server, &self.engine, &self.printer).err();
         let recorded = self.engine.finish(status);
         let totals = if recorded.is_some() { self.engine.recorded() } else { self.engine.totals() };
-        Finished { recorded, totals, images: self.images }
+        Finished { recorded, totals, images: self.images, unanswered }
     }
 }
 

@@ -14,10 +14,11 @@ use crate::session::{Finished, Plan};
 use crate::trace_file::Destination;
 use crate::words::{counted, shell_word};
 
-/// Tells how a recording ended; fails if its trace is not whole.
+/// Tells how a recording ended; fails if its trace is not whole, or lacks what an image did not answer.
 pub(crate) fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result<(), Failure> {
-    let Finished { recorded, totals, images } = finished;
-    for image in images.iter().filter(|image| image.changed_size()) {
+    let Finished { recorded, totals, images, unanswered } = finished;
+    let is_asked = |image: &&OpenedImage| unanswered.is_none() && image.changed_size();
+    for image in images.iter().filter(is_asked) {
         let path = image.path.display();
         printer.warn(format_args!("the image {path} changed its size while it was served"));
     }
@@ -32,7 +33,7 @@ pub(crate) fn tell(plan: &Plan, finished: Finished, printer: &Printer) -> Result
     if let Some(recorded) = &recorded {
         printer.say("trace", data_line(&plan.output, recorded));
     }
-    Ok(())
+    unanswered.map_or(Ok(()), Err)
 }
 
 /// Which servers were lost on the way, and why.

@@ -38,10 +38,15 @@ pub(crate) fn lines(waiting: &Waiting) -> Vec<String> {
 }
 
 fn list(what: &str, asked: &[Asked]) -> Option<String> {
+    (!asked.is_empty()).then(|| format!("{what}: {}", named(asked)))
+}
+
+/// The first of them by name, and how many more there are.
+pub(crate) fn named(asked: &[Asked]) -> String {
     let named: Vec<String> = asked.iter().take(NAMED_MAX).map(name).collect();
     let more = asked.len().saturating_sub(NAMED_MAX) as u64;
     let more = if more > 0 { format!(" and {} more", Count(more)) } else { String::new() };
-    (!named.is_empty()).then(|| format!("{what}: {}{more}", named.join(", ")))
+    format!("{}{more}", named.join(", "))
 }
 
 fn name(asked: &Asked) -> String {

@@ -16,6 +16,8 @@ pub(crate) struct Conflicts<T> {
     block: u64,
     /// Every request not yet complete that can conflict, by its ticket: a number that grows with arrival.
     pending: BTreeMap<u64, Pending<T>>,
+    /// Every other request not yet complete: it waits for nothing, and is here for those who ask what an image is at.
+    bystanders: BTreeMap<u64, Request>,
     next_ticket: u64,
 }
 
@@ -35,7 +37,7 @@ pub(crate) struct Ticket(pub(crate) u64);
 impl<T> Conflicts<T> {
     /// No requests, on a device whose blocks have `block` bytes.
     pub(crate) fn new(block: u64) -> Conflicts<T> {
-        Conflicts { block, pending: BTreeMap::new(), next_ticket: 0 }
+        Conflicts { block, pending: BTreeMap::new(), bystanders: BTreeMap::new(), next_ticket: 0 }
     }
 
     /// A request arrived. `make` is given its ticket; what it makes is returned if the request may go to the
@@ -49,6 +51,7 @@ impl<T> Conflicts<T> {
         self.next_ticket += 1;
         let item = make(ticket);
         if !request.operation.touches_data() {
+            self.bystanders.insert(ticket.0, *request);
             return (ticket, Some(item));
         }
         let earlier = self.pending.values();
@@ -58,15 +61,19 @@ impl<T> Conflicts<T> {
         (ticket, ready)
     }
 
-    /// The requests that are not complete, in the order of arrival, and whether each is held.
+    /// The requests that are not complete, and whether each is held: those that can conflict in the order of arrival, and
+    /// then the others.
     pub(crate) fn pending(&self) -> impl Iterator<Item = (&Request, bool)> {
-        self.pending.values().map(|pending| (&pending.request, pending.blockers > 0))
+        let others = self.bystanders.values().map(|request| (request, false));
+        let pending = self.pending.values();
+        pending.map(|pending| (&pending.request, pending.blockers > 0)).chain(others)
     }
 
     /// The image is done with a request. Appends what may go to the image now, in the order of arrival.
     pub(crate) fn complete(&mut self, ticket: Ticket, ready: &mut Vec<T>) {
         let Some(done) = self.pending.remove(&ticket.0) else {
-            return; // It could not conflict.
+            self.bystanders.remove(&ticket.0);
+            return;
         };
         assert!(done.blockers == 0, "a request that is held cannot be complete");
         for later in self.pending.range_mut(ticket.0..).map(|(_, later)| later) {
@@ -132,6 +139,24 @@ mod tests {
             request(Operation::Discard, 8, 8),
         ];
         check(&requests, &[1, 0], &[&[0], &[1], &[2], &[], &[]]);
+    }
+
+    #[test]
+    fn whatever_is_not_complete_is_told_of_with_whether_it_is_held() {
+        let mut conflicts = Conflicts::new(1);
+        let flush = request(Operation::Flush, 0, 0);
+        let [write, again] = [request(Operation::Write, 0, 8), request(Operation::Write, 4, 8)];
+        for request in [write, flush, again] {
+            conflicts.arrive(&request, |_| ());
+        }
+        let pending = |conflicts: &Conflicts<()>| {
+            conflicts.pending().map(|(request, held)| (*request, held)).collect::<Vec<_>>()
+        };
+        assert_eq!(pending(&conflicts), [(write, false), (again, true), (flush, false)]);
+        conflicts.complete(Ticket(1), &mut Vec::new());
+        assert_eq!(pending(&conflicts), [(write, false), (again, true)]);
+        conflicts.complete(Ticket(0), &mut Vec::new());
+        assert_eq!(pending(&conflicts), [(again, false)]);
     }
 
     #[test]

@@ -254,7 +254,8 @@ impl Engine {
     }
 
     /// Ends the recording: closes the devices, logs `end` with the `status` of COMMAND, and waits for the
-    /// log to be written. `None` if nothing is recorded. Every [`Port`] must be gone.
+    /// log to be written. `None` if nothing is recorded. Every [`Port`] should be gone: what an image has not completed by
+    /// now has no completion in the log.
     pub fn finish(&self, status: Option<u8>) -> Option<Result<Recorded, RecordError>> {
         let mut state = self.lock();
         self.write_end(&mut state, status);

@@ -45,7 +45,7 @@ impl Engine {
     }
 }
 
-/// What waits while a client is served. A flush conflicts with nothing, and is not named.
+/// What waits while a client is served.
 fn recording(state: &State) -> Waiting {
     let mut waiting = Waiting::default();
     for (device, conflicts) in (0..).zip(&state.conflicts) {

@@ -3,11 +3,13 @@
 //! What is said on a connection is the business of `connection`. Invariant: after `stop` no thread of the
 //! server runs and its socket is closed; a client that does not read delays that by two seconds at most.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -68,6 +70,8 @@ pub type OnEnd = Box<dyn Fn(&ConnectionReport) + Send + Sync>;
 pub struct Server {
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
+    /// Hung up when the acceptor and all that it let in have ended.
+    over: Receiver<Infallible>,
 }
 
 impl Server {
@@ -89,14 +93,20 @@ impl Server {
             stop: Stop::new()?,
             on_end,
         });
+        let (held, over) = channel();
         let acceptor = Builder::new().name("nbd accept".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || match listener {
-                Listener::Connected(socket) => meet(socket, &shared),
-                Listener::Unix(_) | Listener::Tcp(_) => accept_until_stopped(&listener, &shared),
+            move || {
+                match listener {
+                    Listener::Connected(socket) => meet(socket, &shared),
+                    Listener::Unix(_) | Listener::Tcp(_) => {
+                        accept_until_stopped(&listener, &shared);
+                    }
+                }
+                drop(held);
             }
         })?;
-        Ok(Server { shared, acceptor: Some(acceptor) })
+        Ok(Server { shared, acceptor: Some(acceptor), over })
     }
 
     /// Whether the only client that there could be has gone.
@@ -107,6 +117,12 @@ impl Server {
     /// Takes no more clients, and lets those that are there have answers to what they have sent. Does not wait.
     pub fn begin_stop(&self) {
         self.shared.stop.begin();
+    }
+
+    /// Waits until the last client has gone and nobody else can come, but no longer than `time`; whether that is so. It
+    /// may take for ever while an image says nothing.
+    pub fn wait(&self, time: Duration) -> bool {
+        matches!(self.over.recv_timeout(time), Err(RecvTimeoutError::Disconnected))
     }
 
     /// Takes no more clients, serves what has been sent, ends all connections, and waits for their threads.
@@ -185,7 +201,6 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpStream};
     use std::os::unix::net::UnixStream;
-    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
     use crate::device::{BlockDevice, Dice, Effect, Fault, Image, Memory, Pool, Rule, Sim, When};
@@ -494,6 +509,35 @@ mod tests {
         answer(10);
         settles();
         answer(all - 10);
+    }
+
+    #[test]
+    fn a_stop_waits_for_an_image_that_says_nothing_and_whoever_wants_to_can_look() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("nbd");
+        let sim = Sim::new(Arc::new(Memory::new(4096)));
+        let device = Arc::clone(&sim) as Arc<dyn BlockDevice>;
+        let engine = Engine::off(Arc::new(Stopped));
+        let exports = vec![export_of(device, &engine)];
+        let listener = Listener::Unix(UnixListener::bind(&path).unwrap());
+        let server = Server::start(listener, exports, None, Box::new(|_| {})).unwrap();
+        let mut client =
+            Client::connect(UnixStream::connect(path).unwrap(), "", Dialect::Structured).unwrap();
+        for (operation, length) in [(Operation::Read, 512), (Operation::Flush, 0)] {
+            client.send(&request(operation, 0, length), &[]).unwrap();
+        }
+        while sim.parked_count() < 2 {
+            std::thread::yield_now();
+        }
+        server.begin_stop();
+        assert!(!server.wait(Duration::from_millis(50)));
+        let away: Vec<_> = engine.waiting().away.iter().map(|one| one.request.operation).collect();
+        assert_eq!(away, [Operation::Read, Operation::Flush]);
+        while sim.complete_next(&mut Dice::new(1)).is_some() {}
+        assert!(server.wait(Duration::from_mins(1)));
+        for _ in 0..2 {
+            assert_eq!(client.receive().unwrap().result, Ok(()), "what was asked is answered");
+        }
     }
 
     #[test]

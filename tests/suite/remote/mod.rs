@@ -4,6 +4,8 @@
 
 /// What a server can, what it cannot, and what it promises.
 mod abilities;
+/// Servers that say nothing for a while, or for ever.
+mod stalls;
 /// Exports that cannot be used, and servers that go away.
 mod troubles;
 

@@ -99,6 +99,20 @@ fn names(events: &[Event]) -> Vec<&'static str> {
 }
 
 #[test]
+fn what_the_image_never_answered_has_no_completion_and_the_trace_ends() {
+    let Recording { disk, engine, device, mut port, .. } = record(PayloadPolicy::Write, 1 << 20);
+    port.issue(&mut vec![arrival(Operation::Read, 0, b""), arrival(Operation::Flush, 0, b"")]);
+    assert_eq!(engine.waiting().away.len(), 2);
+    engine.finish(None).unwrap().unwrap();
+    // It comes back all the same, when nobody writes it down any more.
+    device.complete(0, Ok(()));
+    device.complete(1, Ok(()));
+    drop(port);
+    let expected = ["open", "length", "connect", "issue", "issue", "disconnect", "close", "end"];
+    assert_eq!(names(&events(&disk)), expected);
+}
+
+#[test]
 fn a_recording_is_a_list_of_steps() {
     let Recording { disk, engine, device, mut port, .. } = record(PayloadPolicy::Write, 1 << 20);
     let mut released = Vec::new();
