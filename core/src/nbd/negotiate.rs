@@ -401,6 +401,35 @@ mod tests {
     }
 
     #[test]
+    fn the_best_dialect_that_both_know_is_spoken() {
+        let (extended, structured) = (option::EXTENDED_HEADERS, option::STRUCTURED_REPLY);
+        let agreed = |option| reply(option, option_reply::ACK, &[]);
+        let no = |option| refused(option, option_reply::ERR_UNSUP);
+        let context = refused(option::SET_META_CONTEXT, option_reply::ERR_UNSUP);
+        let go = [
+            reply(option::GO, option_reply::INFO, &[&[0, 0][..], &SIZE].concat()),
+            reply(option::GO, option_reply::ACK, &[]),
+        ]
+        .concat();
+        for (best, answers, expected) in [
+            (Dialect::Extended, vec![agreed(extended), context.clone()], Dialect::Extended),
+            (
+                Dialect::Extended,
+                vec![no(extended), agreed(structured), context.clone()],
+                Dialect::Structured,
+            ),
+            (Dialect::Extended, vec![no(extended), no(structured)], Dialect::Simple),
+            (Dialect::Structured, vec![agreed(structured), context], Dialect::Structured),
+            (Dialect::Simple, vec![], Dialect::Simple),
+        ] {
+            let says = [greeting(3), answers.concat(), go.clone()].concat();
+            let mut server = Said { says: &says, heard: Vec::new() };
+            assert_eq!(negotiate(&mut server, "disk", best).unwrap().dialect, expected);
+            assert_eq!(server.says, b"", "all of it was due");
+        }
+    }
+
+    #[test]
     fn the_number_of_a_context_is_not_the_exports() {
         let terms = |size, allocation| Terms { size, allocation, ..Terms::default() };
         assert!(terms(1, Some(7)).say_the_same_as(&terms(1, Some(8))));

@@ -1,6 +1,13 @@
 //! Servers that can less than we offer: what is done instead, and what is not offered.
 
-use crate::remote::{MIB, nbdkit};
+use std::os::unix::net::UnixStream;
+
+use blkreplay_core::nbd::{Client, Dialect};
+use blkreplay_core::request::{Flags, Operation, Request};
+use blkreplay_core::units::ByteRange;
+use rustix::process::Signal;
+
+use crate::remote::{MIB, nbdkit, qemu_nbd};
 use crate::support::Sandbox;
 use crate::trace::Trace;
 
@@ -68,6 +75,32 @@ fn requests_longer_or_finer_than_the_server_takes_are_done_all_the_same() {
     let local = "qemu-io -f raw -c 'write -P 9 100 1000' -c 'write -P 5 64k 1M' expected.img";
     sandbox.tool("sh").args(["-c", local]).finish().succeeds();
     sandbox.assert_same("disk.img", "expected.img");
+}
+
+#[test]
+fn a_server_with_extended_headers_is_asked_for_8_gib_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.blank("disk.img", 8 << 30);
+    for (extended, longest) in [(true, 8 << 30), (false, u32::MAX.into())] {
+        let server = if extended {
+            qemu_nbd(&sandbox, "disk.img")
+        } else {
+            nbdkit(&sandbox, "file disk.img")
+        };
+        let record = format!("record {} -o t.blkr --write --force --listen unix:run/s", server.uri);
+        let mut recording = sandbox.blkreplay(&record).start();
+        recording.wait_for_stderr("serving");
+        let stream = UnixStream::connect(sandbox.path("run/s")).unwrap();
+        let mut client = Client::connect(stream, "", Dialect::Extended).unwrap();
+        let (operation, range) = (Operation::BlockStatus, ByteRange::new(0, 8 << 30));
+        let status = client.call(&Request { operation, range, flags: Flags::NONE }, &[]).unwrap();
+        let told: u64 = status.extents.iter().map(|extent| extent.length).sum();
+        assert!(status.extents.iter().all(|extent| extent.hole && extent.zero));
+        assert_eq!(told, longest, "{:?}", status.extents);
+        client.close().unwrap();
+        recording.signal(Signal::INT);
+        recording.finish().succeeds();
+    }
 }
 
 #[test]

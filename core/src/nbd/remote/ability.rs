@@ -5,6 +5,7 @@
 
 use crate::device::{Access, Geometry};
 use crate::limits::REQUEST_DATA_BYTES_MAX;
+use crate::nbd::asking::Dialect;
 use crate::nbd::export::PAYLOAD_ADVERTISED_BYTES;
 use crate::nbd::negotiate::Terms;
 use crate::nbd::wire::transmission_flag as flag;
@@ -23,6 +24,8 @@ pub(super) struct Ability {
     pub(super) block: u64,
     /// Most data in one request, in bytes: whole blocks.
     pub(super) payload: u64,
+    /// Longest range in one request without data, in bytes: whole blocks.
+    pub(super) range: u64,
     /// Longest zeroes in one request, in bytes; 0 if it has no such request.
     pub(super) zeroes: u64,
     pub(super) fast_zero: bool,
@@ -86,6 +89,10 @@ pub(super) fn ability(terms: &Terms, access: Access) -> Result<(Geometry, Abilit
         block,
         // A largest block of 2^32 - 1 means that there is none.
         payload: u64::from(max.min(REQUEST_DATA_BYTES_MAX)) / block * block,
+        range: match terms.dialect {
+            Dialect::Simple | Dialect::Structured => u64::from(u32::MAX) / block * block,
+            Dialect::Extended => u64::MAX / block * block,
+        },
         zeroes,
         fast_zero: zeroes > 0 && has(flag::FAST_ZERO),
         flush: has(flag::FLUSH),
@@ -100,7 +107,6 @@ pub(super) fn ability(terms: &Terms, access: Access) -> Result<(Geometry, Abilit
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nbd::asking::Dialect;
 
     fn terms(size: u64, flags: u16, block_sizes: Option<[u32; 3]>) -> Terms {
         let flags = flags | flag::HAS_FLAGS;

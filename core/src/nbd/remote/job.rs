@@ -130,7 +130,7 @@ impl Job {
             Operation::Cache if ability.cache => plan(operation, Flags::NONE, ability.payload),
             Operation::BlockStatus if ability.block_status => {
                 // One part is an answer: it need not cover the whole range.
-                let part = whole.length.min(u64::from(u32::MAX) / ability.block * ability.block);
+                let part = whole.length.min(ability.range);
                 let (range, flags) = (ByteRange::new(whole.offset, part), kept(Flags::REQ_ONE));
                 Ok(Some(Plan { operation, flags, range, part, flush: false }))
             }

@@ -8,7 +8,7 @@
 //!
 //! `queue` and `image` are the two ways in. The first connection is made by [`Remote::open`]; each further queue gets one
 //! of its own where the server says that a flush covers all of them (`CAN_MULTI_CONN`), and shares the first one
-//! otherwise, or if the server lets no more clients in. TLS and extended headers are not spoken. There is no lock that
+//! otherwise, or if the server lets no more clients in. TLS is not spoken. There is no lock that
 //! could be taken. Invariant: a server that is lost stays lost, for it may have lost what was not flushed.
 
 mod ability;
@@ -198,7 +198,7 @@ fn connect(
     let socket = dial(&address.place, patience.connect).map_err(RemoteError::Connect)?;
     let mut stream = Timed::new(&socket, patience.connect).map_err(RemoteError::System)?;
     let terms =
-        negotiate(&mut stream, &address.export, Dialect::Structured).map_err(
+        negotiate(&mut stream, &address.export, Dialect::Extended).map_err(
             |error| match error {
                 NegotiationError::Io(error) if late(&error) => silent(),
                 error => RemoteError::Negotiation(error),

@@ -40,6 +40,11 @@ type Ours = Box<(Server, tempfile::TempDir)>;
 
 /// Our own server of a memory image, and its export as it is seen from outside.
 fn exported(size: u64) -> Option<(Arc<Remote>, Ours)> {
+    exported_in(Dialect::Extended, size)
+}
+
+/// The same, in no better dialect than this one.
+fn exported_in(best: Dialect, size: u64) -> Option<(Arc<Remote>, Ours)> {
     // The memory image is what it says.
     if size > 64 << 20 {
         return None;
@@ -50,16 +55,21 @@ fn exported(size: u64) -> Option<(Arc<Remote>, Ours)> {
     let memory = Arc::new(Memory::new(usize::try_from(size).unwrap()));
     let disk = engine.attach(Pool::new(memory, 3));
     let names = vec!["disk".to_owned(), "0".to_owned()];
-    let exports =
-        vec![Export { names, description: "memory".to_owned(), disk, extended_headers: true }];
+    let (description, extended_headers) = ("memory".to_owned(), best == Dialect::Extended);
+    let exports = vec![Export { names, description, disk, extended_headers }];
     let server = Server::start(Listener::Unix(listener), exports, None, Box::new(|_| {})).unwrap();
     let address = at(&directory.path().join("nbd"));
     let remote = Remote::open(&address, Access::ReadWrite, PATIENT).unwrap();
+    assert_eq!(remote.setting.terms.dialect, best);
     Some((remote, Box::new((server, directory))))
 }
 
 fn device(size: u64) -> Option<Attached> {
     exported(size).map(|(remote, held)| Attached::going_on(remote, held))
+}
+
+fn structured_device(size: u64) -> Option<Attached> {
+    exported_in(Dialect::Structured, size).map(|(remote, held)| Attached::going_on(remote, held))
 }
 
 fn image(size: u64) -> Option<Subject> {
@@ -68,6 +78,7 @@ fn image(size: u64) -> Option<Subject> {
 
 contract! {
     as_a_device: |size| blocking(device(size)), device;
+    with_structured_replies: |size| blocking(structured_device(size)), structured_device;
     as_an_image: image, |size| pooled(image(size));
 }
 

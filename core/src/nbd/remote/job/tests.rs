@@ -10,6 +10,7 @@ const MIB: u64 = 1 << 20;
 const ALL: Ability = Ability {
     block: 1,
     payload: 32 * MIB,
+    range: u32::MAX as u64,
     zeroes: 1 << 30,
     fast_zero: true,
     flush: true,
@@ -232,6 +233,11 @@ fn what_is_not_known_is_data_and_what_is_empty_is_done() {
     let (parts, completion) = asked(request(Operation::BlockStatus, 5, 100, Flags::NONE), &LITTLE);
     let data = Extent { length: 100, hole: false, zero: false };
     assert_eq!((parts.len(), completion.extents), (0, vec![data]));
+    let long = request(Operation::BlockStatus, 5, 8 << 30, Flags::NONE);
+    let (parts, _) = asked(long, &ALL);
+    assert_eq!(parts, [request(Operation::BlockStatus, 5, u32::MAX.into(), Flags::NONE)]);
+    let (parts, _) = asked(long, &Ability { range: u64::MAX, ..ALL });
+    assert_eq!(parts, [long], "with extended headers all at once");
     let (_, completion) = asked(request(Operation::BlockStatus, 5, 100, Flags::NONE), &ALL);
     assert_eq!(completion.extents, [data], "the server told nothing");
     for operation in [Operation::Read, Operation::Write, Operation::Cache, Operation::Discard] {
