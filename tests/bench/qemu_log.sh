@@ -40,7 +40,8 @@ read -r whole _ < <(measure /dev/null cat "$log")
 printf 'info         %s MB/s (target 300), %s MiB resident (%s MiB for the log of 8 MB)\n' "$(rate "$size" "$best")" \
     $((memory >> 20)) $((small_memory >> 20))
 printf 'cat          %s times as fast\n' "$(ratio "$best" "$whole")"
-caches=$BENCH/caches
+# Only an absolute path names a folder for caches; with another one the index would go into the home.
+caches=$(realpath "$BENCH")/caches
 rm -rf "$caches"
 trap 'rm -rf "$caches"' EXIT
 # It says what it sees when all is known, and ends when no more lines come.
@@ -53,7 +54,7 @@ for _ in 1 2 3 4 5; do
 done
 second=$(printf '%s\n' "${times[@]}" | sort -n | head -1)
 printf 'inspect      all known after %s s, %s MiB resident; the second time after %s s (target 0.2), %s MiB, %s times as fast\n' \
-    "$first" $((first_memory >> 20)) "$second" $((memory >> 20)) "$(ratio "$second" "$first")"
+    "$first" $((first_memory >> 20)) "$second" $((memory >> 20)) "$(ratio "$first" "$second")"
 printf 'index        %s bytes\n' "$(cat "$caches"/blkreplay/* | wc -c)"
 if [[ -z $dumper ]]; then
     echo "replay-dump  not given: its rate is not measured"
