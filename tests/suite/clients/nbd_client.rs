@@ -10,7 +10,8 @@ fn recording(sandbox: &Sandbox, options: &str) -> (Running, String) {
     sandbox.blank("two.img", 2 << 20);
     let record = format!("record one.img two.img -o t.blkr --listen tcp:localhost:0 {options}");
     let mut recording = sandbox.blkreplay(&record).start();
-    recording.wait_for_stderr("serving");
+    // The line is whole when its end is there.
+    recording.wait_for_stderr("image two.img\n");
     let said = recording.stderr();
     let (_, behind) = said.split_once("://127.0.0.1:").expect("it says where it is");
     (recording, behind.split('/').next().unwrap().to_owned())

@@ -158,7 +158,8 @@ fn a_recording_of_a_recording_over_tcp_has_the_same_requests() {
     sandbox.solid("disk.img", 6, 4 * MIB);
     let mut inner =
         sandbox.blkreplay("record disk.img -o inner.blkr --listen tcp:127.0.0.1:0").start();
-    inner.wait_for_stderr("serving");
+    // The line is whole when its end is there.
+    inner.wait_for_stderr("image disk.img\n");
     let said = inner.stderr();
     let uri = said.split_whitespace().find(|word| word.starts_with("nbd://")).unwrap();
     sandbox

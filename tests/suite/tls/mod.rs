@@ -46,7 +46,8 @@ impl Server {
                  --tls-cert pki/server-cert.pem --tls-key pki/server-key.pem {options}"
             ))
             .start();
-        recording.wait_for_stderr("serving");
+        // The line is whole when its end is there.
+        recording.wait_for_stderr("image disk.img\n");
         let said = recording.stderr();
         let (_, behind) = said.split_once("nbds://127.0.0.1:").expect("it says where it is");
         let port = behind.split('/').next().unwrap().parse().unwrap();
