@@ -129,7 +129,7 @@ impl Player {
     /// `progress` is told how many requests are done.
     ///
     /// The player has a thread of its own, and this one watches it: an image may keep whoever asks it. Where the log is the
-    /// only client, another one reads it, and [`Rules::hands`] of them ask images.
+    /// only client, another one reads it, and as many as its rules say (`hands`) ask images.
     pub fn run(
         mut self,
         stop: &AtomicBool,

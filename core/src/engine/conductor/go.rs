@@ -10,8 +10,8 @@ use bytes::Bytes;
 use super::arrive::refuse;
 use super::{Conductor, EXTRA, Output, Phase};
 use crate::device::Submission;
-use crate::engine::expected::{Answer, Came, Data, Done, Stage};
-use crate::engine::outbox::{Outbox, Work};
+use crate::engine::expected::{Answer, Data, Done, Stage};
+use crate::engine::outbox::Work;
 use crate::engine::rules::Timing;
 use crate::engine::schedule::Order;
 use crate::event::{EventKind, Issue, Payload};
@@ -180,7 +180,7 @@ impl Conductor {
             Data::Spilled(_) => unreachable!("`start` brings back what was spilled"),
         };
         if came.own {
-            self.choose_hand(&mut came);
+            came.outbox = self.crew.choose();
         }
         let work = Work::Submit(device, Submission { tag: place, request, data });
         out.work.push((Arc::clone(&came.outbox), work));
@@ -188,22 +188,6 @@ impl Conductor {
             expected.stage = Stage::Away(came);
         }
         self.away.insert(place, (device, request));
-    }
-
-    /// A request of the log goes to its image by the thread that has the fewest there.
-    fn choose_hand(&mut self, came: &mut Came) {
-        if let Some((outbox, count)) = self.hands.iter_mut().min_by_key(|(_, count)| *count) {
-            *count += 1;
-            came.outbox = Arc::clone(outbox);
-        }
-    }
-
-    /// It has come back.
-    fn take_back(&mut self, came: &Came) {
-        let same = |(outbox, _): &&mut (Arc<Outbox>, usize)| Arc::ptr_eq(outbox, &came.outbox);
-        if let Some((_, count)) = self.hands.iter_mut().find(same) {
-            *count = count.saturating_sub(1);
-        }
     }
 
     /// Counts a request that does not wait for one that had been released before it was issued.
@@ -269,7 +253,7 @@ impl Conductor {
         expected.fetched |= !was_away;
         let (request, entered) = (expected.request, expected.entered);
         if came.own && was_away {
-            self.take_back(&came);
+            self.crew.came_back(&came.outbox);
         }
         if self.phase == Phase::Stopped {
             if entered {

@@ -203,7 +203,7 @@ impl Conductor {
     /// How a request comes that the log itself makes.
     fn own_arrival(&self, issue: &Issue, data: bytes::Bytes, now: Nanos) -> Came {
         Came {
-            outbox: std::sync::Arc::clone(&self.hands[0].0),
+            outbox: self.crew.player(),
             tag: 0,
             cookie: issue.cookie,
             connection: issue.connection,

@@ -15,6 +15,7 @@
 
 mod answers;
 mod arrive;
+mod crew;
 mod extra;
 mod go;
 mod load;
@@ -45,6 +46,7 @@ use crate::device::Geometry;
 use crate::event::{Checkpoint, EventKind, Payload};
 use crate::request::{DeviceId, Request};
 use crate::units::Nanos;
+use crew::Crew;
 use monitor::Monitored;
 
 /// Tickets from here on are requests that the recording does not have.
@@ -169,9 +171,8 @@ pub(in crate::engine) struct Conductor {
     rules: Rules,
     stages: Vec<Stage>,
     monitor: Monitored,
-    /// The log's own connections, each with a queue to every image, and how many requests it has there. The player's is
-    /// the first.
-    hands: Vec<(Arc<Outbox>, usize)>,
+    /// The log's own connections, each with a queue to every image.
+    crew: Crew,
     window: Window,
     /// One for each device.
     schedules: Vec<Schedule>,
@@ -229,7 +230,7 @@ impl Conductor {
             marks: plan.marks.clone(),
             plan: Arc::new(plan),
             rules,
-            hands: vec![(player, 0)],
+            crew: Crew::of(player),
             stages: Vec::new(),
             monitor: Monitored::default(),
             window: Window::default(),
@@ -276,7 +277,7 @@ impl Conductor {
 
     /// Another thread does requests of the log from now on.
     pub(in crate::engine) fn add_hand(&mut self, outbox: Arc<Outbox>) {
-        self.hands.push((outbox, 0));
+        self.crew.add(outbox);
     }
 
     /// What there is to do.
