@@ -8,14 +8,15 @@ use rustix::process::Signal;
 use crate::support::{Sandbox, wait_for};
 use crate::terminal::Terminal;
 
-/// A client that writes as many requests as the numbers of its files say, one file after the other, and ends when it is told to.
+/// A client that writes as many requests as the numbers of its files say, one file after the other, and ends when it is told to,
+/// or when its folder is gone: it outlives a recording that a test leaves.
 const CLIENT: &str = "\
 for part in 1 2; do
-  while [ ! -e part$part ]; do sleep 0.02; done
+  while [ -e disk.img ] && [ ! -e part$part ]; do sleep 0.02; done
   qemu-io -f raw -c 'write -q 0 4k' -c 'write -q 4k 4k' -c 'write -q 8k 4k' \"$BLKREPLAY_URI\"
   echo part $part is done
 done
-while [ ! -e end ]; do sleep 0.02; done";
+while [ -e disk.img ] && [ ! -e end ]; do sleep 0.02; done";
 
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
