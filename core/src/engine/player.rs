@@ -2,7 +2,7 @@
 //!
 //! Without clients that is everything: the requests of the log go to the images from here. One thread runs it, or
 //! somebody with a loop of their own turns it by hand. Invariant: it never holds more of the log in memory than the
-//! conductor asked for and one batch.
+//! conductor asked for and what `feed` reads ahead, a few batches.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};

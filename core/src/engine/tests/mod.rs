@@ -1,6 +1,6 @@
 //! Tests of replays, with traces made event by event, devices that do what they are told, and a clock that is set.
 //!
-//! Invariant: nothing here depends on a thread or on time.
+//! Invariant: nothing here depends on time, and nothing but `hands` and what runs a player on a thread of its own.
 
 mod clients;
 mod conflicts;
