@@ -2,16 +2,25 @@
 //! what to do.
 //!
 //! What begins as an address is one: a file of such a name is `./nbd:…`. Invariant: nothing is asked of the server but to
-//! let us in, and nobody is let in who asked for what only a file can do.
+//! let us in, and that not before all that can be known without it is: what only a file can do, and what TLS needs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blkreplay_core::device::{ImageFormat, OpenOptions, Transfer};
-use blkreplay_core::nbd::{Address, AddressError, Loss, Patience, Remote};
+use blkreplay_core::nbd::{
+    Address, AddressError, AddressTls, Loss, NegotiationError, Patience, Remote, RemoteError,
+    Secure,
+};
 
 use crate::failure::{self, Failure};
+#[cfg(feature = "tls")]
+use crate::tls::{TlsOutward, what_to_do};
 use crate::words::{counted, shell_word};
+
+/// Some servers hang up on a client that they do not know, and say nothing.
+const TELL_WHO: &str = "the server may want to know who we are, which client-cert.pem and client-key.pem in the directory of \
+                        tls-certificates say";
 
 /// Whether an export is meant, well or badly.
 pub(crate) fn is_meant_by(path: &Path) -> bool {
@@ -50,11 +59,36 @@ pub(crate) fn open(
     if options.transfer == Transfer::Direct {
         return refuse("whose page cache is its server's affair", "leave --direct out");
     }
-    Remote::open(address, options.access, Patience::default()).map_err(|error| {
-        let hint = error.hint().map(|hint| hint.replace("ADDRESS", &shell_word(path)));
+    let secure = address.tls().map(secure).transpose()?;
+    Remote::open(address, secure, options.access, Patience::default()).map_err(|error| {
+        let hint = match &error {
+            RemoteError::Tls(error) => what_to_do(error).map(str::to_owned),
+            RemoteError::Negotiation(NegotiationError::HungUp) if address.tls().is_some() => {
+                Some(TELL_WHO.to_owned())
+            }
+            _ => error.hint().map(|hint| hint.replace("ADDRESS", &shell_word(path))),
+        };
         let failure = Failure::because(format!("cannot use {}", path.display()), error);
         hint.into_iter().fold(failure, Failure::hint)
     })
+}
+
+/// Who talks TLS with the server of an address that asks for it.
+#[cfg(feature = "tls")]
+fn secure(tls: &AddressTls) -> Result<Arc<dyn Secure>, Failure> {
+    Ok(Arc::new(TlsOutward::open(tls)?))
+}
+
+#[cfg(not(feature = "tls"))]
+fn secure(_: &AddressTls) -> Result<Arc<dyn Secure>, Failure> {
+    let what = "this blkreplay was built without TLS, which nbds: needs";
+    Err(Failure::new(what)
+        .hint("build it with the feature tls, which is there unless it is turned off"))
+}
+
+#[cfg(not(feature = "tls"))]
+fn what_to_do(_: &std::io::Error) -> Option<&'static str> {
+    None
 }
 
 /// Two writers of one export would undo each other's work.

@@ -25,9 +25,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// What makes a server of these files.
 pub(super) fn server_config(files: &TlsFiles) -> Result<ServerConfig, Failure> {
     let provider = Arc::new(ring::default_provider());
-    let chain = certificates(&files.certificate)?;
-    let key = key(&files.key)?;
-    check_validity(&chain, &files.certificate, &provider)?;
+    let (chain, key) = pair(&files.certificate, &files.key, Whose::Server, &provider)?;
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::because("cannot set up TLS", error))?;
@@ -39,26 +37,54 @@ pub(super) fn server_config(files: &TlsFiles) -> Result<ServerConfig, Failure> {
             config.with_client_cert_verifier(verifier.map_err(|error| unfit(path, error))?)
         }
     };
-    config.with_single_cert(chain, key).map_err(|error| match error {
+    config
+        .with_single_cert(chain, key)
+        .map_err(|error| unfit_pair(&files.certificate, &files.key, error))
+}
+
+/// On which side a certificate proves who somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    Server,
+    Client,
+}
+
+/// A certificate, with those that lead from it to an authority, and its key.
+pub(super) fn pair(
+    certificate: &Path,
+    key: &Path,
+    whose: Whose,
+    provider: &CryptoProvider,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
+    let chain = certificates(certificate)?;
+    let secret = secret(key)?;
+    check_validity(&chain, certificate, whose, provider)?;
+    Ok((chain, secret))
+}
+
+/// Why rustls does not take the two.
+pub(super) fn unfit_pair(certificate: &Path, key: &Path, error: Error) -> Failure {
+    match error {
         Error::InconsistentKeys(_) => Failure::new(format!(
             "the key {} does not belong to the certificate {}",
-            files.key.display(),
-            files.certificate.display()
+            key.display(),
+            certificate.display()
         ))
         .hint(format!(
             "openssl x509 -noout -pubkey -in {}  and  openssl pkey -pubout -in {}  print the same if it does",
-            shell_word(&files.certificate),
-            shell_word(&files.key)
+            shell_word(certificate),
+            shell_word(key)
         )),
-        Error::InvalidCertificate(_) => unfit(&files.certificate, error),
-        _ => unfit(&files.key, error),
-    })
+        Error::InvalidCertificate(_) => unfit(certificate, error),
+        _ => unfit(key, error),
+    }
 }
 
-/// Clients refuse a certificate before or after its time; better to hear of it here.
+/// The other side refuses a certificate before or after its time; better to hear of it here.
 fn check_validity(
     chain: &[CertificateDer<'static>],
     path: &Path,
+    whose: Whose,
     provider: &CryptoProvider,
 ) -> Result<(), Failure> {
     let Some((own, between)) = chain.split_first() else { return Ok(()) };
@@ -82,12 +108,13 @@ fn check_validity(
     };
     let bound = i64::try_from(time.as_secs()).ok().and_then(|at| Timestamp::from_second(at).ok());
     let bound = bound.map_or_else(String::new, |at| format!(": {at}"));
+    let others = if whose == Whose::Server { "clients" } else { "servers" };
     Err(Failure::new(format!("the certificate {} {what}{bound}", path.display()))
-        .hint("clients would refuse it; a new one is needed, or a clock that is right"))
+        .hint(format!("{others} would refuse it; a new one is needed, or a clock that is right")))
 }
 
-/// Those whose signatures on certificates of clients count.
-fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
+/// Those whose signatures on certificates of the other side count.
+pub(super) fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
         roots.add(certificate).map_err(|error| unfit(path, error))?;
@@ -108,7 +135,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     }
 }
 
-fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
+fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
     let text = read(path)?;
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         if !matches!(error, pem::Error::NoItemsFound) {

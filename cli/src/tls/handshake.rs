@@ -1,7 +1,7 @@
-//! The handshake of TLS, on the thread of the connection. A client's socket goes in; an agreement with it, or why there
+//! The handshake of TLS, on the thread of the connection. A peer's socket goes in; an agreement with it, or why there
 //! is none, comes out.
 //!
-//! Invariant: it ends as soon as one of its limits is readable, whatever the client does or does not.
+//! Invariant: it ends as soon as one of its limits is readable, whatever the peer does or does not.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,11 +9,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, sendmsg};
-use rustls::ServerConnection;
+use rustls::Connection;
 
-/// Agrees with the client behind `socket`, which does not block.
+/// Agrees with the peer behind `socket`, which does not block.
 pub(super) fn shake_hands(
-    tls: &mut ServerConnection,
+    tls: &mut Connection,
     socket: &OwnedFd,
     limits: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
@@ -27,8 +27,12 @@ pub(super) fn shake_hands(
         if tls.wants_read() {
             match tls.read_tls(&mut wire) {
                 Ok(0) => {
-                    let what =
-                        "the client went inside the handshake; it may not trust our certificate";
+                    let what = match tls {
+                        Connection::Server(_) => {
+                            "the client went inside the handshake; it may not trust our certificate"
+                        }
+                        Connection::Client(_) => "the server hung up inside the handshake",
+                    };
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, what));
                 }
                 Ok(_) => {
@@ -43,8 +47,8 @@ pub(super) fn shake_hands(
     }
 }
 
-/// Looks at what came. A client whose words make no sense is told so, as far as it listens.
-pub(super) fn process(tls: &mut ServerConnection, wire: &mut Wire<'_>) -> io::Result<bool> {
+/// Looks at what came. A peer whose words make no sense is told so, as far as it listens.
+pub(super) fn process(tls: &mut Connection, wire: &mut Wire<'_>) -> io::Result<bool> {
     match tls.process_new_packets() {
         Ok(state) => Ok(state.peer_has_closed()),
         Err(error) => {
@@ -56,7 +60,7 @@ pub(super) fn process(tls: &mut ServerConnection, wire: &mut Wire<'_>) -> io::Re
 }
 
 /// Sends what is to go, as far as the socket takes it. Says if some of it went.
-pub(super) fn flush(tls: &mut ServerConnection, wire: &mut Wire<'_>) -> io::Result<bool> {
+pub(super) fn flush(tls: &mut Connection, wire: &mut Wire<'_>) -> io::Result<bool> {
     let mut sent = false;
     while tls.wants_write() {
         match tls.write_tls(wire) {
@@ -68,7 +72,7 @@ pub(super) fn flush(tls: &mut ServerConnection, wire: &mut Wire<'_>) -> io::Resu
     Ok(sent)
 }
 
-fn wait(tls: &ServerConnection, socket: &OwnedFd, limits: &[BorrowedFd<'_>]) -> io::Result<()> {
+fn wait(tls: &Connection, socket: &OwnedFd, limits: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut interest = PollFlags::empty();
     interest.set(PollFlags::IN, tls.wants_read());
     interest.set(PollFlags::OUT, tls.wants_write());

@@ -1,14 +1,17 @@
-//! TLS for the front: certificates and a key of ours come in as files, somebody who shakes hands with clients goes
-//! out.
+//! TLS for the front and towards other servers: certificates and keys come in as files, somebody who shakes hands with
+//! clients, or with a server, goes out.
 //!
-//! The protocol is rustls's, with the algorithms of ring; how bytes go to and fro afterwards is the business of
-//! `carrier`. It knows no NBD. Invariant: whatever is wrong with a file is told before the first client is served.
+//! The protocol is rustls's, with the algorithms of ring; whom we trust and what is ours is read by `files`, what makes a
+//! server the right one is decided by `trust`, and how bytes go to and fro afterwards is the business of `carrier`. It knows
+//! no NBD. Invariant: whatever is wrong with a file is told before anybody is talked to.
 
 mod carrier;
 mod files;
 mod handshake;
+mod outward;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -20,6 +23,8 @@ use rustls::server::NoServerSessionStorage;
 use rustls::{ServerConfig, ServerConnection};
 
 use crate::failure::Failure;
+
+pub(crate) use outward::{TlsOutward, what_to_do};
 
 /// What proves to clients who we are, and by whom clients are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +56,9 @@ impl Tls {
 
 impl Secure for Tls {
     fn secure(&self, socket: OwnedFd, limits: &[BorrowedFd<'_>]) -> io::Result<Tunnel> {
-        let mut tls = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+        let tls = ServerConnection::new(Arc::clone(&self.config)).map_err(io::Error::other)?;
+        let mut tls = tls.into();
         handshake::shake_hands(&mut tls, &socket, limits)?;
-        carrier::start(tls, socket)
+        carrier::start(tls, socket, "tls client")
     }
 }

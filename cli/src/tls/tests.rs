@@ -2,6 +2,8 @@
 //!
 //! The client is rustls, too; other implementations are in the test suite.
 
+mod outward;
+
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;

@@ -9,7 +9,7 @@
 //! `answers`, for `client`, a small one for the demo and for tests, and for `remote`, the export of another server as a
 //! device. Fixed newstyle with `GO`, `INFO`, `LIST` and
 //! `EXPORT_NAME`, structured replies, extended headers, `base:allocation`, DF, FUA, flush, trim, write zeroes, cache,
-//! multi-conn and block sizes are supported; oldstyle is not; TLS is where the caller has it (`secure`). All but
+//! multi-conn and block sizes are supported; oldstyle is not; TLS is where the caller has it (`secure`), on both sides. All but
 //! `connection`, `server` and `remote` do no I/O.
 //! Invariant: a client, however hostile, takes bounded memory and harms nobody but itself.
 
@@ -45,7 +45,8 @@ pub use export::{Advertised, Export, advertised};
 pub use handshake::HandshakeError;
 pub use negotiate::NegotiationError;
 pub use remote::{
-    Address, AddressError, Loss, LossError, Patience, Remote, RemoteError, UnusableError,
+    Address, AddressError, AddressTls, Loss, LossError, Patience, Remote, RemoteError,
+    UnusableError,
 };
 pub use secure::{Secure, Tunnel};
 pub use server::{Listener, OnEnd, Server};

@@ -2,8 +2,10 @@
 //! why nothing could be.
 //!
 //! Fixed newstyle (proto.md, "Fixed newstyle negotiation"), with `GO`, or `EXPORT_NAME` for servers that know no other.
-//! What the server refuses and can be done without is done without: of the dialects, the best that both know is spoken. It reads what it is given in order and knows no
-//! clock: its stream ends in time. Invariant: memory is bounded whatever the server says.
+//! What the server refuses and can be done without is done without: of the dialects, the best that both know is spoken.
+//! Under TLS it comes in two parts, of which the first ends with `STARTTLS`, and the second is spoken on another stream. It
+//! reads what it is given in order and knows no clock: its stream ends in time. Invariants: memory is bounded whatever the
+//! server says; nothing is read that was not asked for, so what comes before TLS is never taken for something behind it.
 
 use std::io::{self, Read, Write};
 
@@ -45,7 +47,10 @@ pub(super) struct Terms {
 pub enum NegotiationError {
     /// The connection failed, or took too long.
     #[error("the connection failed")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
+    /// The server ended the connection before an export was chosen.
+    #[error("the server hung up")]
+    HungUp,
     /// Whatever it is, it is no server that can be talked to.
     #[error("it is no NBD server: it sent {found:#x} where {due} was due")]
     Unexpected {
@@ -58,8 +63,16 @@ pub enum NegotiationError {
     #[error("it speaks only the oldstyle handshake, which is not spoken here")]
     Oldstyle,
     /// It wants to be talked to in TLS.
-    #[error("it demands TLS, which is not spoken to another server")]
+    #[error("it demands TLS")]
     TlsRequired,
+    /// It does not talk TLS.
+    #[error("it does not talk TLS: it refuses it with error {error:#x}{}", Words(message))]
+    NoTls {
+        /// The reply's number.
+        error: u32,
+        /// The server's words.
+        message: String,
+    },
     /// It does not know the export. A server need not tell what others it has.
     #[error("it has no export {wanted:?}{}", Listed(listed))]
     NoExport {
@@ -76,6 +89,15 @@ pub enum NegotiationError {
         /// The server's words.
         message: String,
     },
+}
+
+impl From<io::Error> for NegotiationError {
+    fn from(error: io::Error) -> NegotiationError {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => NegotiationError::HungUp,
+            _ => NegotiationError::Io(error),
+        }
+    }
 }
 
 /// `; it has "a" and "b"`.
@@ -115,14 +137,40 @@ struct Talk<'a, S> {
     stream: &'a mut S,
 }
 
+/// What is known of a server that was greeted: whether it leaves out zeroes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Greeted {
+    no_zeroes: bool,
+}
+
 /// Agrees on `export` with the server at the other end of `stream`, in no better dialect than the `best`.
 pub(super) fn negotiate(
     stream: &mut (impl Read + Write),
     export: &str,
     best: Dialect,
 ) -> Result<Terms, NegotiationError> {
+    let greeted = Talk { stream }.greet()?;
+    choose(stream, greeted, export, best)
+}
+
+/// Greets the server and agrees with it that TLS is next on this stream.
+pub(super) fn start_tls(stream: &mut (impl Read + Write)) -> Result<Greeted, NegotiationError> {
     let mut talk = Talk { stream };
-    let no_zeroes = talk.greet()?;
+    let greeted = talk.greet()?;
+    match talk.ask(option::STARTTLS, &[])?.error {
+        None => Ok(greeted),
+        Some((error, message)) => Err(NegotiationError::NoTls { error, message }),
+    }
+}
+
+/// Agrees on `export` with a server that was greeted, on this stream or before TLS.
+pub(super) fn choose(
+    stream: &mut (impl Read + Write),
+    greeted: Greeted,
+    export: &str,
+    best: Dialect,
+) -> Result<Terms, NegotiationError> {
+    let mut talk = Talk { stream };
     let mut terms = Terms { dialect: talk.dialect(best)?, ..Terms::default() };
     if terms.dialect != Dialect::Simple {
         terms.allocation = talk.allocation(export)?;
@@ -143,9 +191,9 @@ pub(super) fn negotiate(
                 _ => Ok(terms),
             }
         }
-        Some((option_reply::ERR_UNSUP, _)) => {
-            talk.export_name(export, no_zeroes).map(|(size, flags)| Terms { size, flags, ..terms })
-        }
+        Some((option_reply::ERR_UNSUP, _)) => talk
+            .export_name(export, greeted.no_zeroes)
+            .map(|(size, flags)| Terms { size, flags, ..terms }),
         Some((option_reply::ERR_UNKNOWN, _)) => {
             Err(NegotiationError::NoExport { wanted: export.to_owned(), listed: talk.listed() })
         }
@@ -177,8 +225,8 @@ impl Terms {
 }
 
 impl<S: Read + Write> Talk<'_, S> {
-    /// Greets and is greeted; whether zeroes are left out.
-    fn greet(&mut self) -> Result<bool, NegotiationError> {
+    /// Greets and is greeted.
+    fn greet(&mut self) -> Result<Greeted, NegotiationError> {
         expect("the greeting", u64::from_be_bytes(self.read_array()?), GREETING_MAGIC)?;
         let magic = u64::from_be_bytes(self.read_array()?);
         if magic == OLDSTYLE_MAGIC {
@@ -192,7 +240,7 @@ impl<S: Read + Write> Talk<'_, S> {
         }
         let flags = offered & (FIXED_NEWSTYLE | NO_ZEROES);
         self.stream.write_all(&u32::from(flags).to_be_bytes())?;
-        Ok(flags & NO_ZEROES != 0)
+        Ok(Greeted { no_zeroes: flags & NO_ZEROES != 0 })
     }
 
     /// The best dialect that the server agrees to, up to this one.

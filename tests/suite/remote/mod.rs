@@ -23,7 +23,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         self.server.pid()
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn qemu_nbd(sandbox: &Sandbox, more: &str) -> Served {
     serve(sandbox, "qemu-nbd", &format!("{arguments}{more}"))
 }
 
-fn nbdkit(sandbox: &Sandbox, more: &str) -> Served {
+pub(crate) fn nbdkit(sandbox: &Sandbox, more: &str) -> Served {
     serve(sandbox, "nbdkit", &format!("-f -U {{socket}} -P {{pid}} {more}"))
 }
 

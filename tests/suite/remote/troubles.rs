@@ -32,7 +32,11 @@ fn texts_that_are_no_addresses_are_refused_with_what_to_write() {
         "nbd+unix:/run/a.sock",
         &["where the socket is", "hint: write 'nbd+unix:///"],
     );
-    refused(&sandbox, "nbds://host/disk", &["TLS is not spoken", "hint: nbdkit speaks TLS"]);
+    refused(
+        &sandbox,
+        "nbds://me@host/disk?tls-psk-file=keys",
+        &["pre-shared keys", "hint: certificates are: nbds://"],
+    );
     refused(&sandbox, "nbd://host:99999/disk", &["`99999` is no port"]);
     // A file may have any name.
     sandbox.blank("nbd:disk", MIB);
@@ -70,7 +74,7 @@ fn exports_that_cannot_be_used_are_told_by_what_they_are() {
 
     sandbox.write("keys.psk", b"alice:0011223344556677\n");
     let server = nbdkit(&sandbox, "--tls=require --tls-psk=keys.psk memory 1M");
-    refused(&sandbox, &server.uri, &["it demands TLS", "hint: nbdkit speaks TLS"]);
+    refused(&sandbox, &server.uri, &["it demands TLS", "hint: nbds: in place of nbd:"]);
     drop(server);
     let server = nbdkit(&sandbox, "--oldstyle memory 1M");
     refused(&sandbox, &server.uri, &["speaks only the oldstyle handshake"]);

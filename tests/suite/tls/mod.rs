@@ -1,10 +1,11 @@
-//! `record` under TLS: real clients, files that are no good, peers that are not meant to be let in.
+//! TLS: real clients of `record`, files that are no good, peers that are not meant to be let in; other servers.
 //!
 //! The certificates are made for each test (`pki`).
 
 mod clients;
 mod files;
 mod hostile;
+mod images;
 mod peers;
 mod pki;
 mod remote;

@@ -1,7 +1,8 @@
 //! Where an export of another server is: a text as typed comes in, a place and a name go out, or what is wrong with it.
 //!
-//! NBD's own URIs (NetworkBlockDevice/nbd, `doc/uri.md`) and the older form of QEMU. It connects to nothing. Invariant: an
-//! address fits what it is for: a socket's path and an export's name are no longer than they may be.
+//! NBD's own URIs (NetworkBlockDevice/nbd, `doc/uri.md`), with libnbd's parameters for TLS (`nbd_connect_uri`), and the
+//! older form of QEMU. It connects to nothing and looks at no file but to compare. Invariant: an address fits what it is for:
+//! a socket's path and an export's name are no longer than they may be.
 
 use std::ffi::OsString;
 use std::fs;
@@ -40,6 +41,16 @@ pub(super) enum Place {
 pub struct Address {
     pub(super) place: Place,
     pub(super) export: String,
+    pub(super) tls: Option<AddressTls>,
+}
+
+/// What an address says of TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AddressTls {
+    /// The directory of whom we trust and of what we prove ourselves with (`tls-certificates`).
+    pub certificates: Option<PathBuf>,
+    /// Whom the server's certificate has to name: `tls-hostname`, else the host; `None` on a socket in the file system.
+    pub host: Option<String>,
 }
 
 /// A text that begins as an address and is none.
@@ -53,8 +64,6 @@ pub struct AddressError {
 /// What is wrong with it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 enum Wrong {
-    #[error("TLS is not spoken to another server")]
-    Tls,
     #[error("`{0}` is no way to a server that is known here")]
     Scheme(String),
     #[error("it does not say where the socket is")]
@@ -63,8 +72,12 @@ enum Wrong {
     SocketOnHost,
     #[error("it names no host")]
     NoHost,
-    #[error("a user name is only for TLS")]
-    UserName,
+    #[error("user names are for TLS with pre-shared keys, which is not spoken here")]
+    PreShared,
+    #[error("`{0}` is for nbds: and nbds+unix: only")]
+    OnlyTls(String),
+    #[error("`{0}`: the certificate of a server is always looked at")]
+    Unverified(String),
     #[error("`{0}` is no port")]
     Port(String),
     #[error("no port behind the host")]
@@ -83,14 +96,16 @@ impl AddressError {
     /// What to do about it; a whole sentence without a full stop.
     pub fn hint(&self) -> &'static str {
         match self.wrong {
-            Wrong::Tls => {
-                "nbdkit speaks TLS for us: nbdkit --unix /tmp/plain.sock nbd 'nbds://HOST/EXPORT', then use \
-                 'nbd+unix:///?socket=/tmp/plain.sock'"
+            Wrong::PreShared => "certificates are: nbds://HOST/EXPORT?tls-certificates=DIR",
+            Wrong::OnlyTls(_) => "nbd: is spoken in plain; write nbds:, or leave the parameter out",
+            Wrong::Unverified(_) => {
+                "a server that signed its own certificate is trusted with that as ca-cert.pem in the directory of tls-certificates"
             }
             Wrong::LongPath(_) => "a symbolic link to its directory makes it shorter",
             _ => {
                 "write 'nbd+unix:///EXPORT?socket=PATH', nbd://HOST:PORT/EXPORT, nbd:unix:PATH:exportname=EXPORT or \
-                 nbd:HOST:PORT:exportname=EXPORT; a file of such a name is ./nbd:…"
+                 nbd:HOST:PORT:exportname=EXPORT, under TLS 'nbds://HOST:PORT/EXPORT?tls-certificates=DIR'; a file of such a \
+                 name is ./nbd:…"
             }
         }
     }
@@ -105,6 +120,11 @@ impl Address {
                 !transport.is_empty() && transport.bytes().all(|b| b.is_ascii_lowercase());
             ["nbd", "nbds"].contains(&plain) && is_word
         })
+    }
+
+    /// What is to be done about TLS; `None` where the server is talked to in plain.
+    pub fn tls(&self) -> Option<&AddressTls> {
+        self.tls.as_ref()
     }
 
     /// A name for people: the export's, or that of the place where it has none, as a file would have it.
@@ -157,10 +177,12 @@ impl FromStr for Address {
         let error = |wrong| AddressError { text: text.to_owned(), wrong };
         let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
         let parsed = match (scheme, rest.strip_prefix("//")) {
-            ("nbds" | "nbds+unix", _) => Err(Wrong::Tls),
-            ("nbd+unix", Some(rest)) => unix_uri(rest),
-            ("nbd+unix", None) => Err(Wrong::NoSocket),
-            ("nbd", Some(rest)) => tcp_uri(rest),
+            ("nbd+unix", Some(rest)) => unix_uri(rest, None),
+            ("nbds+unix", Some(rest)) => unix_uri(rest, Some(AddressTls::default())),
+            ("nbd+unix" | "nbds+unix", None) => Err(Wrong::NoSocket),
+            ("nbd", Some(rest)) => tcp_uri(rest, None),
+            ("nbds", Some(rest)) => tcp_uri(rest, Some(AddressTls::default())),
+            ("nbds", None) => Err(Wrong::NoHost),
             ("nbd", None) => qemu_form(rest),
             (scheme, _) => Err(Wrong::Scheme(scheme.to_owned())),
         };
@@ -177,35 +199,62 @@ impl FromStr for Address {
     }
 }
 
-/// What follows `nbd+unix://`.
-fn unix_uri(rest: &str) -> Result<Address, Wrong> {
+/// What follows `nbd+unix://`, or `nbds+unix://` if there is TLS.
+fn unix_uri(rest: &str, mut tls: Option<AddressTls>) -> Result<Address, Wrong> {
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     if !path.is_empty() && !path.starts_with('/') {
         return Err(Wrong::SocketOnHost);
     }
     let mut socket = None;
-    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+    for parameter in parameters(query) {
         match parameter.split_once('=') {
-            Some(("socket", path)) if !path.is_empty() => socket = Some(decoded(path)?),
-            _ => return Err(Wrong::Parameter(parameter.to_owned())),
+            Some(("socket", path)) if !path.is_empty() => socket = Some(path_of(path)?),
+            _ => about_tls(parameter, tls.as_mut())?,
         }
     }
-    let socket = OsString::from_vec(socket.ok_or(Wrong::NoSocket)?);
-    Ok(Address { place: Place::Unix(socket.into()), export: export_of(path)? })
+    let place = Place::Unix(socket.ok_or(Wrong::NoSocket)?);
+    Ok(Address { place, export: export_of(path)?, tls })
 }
 
-/// What follows `nbd://`.
-fn tcp_uri(rest: &str) -> Result<Address, Wrong> {
+/// What follows `nbd://`, or `nbds://` if there is TLS.
+fn tcp_uri(rest: &str, mut tls: Option<AddressTls>) -> Result<Address, Wrong> {
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if !query.is_empty() {
-        return Err(Wrong::Parameter(query.to_owned()));
+    for parameter in parameters(query) {
+        about_tls(parameter, tls.as_mut())?;
     }
     let split = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(split);
     if authority.contains('@') {
-        return Err(Wrong::UserName);
+        return Err(Wrong::PreShared);
     }
-    Ok(Address { place: tcp_place(authority, Some(PORT))?, export: export_of(path)? })
+    let place = tcp_place(authority, Some(PORT))?;
+    if let (Some(tls), Place::Tcp { host, .. }) = (&mut tls, &place) {
+        tls.host.get_or_insert_with(|| host.clone());
+    }
+    Ok(Address { place, export: export_of(path)?, tls })
+}
+
+fn parameters(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter(|parameter| !parameter.is_empty())
+}
+
+/// Takes in a parameter that is about TLS; no other is known.
+fn about_tls(parameter: &str, tls: Option<&mut AddressTls>) -> Result<(), Wrong> {
+    let unknown = || Wrong::Parameter(parameter.to_owned());
+    let (name, value) = parameter.split_once('=').ok_or_else(unknown)?;
+    if value.is_empty() || !name.starts_with("tls-") {
+        return Err(unknown());
+    }
+    let tls = tls.ok_or_else(|| Wrong::OnlyTls(parameter.to_owned()))?;
+    match (name, value) {
+        ("tls-certificates", path) => tls.certificates = Some(path_of(path)?),
+        ("tls-hostname", host) => tls.host = Some(text_of(host)?),
+        ("tls-verify-peer", "true" | "yes" | "on" | "1") => {}
+        ("tls-verify-peer", _) => return Err(Wrong::Unverified(parameter.to_owned())),
+        ("tls-psk-file", _) => return Err(Wrong::PreShared),
+        _ => return Err(unknown()),
+    }
+    Ok(())
 }
 
 /// What follows `nbd:` where no slashes do: the form of QEMU, which knows no % and takes everything as it is.
@@ -216,7 +265,7 @@ fn qemu_form(rest: &str) -> Result<Address, Wrong> {
         Some(path) => Place::Unix(path.into()),
         None => tcp_place(place, None)?,
     };
-    Ok(Address { place, export: export.to_owned() })
+    Ok(Address { place, export: export.to_owned(), tls: None })
 }
 
 /// `HOST:PORT`, or `HOST` where there is a usual port. An IPv6 address stands in brackets.
@@ -246,8 +295,15 @@ fn tcp_place(text: &str, usual: Option<u16>) -> Result<Place, Wrong> {
 
 /// The export that the path of a URI names: all behind the first slash.
 fn export_of(path: &str) -> Result<String, Wrong> {
-    let name = path.strip_prefix('/').unwrap_or(path);
-    String::from_utf8(decoded(name)?).map_err(|_| Wrong::Encoding(name.to_owned()))
+    text_of(path.strip_prefix('/').unwrap_or(path))
+}
+
+fn text_of(text: &str) -> Result<String, Wrong> {
+    String::from_utf8(decoded(text)?).map_err(|_| Wrong::Encoding(text.to_owned()))
+}
+
+fn path_of(text: &str) -> Result<PathBuf, Wrong> {
+    Ok(OsString::from_vec(decoded(text)?).into())
 }
 
 /// Bytes with each `%41` as what it stands for. A zero byte belongs to no name.
@@ -278,11 +334,20 @@ mod tests {
     use super::*;
 
     fn unix(path: &str, export: &str) -> Address {
-        Address { place: Place::Unix(path.into()), export: export.to_owned() }
+        Address { place: Place::Unix(path.into()), export: export.to_owned(), tls: None }
     }
 
     fn tcp(host: &str, port: u16, export: &str) -> Address {
-        Address { place: Place::Tcp { host: host.to_owned(), port }, export: export.to_owned() }
+        let place = Place::Tcp { host: host.to_owned(), port };
+        Address { place, export: export.to_owned(), tls: None }
+    }
+
+    fn secure(address: Address, certificates: Option<&str>, host: Option<&str>) -> Address {
+        let tls = AddressTls {
+            certificates: certificates.map(PathBuf::from),
+            host: host.map(str::to_owned),
+        };
+        Address { tls: Some(tls), ..address }
     }
 
     #[test]
@@ -308,12 +373,45 @@ mod tests {
     }
 
     #[test]
+    fn an_address_under_tls_says_whom_to_trust_and_whom_to_expect() {
+        let (host, socket) = (tcp("host", 10809, "x"), unix("/a", "x"));
+        for (text, expected) in [
+            ("nbds://host/x", secure(host.clone(), None, Some("host"))),
+            (
+                "nbds://host/x?tls-certificates=/my%20pki",
+                secure(host.clone(), Some("/my pki"), Some("host")),
+            ),
+            (
+                "nbds://host/x?tls-hostname=other&tls-certificates=pki&tls-verify-peer=true",
+                secure(host, Some("pki"), Some("other")),
+            ),
+            ("nbds://[::1]:7", secure(tcp("::1", 7, ""), None, Some("::1"))),
+            (
+                "nbds+unix:///x?socket=/a&tls-certificates=pki",
+                secure(socket.clone(), Some("pki"), None),
+            ),
+            ("nbds+unix:///x?tls-hostname=host&socket=/a", secure(socket, None, Some("host"))),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+            assert!(Address::is_meant_by(text));
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused_with_what_is_wrong() {
         let long = format!("nbd:unix:/{}", "x".repeat(107));
         let named = format!("nbd://host/{}", "x".repeat(4097));
         for (text, why) in [
-            ("nbds://host/x", "TLS is not spoken"),
-            ("nbds+unix:///?socket=/a", "TLS is not spoken"),
+            ("nbds:host:10809", "no host"),
+            ("nbds+unix:/run/a.sock", "where the socket is"),
+            ("nbds://me@host/", "pre-shared keys"),
+            ("nbds://host/?tls-psk-file=keys", "pre-shared keys"),
+            ("nbds://host/?tls-verify-peer=false", "is always looked at"),
+            ("nbds://host/?tls-certificates=", "parameter `tls-certificates=`"),
+            ("nbds://host/?tls-colour=red", "parameter `tls-colour=red`"),
+            ("nbds://host/?tls-hostname=%ff", "has a %"),
+            ("nbd://host/?tls-certificates=pki", "is for nbds:"),
+            ("nbd+unix:///?socket=/a&tls-certificates=pki", "is for nbds:"),
             ("nbd+vsock://2:10809", "`nbd+vsock` is no way"),
             ("nbd+unix:/run/a.sock", "where the socket is"),
             ("nbd+unix:///disk", "where the socket is"),
@@ -323,7 +421,7 @@ mod tests {
             ("nbd://", "no host"),
             ("nbd://[::1", "no host"),
             ("nbd:", "no host"),
-            ("nbd://me@host/", "a user name"),
+            ("nbd://me@host/", "user names"),
             ("nbd://host:0/", "`0` is no port"),
             ("nbd://host:65536/", "`65536` is no port"),
             ("nbd:host", "no port behind the host"),

@@ -58,13 +58,13 @@ fn dial_unix(path: &Path) -> io::Result<OwnedFd> {
 /// A socket that does not block, as a stream that waits until a deadline.
 pub(super) struct Timed<'a> {
     socket: &'a OwnedFd,
-    deadline: Deadline,
+    deadline: &'a Deadline,
 }
 
-impl Timed<'_> {
-    /// Everything on `socket` has to be done within `time`.
-    pub(super) fn new(socket: &OwnedFd, time: Duration) -> io::Result<Timed<'_>> {
-        Ok(Timed { socket, deadline: Deadline::after(time)? })
+impl<'a> Timed<'a> {
+    /// Everything on `socket` has to be done before `deadline`.
+    pub(super) fn new(socket: &'a OwnedFd, deadline: &'a Deadline) -> Timed<'a> {
+        Timed { socket, deadline }
     }
 
     fn wait(&self, interest: PollFlags) -> io::Result<()> {
@@ -73,7 +73,9 @@ impl Timed<'_> {
             PollFd::from_borrowed_fd(self.deadline.as_fd(), PollFlags::IN),
         ];
         match poll(&mut fds, None) {
-            Ok(_) if self.deadline.passed() => Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) if fds[1].revents().contains(PollFlags::IN) => {
+                Err(io::ErrorKind::TimedOut.into())
+            }
             Ok(_) | Err(Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use rustix::event::PollFlags;
 
 use super::ability::Ability;
 use super::job::{Job, Part};
+use super::route::{Line, await_end};
 use crate::device::Doorbell;
 use crate::limits::{REMOTE_REQUESTS_MAX, REQUEST_DATA_BYTES_MAX};
 use crate::nbd::answers::{Answer, AnswerError, Answers, Heard};
@@ -53,6 +54,9 @@ pub enum LossError {
     /// The server said what no server may.
     #[error("the server broke the protocol")]
     Answer(#[from] AnswerError),
+    /// TLS broke.
+    #[error("TLS with the server failed")]
+    Tls(#[source] io::Error),
     /// The server did not say anything any more.
     #[error("the server did not answer for {} seconds", .0.as_secs_f32())]
     Silent(Duration),
@@ -97,10 +101,10 @@ impl Shared {
 }
 
 impl Link {
-    /// Looks after a socket on which an export was chosen. Fails when the process has no descriptors or threads left.
-    pub(super) fn start(socket: OwnedFd, setting: &Setting) -> io::Result<Link> {
+    /// Looks after a line on which an export was chosen. Fails when the process has no descriptors or threads left.
+    pub(super) fn start(line: Line, setting: &Setting) -> io::Result<Link> {
         let shared = Arc::new(Shared { state: Mutex::default(), bell: Doorbell::new()? });
-        let talk = Talk::new(socket, setting.clone(), Arc::clone(&shared))?;
+        let talk = Talk::new(line, setting.clone(), Arc::clone(&shared))?;
         let thread = Builder::new().name("nbd server".to_owned()).spawn(move || talk.run())?;
         Ok(Link { shared, thread: Some(thread) })
     }
@@ -150,6 +154,7 @@ impl Drop for End {
 /// What the thread knows.
 struct Talk {
     transport: Transport,
+    carrier: Option<JoinHandle<io::Result<()>>>,
     answers: Answers,
     /// Jobs that are not over, by their numbers.
     jobs: HashMap<u64, Job>,
@@ -168,10 +173,11 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(socket: OwnedFd, setting: Setting, shared: Arc<Shared>) -> io::Result<Talk> {
+    fn new(line: Line, setting: Setting, shared: Arc<Shared>) -> io::Result<Talk> {
         let Terms { dialect, allocation, .. } = setting.terms;
         Ok(Talk {
-            transport: Transport::new(socket),
+            transport: Transport::new(line.socket),
+            carrier: line.carrier,
             answers: Answers::new(dialect, allocation),
             jobs: HashMap::new(),
             asking: VecDeque::new(),
@@ -188,17 +194,27 @@ impl Talk {
     fn run(mut self) {
         // Dropped last: who is still waiting by then waits for nothing.
         let _end = End(Arc::clone(&self.shared));
-        if let Err(error) = self.talk() {
-            let mut state = self.shared.lock();
-            state.lost = true;
-            let waiting = std::mem::take(&mut state.waiting);
-            drop(state);
-            let requests = self.jobs.len() + waiting.len();
-            // Another connection may have told before.
-            let _ = self.setting.loss.set(Loss { error, requests });
-            for job in waiting.into_iter().chain(self.jobs.drain().map(|(_, job)| job)) {
-                job.fail(Errno::EIO);
+        let ended = self.talk();
+        let Talk { transport, carrier, jobs, setting, shared, .. } = self;
+        drop(transport);
+        let carried = await_end(carrier);
+        let error = match ended {
+            Ok(()) => return,
+            // What is seen here of broken TLS is only that nothing more comes.
+            Err(error @ (LossError::Closed | LossError::Io(_))) => {
+                carried.map_or_else(LossError::Tls, |()| error)
             }
+            Err(error) => error,
+        };
+        let mut state = shared.lock();
+        state.lost = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        let requests = jobs.len() + waiting.len();
+        // Another connection may have told before.
+        let _ = setting.loss.set(Loss { error, requests });
+        for job in waiting.into_iter().chain(jobs.into_values()) {
+            job.fail(Errno::EIO);
         }
     }
 

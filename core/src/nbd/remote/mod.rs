@@ -2,14 +2,14 @@
 //! on, goes out.
 //!
 //! ```text
-//!  address ─▶ dial ─▶ negotiation ─▶ ability ─▶ link: job ─▶ requests ─▶ server
-//!                                                └─ job ◀─ answers ◀──────┘
+//!  address ─▶ route (dial, TLS, negotiation) ─▶ ability ─▶ link: job ─▶ requests ─▶ server
+//!                                                           └─ job ◀─ answers ◀──────┘
 //! ```
 //!
 //! `queue` and `image` are the two ways in. The first connection is made by [`Remote::open`]; each further queue gets one
 //! of its own where the server says that a flush covers all of them (`CAN_MULTI_CONN`), and shares the first one
-//! otherwise, or if the server lets no more clients in. TLS is not spoken. There is no lock that
-//! could be taken. Invariant: a server that is lost stays lost, for it may have lost what was not flushed.
+//! otherwise, or if the server lets no more clients in. TLS is spoken by who is handed in for it (`secure`). There is no
+//! lock that could be taken. Invariant: a server that is lost stays lost, for it may have lost what was not flushed.
 
 mod ability;
 mod address;
@@ -18,6 +18,7 @@ mod image;
 mod job;
 mod link;
 mod queue;
+mod route;
 
 #[cfg(test)]
 mod tests;
@@ -28,15 +29,15 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use self::ability::ability;
-use self::dial::{Timed, dial};
 use self::link::{Link, Setting};
 use self::queue::RemoteQueue;
+use self::route::Route;
 use crate::device::{Access, BlockDevice, Doorbell, Geometry, Queue};
-use crate::nbd::asking::Dialect;
-use crate::nbd::negotiate::{NegotiationError, Terms, negotiate};
+use crate::nbd::negotiate::NegotiationError;
+use crate::nbd::secure::Secure;
 
 pub use self::ability::UnusableError;
-pub use self::address::{Address, AddressError};
+pub use self::address::{Address, AddressError, AddressTls};
 pub use self::link::{Loss, LossError};
 
 /// How long one more connection may take before the first is shared: a client waits meanwhile.
@@ -68,6 +69,9 @@ pub enum RemoteError {
     /// Somebody is there and says nothing.
     #[error("the server did not let us in within {} seconds", .0.as_secs_f32())]
     Silent(Duration),
+    /// It does not know us, or we do not know it, or its TLS is none.
+    #[error("TLS with the server failed")]
+    Tls(#[source] io::Error),
     /// There is no export to use.
     #[error("cannot choose the export")]
     Negotiation(#[source] NegotiationError),
@@ -89,9 +93,12 @@ impl RemoteError {
                 "a server may let in one client only and have one: qemu-nbd --shared=8 lets in more",
             ),
             RemoteError::Negotiation(NegotiationError::TlsRequired) => Some(
-                "nbdkit speaks TLS for us: nbdkit --unix /tmp/plain.sock nbd 'nbds://HOST/EXPORT', then use \
-                 'nbd+unix:///?socket=/tmp/plain.sock'",
+                "nbds: in place of nbd: speaks TLS, with the certificates of a directory: \
+                 'nbds://HOST/EXPORT?tls-certificates=DIR', 'nbds+unix:///EXPORT?socket=PATH&tls-certificates=DIR'",
             ),
+            RemoteError::Negotiation(NegotiationError::NoTls { .. }) => {
+                Some("nbd: in place of nbds: speaks to it in plain")
+            }
             RemoteError::Unusable(UnusableError::ReadOnly) => {
                 Some("without --write the image is only read, and changes are thrown away")
             }
@@ -102,8 +109,7 @@ impl RemoteError {
 
 /// An export of another server.
 pub struct Remote {
-    address: Address,
-    patience: Patience,
+    route: Route,
     geometry: Geometry,
     setting: Setting,
     /// Made first; shared by all that have none of their own.
@@ -116,12 +122,15 @@ pub struct Remote {
 
 impl Remote {
     /// Connects to the server and chooses the export. Without [`Access::ReadWrite`] it is never asked to change anything.
+    /// `secure` is who talks TLS with it; where the address asks for that and there is nobody, nothing is said.
     pub fn open(
         address: &Address,
+        secure: Option<Arc<dyn Secure>>,
         access: Access,
         patience: Patience,
     ) -> Result<Arc<Remote>, RemoteError> {
-        let (socket, terms) = connect(address, patience)?;
+        let route = Route { address: address.clone(), secure, patience };
+        let (line, terms) = route.connect()?;
         let (geometry, ability) = ability(&terms, access)?;
         let setting = Setting {
             terms,
@@ -130,10 +139,9 @@ impl Remote {
             answer_time: patience.answer,
             loss: Arc::new(OnceLock::new()),
         };
-        let first = Link::start(socket, &setting).map_err(RemoteError::System)?;
+        let first = Link::start(line, &setting).map_err(RemoteError::System)?;
         Ok(Arc::new(Remote {
-            address: address.clone(),
-            patience,
+            route,
             geometry,
             setting,
             first: Arc::new(first),
@@ -152,13 +160,14 @@ impl Remote {
         if self.loss().is_some() || self.is_full.load(Ordering::Relaxed) {
             return None;
         }
-        let connect_time = self.patience.connect.min(ANOTHER_TIME);
-        let patience = Patience { connect: connect_time, ..self.patience };
-        let connected = connect(&self.address, patience).ok();
+        let Route { address, secure, patience } = &self.route;
+        let patience = Patience { connect: patience.connect.min(ANOTHER_TIME), ..*patience };
+        let route = Route { address: address.clone(), secure: secure.clone(), patience };
+        let connected = route.connect().ok();
         // An export that is not what it was is not mixed with what it was.
         let link = connected.filter(|(_, terms)| terms.say_the_same_as(&self.setting.terms));
-        let link = link.and_then(|(socket, terms)| {
-            Link::start(socket, &Setting { terms, ..self.setting.clone() }).ok()
+        let link = link.and_then(|(line, terms)| {
+            Link::start(line, &Setting { terms, ..self.setting.clone() }).ok()
         });
         // One wait for a server that lets nobody in is enough.
         self.is_full.store(link.is_none(), Ordering::Relaxed);
@@ -186,23 +195,4 @@ impl BlockDevice for Remote {
         };
         Box::new(RemoteQueue::new(link, lent_by, doorbell))
     }
-}
-
-/// A socket on which the export is chosen, and what the server says of it.
-fn connect(
-    address: &Address,
-    patience: Patience,
-) -> Result<(std::os::fd::OwnedFd, Terms), RemoteError> {
-    let late = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
-    let silent = || RemoteError::Silent(patience.connect);
-    let socket = dial(&address.place, patience.connect).map_err(RemoteError::Connect)?;
-    let mut stream = Timed::new(&socket, patience.connect).map_err(RemoteError::System)?;
-    let terms =
-        negotiate(&mut stream, &address.export, Dialect::Extended).map_err(
-            |error| match error {
-                NegotiationError::Io(error) if late(&error) => silent(),
-                error => RemoteError::Negotiation(error),
-            },
-        )?;
-    Ok((socket, terms))
 }

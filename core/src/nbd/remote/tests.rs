@@ -1,5 +1,7 @@
 //! Exports of our own server as devices and images, and servers that go wrong in every way.
 
+mod secure;
+
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -19,7 +21,7 @@ use crate::nbd::wire::{
     FIXED_NEWSTYLE, GREETING_MAGIC, NO_ZEROES, OPTION_MAGIC, OPTION_REPLY_MAGIC, info, option,
     option_reply, transmission_flag as flag, write_simple_reply,
 };
-use crate::nbd::{Export, Listener, Server};
+use crate::nbd::{Dialect, Export, Listener, Server};
 use crate::request::{Errno, Flags, Operation, Request};
 use crate::units::{ByteRange, VirtualClock};
 
@@ -59,7 +61,7 @@ fn exported_in(best: Dialect, size: u64) -> Option<(Arc<Remote>, Ours)> {
     let exports = vec![Export { names, description, disk, extended_headers }];
     let server = Server::start(Listener::Unix(listener), exports, None, Box::new(|_| {})).unwrap();
     let address = at(&directory.path().join("nbd"));
-    let remote = Remote::open(&address, Access::ReadWrite, PATIENT).unwrap();
+    let remote = Remote::open(&address, None, Access::ReadWrite, PATIENT).unwrap();
     assert_eq!(remote.setting.terms.dialect, best);
     Some((remote, Box::new((server, directory))))
 }
@@ -93,7 +95,7 @@ fn the_geometry_is_what_the_server_says() {
         discard: true,
     };
     assert_eq!(*BlockDevice::geometry(&*remote), expected);
-    let reader = Remote::open(&remote.address, Access::ReadOnly, PATIENT).unwrap();
+    let reader = Remote::open(&remote.route.address, None, Access::ReadOnly, PATIENT).unwrap();
     let expected = Geometry { read_only: true, discard: false, ..expected };
     assert_eq!(*BlockDevice::geometry(&*reader), expected);
     assert_eq!(reader.write(0, b"x", Durable::Later), Err(Errno::EPERM));
@@ -103,8 +105,8 @@ fn the_geometry_is_what_the_server_says() {
 #[test]
 fn an_export_that_is_not_there_is_told_with_those_that_are() {
     let (remote, _held) = exported(4096).unwrap();
-    let other = Address { export: "disc".to_owned(), ..remote.address.clone() };
-    let error = Remote::open(&other, Access::ReadOnly, PATIENT).err().unwrap();
+    let other = Address { export: "disc".to_owned(), ..remote.route.address.clone() };
+    let error = Remote::open(&other, None, Access::ReadOnly, PATIENT).err().unwrap();
     let RemoteError::Negotiation(why) = error else { panic!("{error}") };
     assert_eq!(why.to_string(), "it has no export \"disc\"; it has \"disk\"");
 }
@@ -113,7 +115,7 @@ fn an_export_that_is_not_there_is_told_with_those_that_are() {
 fn nobody_at_the_socket_is_told_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let address = at(&directory.path().join("nbd"));
-    let open = || Remote::open(&address, Access::ReadOnly, PATIENT).err().unwrap();
+    let open = || Remote::open(&address, None, Access::ReadOnly, PATIENT).err().unwrap();
     assert!(
         matches!(open(), RemoteError::Connect(error) if error.kind() == io::ErrorKind::NotFound)
     );
@@ -127,7 +129,7 @@ fn a_server_that_lets_nobody_in_is_waited_for_and_no_longer() {
     let directory = tempfile::tempdir().unwrap();
     let _listener = UnixListener::bind(directory.path().join("nbd")).unwrap();
     let address = at(&directory.path().join("nbd"));
-    let error = Remote::open(&address, Access::ReadOnly, IMPATIENT).err().unwrap();
+    let error = Remote::open(&address, None, Access::ReadOnly, IMPATIENT).err().unwrap();
     assert_eq!(error.to_string(), "the server did not let us in within 0.2 seconds");
     assert!(error.hint().unwrap().contains("--shared"));
 }
@@ -161,11 +163,20 @@ fn play(flags: u16, mut act: impl FnMut(usize, UnixStream) + Send + 'static) -> 
 
 /// The server's side of a handshake with a client that is known.
 fn let_in(stream: &mut UnixStream, flags: u16) -> io::Result<()> {
+    greet(stream)?;
+    hear_options(stream, flags)
+}
+
+fn greet(stream: &mut UnixStream) -> io::Result<()> {
     let mut greeting = GREETING_MAGIC.to_be_bytes().to_vec();
     greeting.put_u64(OPTION_MAGIC);
     greeting.put_u16(FIXED_NEWSTYLE | NO_ZEROES);
     stream.write_all(&greeting)?;
-    stream.read_exact(&mut [0; 4])?;
+    stream.read_exact(&mut [0; 4])
+}
+
+/// What follows the greeting.
+fn hear_options(stream: &mut UnixStream, flags: u16) -> io::Result<()> {
     loop {
         let mut header = [0; 16];
         stream.read_exact(&mut header)?;
@@ -243,7 +254,7 @@ fn lost(then: Then, answer: fn([u64; 3]) -> Vec<u8>) -> String {
     });
     let answer = if then == Then::Sleeps { IMPATIENT.answer } else { PATIENT.answer };
     let patience = Patience { answer, ..PATIENT };
-    let remote = Remote::open(&played.address, Access::ReadWrite, patience).unwrap();
+    let remote = Remote::open(&played.address, None, Access::ReadWrite, patience).unwrap();
     let failed = read_thrice(&remote);
     assert!(failed.iter().any(|completion| completion.result == Err(Errno::EIO)));
     let loss = remote.loss().expect("it was noticed before the requests failed");
@@ -305,7 +316,7 @@ fn answers_come_in_any_order() {
         }
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let remote = Remote::open(&played.address, Access::ReadOnly, PATIENT).unwrap();
+    let remote = Remote::open(&played.address, None, Access::ReadOnly, PATIENT).unwrap();
     let tags: Vec<u64> = read_thrice(&remote).iter().map(|completion| completion.tag).collect();
     assert_eq!(tags, [2, 0, 1]);
     assert!(remote.loss().is_none());
@@ -319,7 +330,7 @@ fn a_server_takes_its_leave_hearing_that_nothing_more_comes() {
         stream.read_to_end(&mut rest).unwrap();
         sender.send(rest).unwrap();
     });
-    drop(Remote::open(&played.address, Access::ReadOnly, PATIENT).unwrap());
+    drop(Remote::open(&played.address, None, Access::ReadOnly, PATIENT).unwrap());
     let last = heard.recv().unwrap();
     assert_eq!((last.len(), &last[6..8]), (28, &[0, 2][..]), "a disconnect and nothing else");
 }
@@ -334,7 +345,7 @@ fn queues_have_connections_of_their_own_where_one_flush_covers_all() {
     for (flags, expected) in [(flag::MULTI_CONN, 3), (0, 1)] {
         let (sender, streams) = channel();
         let played = play(flags, move |_, stream| keep(&sender, stream));
-        let remote = Remote::open(&played.address, Access::ReadOnly, PATIENT).unwrap();
+        let remote = Remote::open(&played.address, None, Access::ReadOnly, PATIENT).unwrap();
         let open = || Arc::clone(&remote).open_queue(Arc::new(Doorbell::new().unwrap()));
         let queues = [open(), open(), open()];
         assert_eq!(played.connections.load(Ordering::SeqCst), expected, "the first has the first");
@@ -366,7 +377,7 @@ fn queues_share_a_connection_where_the_server_lets_no_more_in() {
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let address = at(&directory.path().join("nbd"));
-    let remote = Remote::open(&address, Access::ReadOnly, PATIENT).unwrap();
+    let remote = Remote::open(&address, None, Access::ReadOnly, PATIENT).unwrap();
     let doorbell = Arc::new(Doorbell::new().unwrap());
     assert!(read_thrice(&remote).iter().all(|completion| completion.result == Ok(())));
     let first = Arc::clone(&remote).open_queue(doorbell);
@@ -380,7 +391,7 @@ fn queues_share_a_connection_where_the_server_lets_no_more_in() {
 fn fast_zeroes_of_a_server_without_them_fail_and_touch_nothing() {
     let (sender, streams) = channel();
     let played = play(flag::WRITE_ZEROES, move |_, stream| keep(&sender, stream));
-    let remote = Remote::open(&played.address, Access::ReadWrite, PATIENT).unwrap();
+    let remote = Remote::open(&played.address, None, Access::ReadWrite, PATIENT).unwrap();
     let how = Zeroing { keep_allocated: false, fast_only: true, durable: Durable::Later };
     let refused = remote.write_zeroes(ByteRange::new(0, 4096), how);
     assert_eq!(refused, Err(Errno::ENOTSUP));
