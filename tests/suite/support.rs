@@ -15,7 +15,7 @@ use blkreplay_fixtures::workload::solid_bytes;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// Longer than anything here takes on a slow machine; shorter than anybody's patience.
-const TIME_LIMIT: Duration = Duration::from_mins(3);
+pub(crate) const PROGRAM_TIME_LIMIT: Duration = Duration::from_mins(3);
 
 /// How often a condition is looked at again.
 const POLL: Duration = Duration::from_millis(5);
@@ -179,7 +179,7 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
         if let Some(found) = condition() {
             return found;
         }
-        assert!(started.elapsed() < TIME_LIMIT, "waited {TIME_LIMIT:?} for {what}");
+        assert!(started.elapsed() < PROGRAM_TIME_LIMIT, "waited {PROGRAM_TIME_LIMIT:?} for {what}");
         std::thread::sleep(POLL);
     }
 }
@@ -210,6 +210,12 @@ impl Invocation {
     #[track_caller]
     pub(crate) fn finish(self) -> Finished {
         self.start().finish()
+    }
+
+    /// The same, for what has much to do.
+    #[track_caller]
+    pub(crate) fn finish_within(self, limit: Duration) -> Finished {
+        self.start().finish_within(limit)
     }
 
     /// Starts it. Its output goes to files, so that nobody waits for a reader.
@@ -284,15 +290,21 @@ impl Running {
 
     /// Waits for its end.
     #[track_caller]
-    pub(crate) fn finish(mut self) -> Finished {
+    pub(crate) fn finish(self) -> Finished {
+        self.finish_within(PROGRAM_TIME_LIMIT)
+    }
+
+    /// The same, for what has much to do.
+    #[track_caller]
+    fn finish_within(mut self, limit: Duration) -> Finished {
         let started = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            if started.elapsed() > TIME_LIMIT {
+            if started.elapsed() > limit {
                 self.kill();
-                panic!("{} hung for {TIME_LIMIT:?}; it said:\n{}", self.shown, self.stderr());
+                panic!("{} hung for {limit:?}; it said:\n{}", self.shown, self.stderr());
             }
             std::thread::sleep(POLL);
         };

@@ -5,12 +5,15 @@
 //! bytes of a block both survive. Invariant: the file's size is a multiple of the block.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, StatxFlags};
 
 use super::Durable;
+use super::aligned::Aligned;
 use super::positioned::{self, PIECE_BYTES, index};
+use super::ring::Place;
 use crate::request::Errno;
 use crate::units::ByteRange;
 
@@ -42,6 +45,19 @@ impl Direct {
         self.block
     }
 
+    /// Where `range` lies as it is, for one transfer; `None` unless it is whole blocks.
+    pub(super) fn place<'a>(&self, file: &'a fs::File, range: ByteRange) -> Option<Place<'a>> {
+        let is_whole = range.widened(u64::from(self.block)) == range;
+        let (descriptor, offset) = (file.as_fd(), range.offset);
+        is_whole.then_some(Place { descriptor, offset, align: MEMORY_ALIGN })
+    }
+
+    /// Memory for the largest of the pieces of `range`, widened to blocks.
+    fn bounce(&self, range: ByteRange) -> Aligned {
+        let length = range.widened(u64::from(self.block)).length.min(PIECE_BYTES as u64);
+        Aligned::zeroed(index(length), MEMORY_ALIGN)
+    }
+
     /// Fills `buffer` from `offset`.
     pub(super) fn read(
         &self,
@@ -50,9 +66,9 @@ impl Direct {
         buffer: &mut [u8],
     ) -> Result<(), Errno> {
         let range = ByteRange::new(offset, buffer.len() as u64);
-        let mut bounce = Bounce::for_range(range, self.block);
+        let mut bounce = self.bounce(range);
         for piece in pieces(range.widened(u64::from(self.block))) {
-            let bytes = bounce.slice(piece.length);
+            let bytes = &mut bounce.as_mut()[..index(piece.length)];
             positioned::read(file, piece.offset, bytes)?;
             let (theirs, ours) = shared(range, piece);
             buffer[theirs].copy_from_slice(&bytes[ours]);
@@ -72,9 +88,9 @@ impl Direct {
         let blocks = range.widened(u64::from(self.block));
         let _held =
             (blocks != range).then(|| self.partial.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut bounce = Bounce::for_range(range, self.block);
+        let mut bounce = self.bounce(range);
         for piece in pieces(blocks) {
-            let bytes = bounce.slice(piece.length);
+            let bytes = &mut bounce.as_mut()[..index(piece.length)];
             self.read_partial_blocks(file, range, piece, bytes)?;
             let (theirs, ours) = shared(range, piece);
             bytes[ours].copy_from_slice(&data[theirs]);
@@ -129,25 +145,4 @@ fn shared(range: ByteRange, piece: ByteRange) -> (std::ops::Range<usize>, std::o
     let to = range.end().min(piece.end());
     let within = |of: ByteRange| index(from - of.offset)..index(to - of.offset);
     (within(range), within(piece))
-}
-
-/// Memory that begins at a multiple of [`MEMORY_ALIGN`]: more is allocated, and the start left out.
-struct Bounce {
-    memory: Vec<u8>,
-    start: usize,
-}
-
-impl Bounce {
-    /// Enough for the largest of the pieces of `range`, widened to blocks.
-    fn for_range(range: ByteRange, block: u32) -> Bounce {
-        let length = index(range.widened(u64::from(block)).length.min(PIECE_BYTES as u64));
-        let memory = vec![0; length + MEMORY_ALIGN];
-        let start = memory.as_ptr().align_offset(MEMORY_ALIGN);
-        Bounce { memory, start }
-    }
-
-    /// The first so many bytes.
-    fn slice(&mut self, length: u64) -> &mut [u8] {
-        &mut self.memory[self.start..][..index(length)]
-    }
 }

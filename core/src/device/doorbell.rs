@@ -1,12 +1,12 @@
 //! A doorbell: how other threads tell a worker that something came for it.
 //!
 //! The worker owns the loop *clear, look for work, park, sleep, …*; anybody else puts work where the worker
-//! looks and rings. A ring that comes while the worker is busy costs no system call. Invariant: work put
-//! before a ring is seen by the worker before it sleeps again.
+//! looks and rings. A ring that comes while the worker is busy costs no system call. The kernel may ring, too, at the
+//! descriptor alone. Invariant: work put before a ring is seen by the worker before it sleeps again.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -23,13 +23,15 @@ const PARKED: u8 = 2;
 pub struct Doorbell {
     state: AtomicU8,
     wake: OwnedFd,
+    /// Somebody else makes the descriptor readable, and does not say so.
+    is_signalled: AtomicBool,
 }
 
 impl Doorbell {
     /// A silent doorbell. Fails when the process has no descriptors left.
     pub fn new() -> io::Result<Doorbell> {
         let wake = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Doorbell { state: AtomicU8::new(BUSY), wake })
+        Ok(Doorbell { state: AtomicU8::new(BUSY), wake, is_signalled: AtomicBool::new(false) })
     }
 
     /// Tells the worker to look for work. From any thread.
@@ -42,11 +44,19 @@ impl Doorbell {
 
     /// Forgets rings so far. Call it before looking for work, never after.
     pub fn clear(&self) {
-        if self.state.swap(BUSY, Ordering::SeqCst) == RUNG {
+        let was = self.state.swap(BUSY, Ordering::SeqCst);
+        if was == RUNG || (was == PARKED && self.is_signalled.load(Ordering::Relaxed)) {
             let mut count = [0; 8];
             // Nothing to read when the ring found the worker busy.
             let _ = rustix::io::read(&self.wake, &mut count);
         }
+    }
+
+    /// The descriptor, for the kernel to make readable when something has come. A signal while the worker is busy ends its
+    /// next sleep before it begins.
+    pub(super) fn signalled(&self) -> BorrowedFd<'_> {
+        self.is_signalled.store(true, Ordering::Relaxed);
+        self.wake.as_fd()
     }
 
     /// Says that the worker is going to sleep until [`Doorbell::as_fd`] is readable. False if it must not
@@ -89,6 +99,21 @@ mod tests {
         assert!(!bell.park(), "it was rung");
         bell.clear();
         assert!(bell.park(), "it was cleared");
+    }
+
+    #[test]
+    fn a_signal_at_the_descriptor_ends_one_sleep_and_no_more() {
+        let bell = Doorbell::new().unwrap();
+        let is_readable = || {
+            let mut fds = [PollFd::new(&bell, PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec::default())).unwrap() == 1
+        };
+        let signal = rustix::io::dup(bell.signalled()).unwrap();
+        rustix::io::write(&signal, &1_u64.to_ne_bytes()).unwrap();
+        bell.clear();
+        assert!(bell.park() && is_readable(), "it came while the worker was busy");
+        bell.clear();
+        assert!(bell.park() && !is_readable());
     }
 
     #[test]

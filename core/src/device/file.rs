@@ -1,12 +1,13 @@
 //! Raw files and block devices: each byte of the image is the byte of the file at the same offset.
 //!
-//! Buffered or direct (past the page cache, see `direct`). There is no `io_uring`: measured behind the
-//! same front, plain calls, with a pool for what waits, were as fast or faster, because the kernel hands
-//! buffered ring writes to threads of its own. Invariant: the size is that of when the file was opened. A
+//! Buffered or direct (past the page cache, see `direct`). It says where its bytes lie, for reads that would wait and direct
+//! writes to go through a ring; writes into the page cache do not, for the kernel hands those to threads of its own.
+//! Invariant: the size is that of when the file was opened. A
 //! file that has shrunk since gives EIO for what is missing, and from the moment that is noticed, which a
 //! flush does at the latest, for every change; it is never grown back to its size unnoticed.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +17,7 @@ use rustix::io::Errno as SystemErrno;
 use super::direct::Direct;
 use super::extents::{Extents, State};
 use super::positioned::{self, PIECE_BYTES, ZEROES, errno, index};
+use super::ring::Place;
 use super::{Durable, Geometry, Image, Zeroing};
 use crate::request::{Errno, Extent};
 use crate::units::ByteRange;
@@ -213,6 +215,19 @@ impl Image for File {
             Some(_) => None,
             None => positioned::read_now(&self.descriptor, offset, buffer).map(Ok),
         }
+    }
+
+    fn read_place(&self, range: ByteRange) -> Option<Place<'_>> {
+        let (descriptor, offset) = (self.descriptor.as_fd(), range.offset);
+        match &self.direct {
+            Some(direct) => direct.place(&self.descriptor, range),
+            None => Some(Place { descriptor, offset, align: 1 }),
+        }
+    }
+
+    fn write_place(&self, range: ByteRange, durable: Durable) -> Option<Place<'_>> {
+        let place = self.direct.as_ref()?.place(&self.descriptor, range)?;
+        self.check_change(range, durable).is_ok().then_some(place)
     }
 
     fn write(&self, offset: u64, data: &[u8], durable: Durable) -> Result<(), Errno> {

@@ -10,6 +10,7 @@
 //! [`Image`] is the blocking side, which every store implements; [`BlockDevice`] and [`Queue`] are what the
 //! engine uses. `pool` makes the second out of the first.
 
+mod aligned;
 mod dice;
 mod direct;
 mod doorbell;
@@ -27,6 +28,7 @@ mod pool;
 mod positioned;
 mod qcow2;
 mod refcounts;
+mod ring;
 mod sim;
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ pub use overlay::Overlay;
 pub use pool::Pool;
 pub use qcow2::{Qcow2, Qcow2Error};
 pub use refcounts::RefcountError;
+pub use ring::Place;
 pub use sim::Sim;
 
 /// What a device is and can do. Advertised to clients and kept in the trace's header.
@@ -132,6 +135,17 @@ pub trait Image: Send + Sync {
     /// Fills `buffer` from `offset` if that need not wait for a disk; `None` if it would have to. What
     /// the buffer then holds is undefined.
     fn read_now(&self, offset: u64, buffer: &mut [u8]) -> Option<Result<(), Errno>>;
+
+    /// Where all of `range` lies as it is now, so that to read it there is what [`Image::read`] does. `None` if it has no
+    /// such place, or not just now.
+    fn read_place(&self, _range: ByteRange) -> Option<Place<'_>> {
+        None
+    }
+
+    /// The same for a write: to write there is what [`Image::write`] does. `None` also where that would be refused.
+    fn write_place(&self, _range: ByteRange, _durable: Durable) -> Option<Place<'_>> {
+        None
+    }
 
     /// Writes `data` at `offset`.
     fn write(&self, offset: u64, data: &[u8], durable: Durable) -> Result<(), Errno>;

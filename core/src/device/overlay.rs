@@ -7,6 +7,7 @@
 //! scratch file. When that is full, the client gets ENOSPC.
 
 use std::fs;
+use std::os::fd::AsFd;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::fs::FallocateFlags;
@@ -14,6 +15,7 @@ use rustix::fs::FallocateFlags;
 use super::extents::{Extents, State};
 use super::pieces::{Change, Pieces};
 use super::positioned::{self, index};
+use super::ring::Place;
 use super::{Durable, Geometry, Image, Zeroing};
 use crate::limits::OVERLAY_PIECES_MAX;
 use crate::request::{Errno, Extent};
@@ -116,6 +118,17 @@ impl Image for Overlay {
                 Some(Ok(()))
             }
         })
+    }
+
+    fn read_place(&self, range: ByteRange) -> Option<Place<'_>> {
+        match self.pieces().at(range.offset, range.end()) {
+            (None, end) if end == range.end() => self.base.read_place(range),
+            (Some(Change::Data), end) if end == range.end() => {
+                let (descriptor, offset) = (self.scratch.as_fd(), range.offset);
+                Some(Place { descriptor, offset, align: 1 })
+            }
+            _ => None,
+        }
     }
 
     /// Durability is not offered: all of it is thrown away.

@@ -1,19 +1,25 @@
-//! Makes a `BlockDevice` of an image: what need not wait is done at once, the rest by worker threads.
+//! Makes a `BlockDevice` of an image: what need not wait is done at once, the rest by a ring or by worker threads.
 //!
-//! A read that the page cache can answer, and a write into it, cost no other thread a wake-up; flushes,
-//! durable writes, discards, zeroes and whatever would wait for a disk go to the workers. Nothing is
-//! promised about order. Measured against a ring for the file (`io_uring`), this shape was as fast or
-//! faster; see `file`. Invariant: each submission is completed exactly once, even if the image panics.
+//! A read that the page cache can answer, and a write into it, cost no other thread a wake-up. Short reads that would wait
+//! for a disk, and direct transfers, go through the queue's own ring (`io_uring`) where the image says where they lie and the
+//! system has rings; flushes, durable writes, discards, zeroes and everything else that waits go to the workers. Nothing is
+//! promised about order. Invariant: each submission is completed exactly once, even if the image panics.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::aligned::Aligned;
 use super::execute::{Done, execute};
 use super::positioned::index;
-use super::{BlockDevice, Completion, Doorbell, Geometry, Image, Queue, Submission};
+use super::ring::{Landed, Place, Ring};
+use super::{BlockDevice, Completion, Doorbell, Durable, Geometry, Image, Queue, Submission};
 use crate::request::{Errno, Flags, Operation, Request};
+
+/// Longest read through the page cache that goes through a ring, in bytes. Its data are copied by the thread that looks for
+/// completions, which others wait for, and the kernel takes a long one in many small steps.
+const RING_READ_BYTES_MAX: u64 = 64 << 10;
 
 /// An image and the threads that wait for it.
 pub struct Pool {
@@ -80,7 +86,14 @@ impl BlockDevice for Pool {
 
     fn open_queue(self: Arc<Self>, doorbell: Arc<Doorbell>) -> Box<dyn Queue> {
         let inbox = Arc::new(Inbox { came: Mutex::default(), arrived: Condvar::new(), doorbell });
-        Box::new(PoolQueue { pool: self, inbox, done: Vec::new(), gathered: Vec::new(), away: 0 })
+        Box::new(PoolQueue {
+            ring: Way::Unasked,
+            pool: self,
+            inbox,
+            done: Vec::new(),
+            gathered: Vec::new(),
+            away: 0,
+        })
     }
 }
 
@@ -173,6 +186,16 @@ struct Job {
 }
 
 impl Job {
+    /// A job whose completion goes to `inbox`; without a buffer one is made where it needs one.
+    fn new(submission: Submission, buffer: Option<Vec<u8>>, inbox: &Arc<Inbox>) -> Job {
+        let Request { operation, range, .. } = submission.request;
+        let buffer = buffer.unwrap_or_else(|| match operation {
+            Operation::Read => vec![0; index(range.length)],
+            _ => Vec::new(),
+        });
+        Job { submission, buffer, inbox: Some(Arc::clone(inbox)) }
+    }
+
     fn run(mut self, image: &dyn Image) {
         let buffer = std::mem::take(&mut self.buffer);
         let completion = execute(image, &self.submission, buffer);
@@ -192,6 +215,7 @@ impl Drop for Job {
 
 /// One worker's requests. Those that must wait are gathered until `kick`, so that a batch costs one lock.
 struct PoolQueue {
+    ring: Way,
     pool: Arc<Pool>,
     inbox: Arc<Inbox>,
     /// Completed at once, not yet polled.
@@ -199,6 +223,33 @@ struct PoolQueue {
     gathered: Vec<Job>,
     /// Handed to the workers, not yet seen to come back.
     away: usize,
+}
+
+/// Whether there is a ring.
+enum Way {
+    /// It was not needed yet.
+    Unasked,
+    Open(Box<Ring>),
+    /// The system has none, or does not let us have it.
+    Closed,
+}
+
+impl Way {
+    /// The ring, if there is one.
+    fn ring(&mut self) -> Option<&mut Ring> {
+        match self {
+            Way::Open(ring) => Some(ring),
+            Way::Unasked | Way::Closed => None,
+        }
+    }
+
+    /// The ring, made now if that was not tried before.
+    fn made(&mut self, doorbell: &Doorbell) -> Option<&mut Ring> {
+        if matches!(self, Way::Unasked) {
+            *self = Ring::new(doorbell).map_or(Way::Closed, |ring| Way::Open(Box::new(ring)));
+        }
+        self.ring()
+    }
 }
 
 impl PoolQueue {
@@ -223,6 +274,49 @@ impl PoolQueue {
         }
     }
 
+    /// Takes what the ring can do; hands everything else back.
+    fn try_ring(
+        &mut self,
+        submission: Submission,
+        buffer: Vec<u8>,
+    ) -> Result<(), (Submission, Vec<u8>)> {
+        let Request { operation, range, flags } = submission.request;
+        let durable = if flags.contains(Flags::FUA) { Durable::Now } else { Durable::Later };
+        let place = match operation {
+            _ if range.length == 0 => None,
+            Operation::Read => self.pool.image.read_place(range),
+            Operation::Write => self.pool.image.write_place(range, durable),
+            _ => None,
+        };
+        let fits = |place: &Place<'_>| place.align > 1 || range.length <= RING_READ_BYTES_MAX;
+        let Some(place) = place.filter(fits) else { return Err((submission, buffer)) };
+        let ring = self.ring.made(&self.inbox.doorbell).filter(|ring| ring.has_room());
+        let Some(ring) = ring else { return Err((submission, buffer)) };
+        let memory = match operation {
+            Operation::Read if place.align == 1 => Aligned::from(buffer),
+            Operation::Read => Aligned::zeroed(index(range.length), place.align),
+            _ => {
+                let mut copy = Aligned::zeroed(index(range.length), place.align);
+                copy.as_mut().copy_from_slice(&submission.data);
+                copy
+            }
+        };
+        ring.take(place, submission, memory);
+        Ok(())
+    }
+
+    /// Takes what the ring has done, and hands to the workers what it could not do.
+    fn reap(&mut self) {
+        let PoolQueue { ring, done, gathered, inbox, .. } = self;
+        let Some(ring) = ring.ring().filter(|ring| ring.in_flight() > 0) else { return };
+        ring.reap(|landed| match landed {
+            Landed::Done(completion) => done.push(completion),
+            Landed::Again(submission) => gathered.push(Job::new(submission, None, inbox)),
+        });
+        // What it could not begin before, and what is for the workers now.
+        self.kick();
+    }
+
     fn collect(&mut self) {
         let mut came = lock(&self.inbox.came);
         self.away -= came.len();
@@ -236,13 +330,18 @@ impl Queue for PoolQueue {
         match self.try_now(&submission) {
             Ok(completion) => self.done.push(completion),
             Err(buffer) => {
-                let inbox = Some(Arc::clone(&self.inbox));
-                self.gathered.push(Job { submission, buffer, inbox });
+                if let Err((submission, buffer)) = self.try_ring(submission, buffer) {
+                    self.gathered.push(Job::new(submission, Some(buffer), &self.inbox));
+                }
             }
         }
     }
 
     fn kick(&mut self) {
+        if self.ring.ring().is_some_and(|ring| !ring.kick()) {
+            // The worker must not sleep before it was tried again.
+            self.inbox.doorbell.ring();
+        }
         if !self.gathered.is_empty() {
             self.away += self.gathered.len();
             self.pool.hand_over(&mut self.gathered);
@@ -250,6 +349,7 @@ impl Queue for PoolQueue {
     }
 
     fn poll(&mut self, completions: &mut Vec<Completion>) {
+        self.reap();
         if self.away > 0 {
             self.collect();
         }
@@ -257,13 +357,18 @@ impl Queue for PoolQueue {
     }
 
     fn in_flight(&self) -> usize {
-        self.done.len() + self.gathered.len() + self.away
+        let ring = if let Way::Open(ring) = &self.ring { ring.in_flight() } else { 0 };
+        self.done.len() + self.gathered.len() + self.away + ring
     }
 }
 
 impl Drop for PoolQueue {
     fn drop(&mut self) {
         self.kick();
+        while let Some(ring) = self.ring.ring().filter(|ring| ring.in_flight() > 0) {
+            ring.wait();
+            self.reap();
+        }
         while self.away > 0 {
             let came = lock(&self.inbox.came);
             let came = if came.is_empty() {

@@ -4,13 +4,13 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use blkreplay_fixtures::workload::solid_bytes;
 use rustix::process::Signal;
 
 use super::raw_client::{DISCONNECT, READ, RawClient, TIME_LIMIT, WRITE};
-use crate::support::{Running, Sandbox};
+use crate::support::{PROGRAM_TIME_LIMIT, Running, Sandbox};
 use crate::trace::Trace;
 
 pub(super) const MIB: u64 = 1 << 20;
@@ -74,8 +74,14 @@ impl Server {
 
     /// The same; what the trace says, done to this image, must make it the one that was served.
     pub(super) fn still_serves_on(self, image: &str) -> Trace {
+        self.still_serves_on_within(image, PROGRAM_TIME_LIMIT)
+    }
+
+    /// The same, where that is much to do.
+    pub(super) fn still_serves_on_within(self, image: &str, limit: Duration) -> Trace {
         let (sandbox, trace) = self.serves_once_more().end();
-        sandbox.blkreplay(&format!("replay t.blkr {image} --write")).finish().succeeds();
+        let replay = sandbox.blkreplay(&format!("replay t.blkr {image} --write"));
+        replay.finish_within(limit).succeeds();
         sandbox.assert_same(image, "disk.img");
         trace
     }

@@ -8,6 +8,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "the sizes of tests are small")]
 
 mod blocking;
+mod cold;
 pub(crate) mod contents;
 pub(crate) mod queues;
 pub(crate) mod random;
@@ -27,6 +28,7 @@ use crate::limits::EXTENTS_MAX;
 use crate::units::{ByteRange, Clock, Nanos, Size, VirtualClock};
 
 use blocking::{Blocking, Step};
+use cold::cold;
 
 /// Size of the images of most checks, in bytes: not a multiple of a page, for those that can be so.
 const SIZE: u64 = 1_000_448;
@@ -142,6 +144,16 @@ pub(crate) fn pooled(subject: Option<Subject>) -> Option<Attached> {
     Some(Attached::going_on(Pool::new(image, 3), held))
 }
 
+/// A file of whose reads none need not wait.
+fn cold_file(size: u64) -> Option<Attached> {
+    pooled(cold(file(size)))
+}
+
+/// The same under an overlay.
+fn cold_overlay(size: u64) -> Option<Attached> {
+    pooled(cold(overlay_over(file(size))))
+}
+
 /// A device as an image.
 pub(crate) fn blocking(attached: Option<Attached>) -> Option<Subject> {
     attached.map(|attached| {
@@ -240,6 +252,9 @@ contract! {
     memory: memory, |size| pooled(memory(size));
     file: file, |size| pooled(file(size));
     direct: direct, |size| pooled(direct(size));
+    file_by_ring: |size| blocking(cold_file(size)), cold_file;
+    overlay_by_ring: |size| blocking(cold_overlay(size)), cold_overlay;
+    direct_by_ring: |size| blocking(pooled(direct(size))), |size| pooled(cold(direct(size)));
     qcow2: qcow2, |size| pooled(qcow2(size));
     overlay_memory: overlay_memory, |size| pooled(overlay_memory(size));
     overlay_file: overlay_file, |size| pooled(overlay_file(size));
