@@ -289,7 +289,7 @@ impl Engine {
         if answers.is_empty() && loads.is_empty() && trouble.is_none() {
             return false;
         }
-        let mut state = self.lock();
+        let mut state = self.lock_soon();
         let now = self.now();
         let mut out = Output::default();
         let Some(conductor) = state.conductor.as_mut() else { return false };

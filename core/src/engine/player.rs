@@ -271,7 +271,7 @@ impl Engine {
         play: &Play,
         act: impl FnOnce(&mut Conductor, Nanos, &mut Output) -> bool,
     ) -> bool {
-        let mut state = self.lock();
+        let mut state = self.lock_soon();
         let now = self.now();
         let mut out = Output::default();
         let done = state.conductor.as_mut().is_some_and(|conductor| act(conductor, now, &mut out));
