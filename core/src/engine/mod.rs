@@ -144,11 +144,20 @@ struct Log {
     entries: Vec<Entry>,
     /// What was promised for them, in bytes.
     promised: u64,
+    /// Nothing is logged.
+    off: bool,
 }
 
 impl Log {
+    /// Where nothing is logged.
+    fn off() -> Log {
+        Log { off: true, ..Log::default() }
+    }
+
     fn push(&mut self, time: Nanos, kind: EventKind, data: Option<Bytes>) {
-        self.entries.push(Entry { event: Event { time, kind }, data });
+        if !self.off {
+            self.entries.push(Entry { event: Event { time, kind }, data });
+        }
     }
 }
 

@@ -214,15 +214,39 @@ impl<R: Read + Seek> Chunks<R> {
 
     /// The body of `chunk`, checked and unpacked.
     pub(super) fn body(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
-        let stored = self.stored(chunk)?;
-        Ok(stored.and_then(|stored| unpacked(&chunk.header, stored)))
+        self.body_into(chunk, Vec::new())
+    }
+
+    /// The same, in the memory of `room` as far as that goes.
+    pub(super) fn body_into(
+        &mut self,
+        chunk: &Chunk,
+        room: Vec<u8>,
+    ) -> Result<Result<Vec<u8>, Damage>, ReadError> {
+        let header = &chunk.header;
+        if header.codec == ZSTD {
+            let stored = self.stored(chunk)?;
+            let unpack = |stored: Vec<u8>| unpack(&stored, header.raw_len as usize, room);
+            return Ok(stored.and_then(|stored| Ok(unpack(stored)?)));
+        }
+        let stored = self.stored_into(chunk, room)?;
+        Ok(stored.and_then(|stored| unpacked(header, stored)))
     }
 
     /// The body of `chunk` as it lies in the file, checked.
     pub(super) fn stored(&mut self, chunk: &Chunk) -> Result<Result<Vec<u8>, Damage>, ReadError> {
+        self.stored_into(chunk, Vec::new())
+    }
+
+    fn stored_into(
+        &mut self,
+        chunk: &Chunk,
+        room: Vec<u8>,
+    ) -> Result<Result<Vec<u8>, Damage>, ReadError> {
         let header = &chunk.header;
         let before = u64::from(header.header_len) + u64::from(header.summary_len);
-        let stored = self.read(chunk.offset + before, u64::from(header.stored_len))?;
+        let place = chunk.offset + before;
+        let stored = self.read_into(place, u64::from(header.stored_len), room)?;
         if stored.len() < header.stored_len as usize {
             return Ok(Err(Damage::Cut));
         }
@@ -231,11 +255,21 @@ impl<R: Read + Seek> Chunks<R> {
 
     /// Reads `length` bytes at `offset`, fewer if the file ends.
     pub(super) fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>, ReadError> {
+        self.read_into(offset, length, Vec::new())
+    }
+
+    /// The same, in the memory of `bytes` as far as that goes.
+    fn read_into(
+        &mut self,
+        offset: u64,
+        length: u64,
+        mut bytes: Vec<u8>,
+    ) -> Result<Vec<u8>, ReadError> {
         let io = |source| ReadError::Io { offset, source };
         if self.at != offset {
             self.at = self.input.seek(SeekFrom::Start(offset)).map_err(io)?;
         }
-        let mut bytes = Vec::new();
+        bytes.clear();
         let taken = (&mut self.input).take(length).read_to_end(&mut bytes);
         // Where an error leaves the file is not known; the next read seeks.
         self.at = u64::MAX;
@@ -249,7 +283,7 @@ impl<R: Read + Seek> Chunks<R> {
 pub(super) fn unpacked(header: &ChunkHeader, stored: Vec<u8>) -> Result<Vec<u8>, Damage> {
     let wanted = header.raw_len as usize;
     if header.codec == ZSTD {
-        return Ok(unpack(&stored, wanted)?);
+        return Ok(unpack(&stored, wanted, Vec::new())?);
     }
     if stored.len() == wanted {
         return Ok(stored);

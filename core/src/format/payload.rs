@@ -239,6 +239,13 @@ impl Payloads {
         self.first
     }
 
+    /// The memory of all payloads, with nothing in it; `None` if somebody still has one of them.
+    pub(super) fn into_memory(self) -> Option<Vec<u8>> {
+        let mut memory = Vec::from(self.data.try_into_mut().ok()?);
+        memory.clear();
+        Some(memory)
+    }
+
     /// Length of the unpacked body.
     pub(super) fn bytes(&self) -> usize {
         self.data.len() + self.table.len() * ENTRY_BYTES
@@ -259,6 +266,17 @@ mod tests {
     fn body(sealed: &Sealed) -> Payloads {
         let body = sealed.chunk[CHUNK_HEADER_BYTES..].to_vec();
         Payloads::new(body, sealed.first, sealed.count).unwrap()
+    }
+
+    #[test]
+    fn the_memory_of_payloads_comes_back_when_nobody_has_one_of_them_any_more() {
+        let body = [vec![5; 1000], 1000_u32.to_le_bytes().to_vec(), vec![0; 16]].concat();
+        let payloads = Payloads::new(body, 0, 1).unwrap();
+        let (one, _) = payloads.unchecked(PayloadId(0)).unwrap();
+        assert_eq!(payloads.clone().into_memory(), None);
+        drop(one);
+        let memory = payloads.into_memory().unwrap();
+        assert!(memory.is_empty() && memory.capacity() >= 1000);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Seek};
+use std::mem;
 
 use bytes::Bytes;
 
@@ -23,6 +24,8 @@ pub(super) struct Shelf {
     stored: Vec<(u64, u64)>,
     /// The chunk used last comes first.
     unpacked: VecDeque<Payloads>,
+    /// Memory of one that was forgotten, for the next: fresh memory costs more than to fill it.
+    spare: Vec<u8>,
 }
 
 impl Shelf {
@@ -82,7 +85,7 @@ impl Shelf {
         if let Some(at) = kept {
             self.unpacked.swap(0, at);
         } else {
-            let unpacked = unpack(chunks, offset, first)?;
+            let unpacked = unpack(chunks, offset, first, mem::take(&mut self.spare))?;
             let lost = |damage| ReadError::PayloadLost { id: id.0, offset, damage };
             self.unpacked.push_front(unpacked.map_err(lost)?);
             self.forget_oldest();
@@ -97,7 +100,11 @@ impl Shelf {
             bytes <= UNPACKED_BYTES
         });
         let keep = keep.count().max(1);
-        self.unpacked.truncate(keep);
+        for forgotten in self.unpacked.drain(keep..) {
+            if let Some(memory) = forgotten.into_memory() {
+                self.spare = memory;
+            }
+        }
     }
 }
 
@@ -105,6 +112,7 @@ fn unpack<R: Read + Seek>(
     chunks: &mut Chunks<R>,
     offset: u64,
     wanted: u64,
+    room: Vec<u8>,
 ) -> Result<Result<Payloads, Damage>, ReadError> {
     let chunk = match chunks.chunk_at(offset)? {
         Ok(Some(chunk)) => chunk,
@@ -118,6 +126,6 @@ fn unpack<R: Read + Seek>(
         // An index says otherwise.
         return Ok(Err(Damage::Order { what: "the first payload", found: first, wanted }));
     }
-    let body = chunks.body(&chunk)?;
+    let body = chunks.body_into(&chunk, room)?;
     Ok(body.and_then(|body| Ok(Payloads::new(body, first, count)?)))
 }

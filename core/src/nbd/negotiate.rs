@@ -444,7 +444,7 @@ mod tests {
         assert_eq!(heard(&says).unwrap(), terms);
         for cut in 0..says.len() {
             let error = heard(&says[..cut]).unwrap_err();
-            assert!(matches!(error, NegotiationError::Io(_)), "{cut}: {error}");
+            assert!(matches!(error, NegotiationError::HungUp), "{cut}: {error}");
         }
     }
 

@@ -363,6 +363,9 @@ impl Conductor {
             self.ahead -= 1;
             self.ahead_bytes -= if expected.failed { 0 } else { expected.request.data_bytes() };
         }
+        if out.log.off {
+            return;
+        }
         let data = match &came.data {
             Data::Memory(data) => data.clone(),
             Data::Spilled(_) => Bytes::new(),

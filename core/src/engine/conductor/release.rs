@@ -325,8 +325,10 @@ impl Conductor {
         self.replayed.left_out += u64::from(failed);
         Self::remember(&mut self.recorded_before, asked);
         let data = data_of(&block, &done, &came, asked.request.range.length);
-        let logged = logged(&block, &came, &done, now);
-        out.log.push(now, EventKind::Block(logged), (!data.is_empty()).then(|| data.clone()));
+        if !out.log.off {
+            let logged = EventKind::Block(logged(&block, &came, &done, now));
+            out.log.push(now, logged, (!data.is_empty()).then(|| data.clone()));
+        }
         if self.rules.is_live() && self.rules.order == Order::Conflict {
             // What waits for it is issued after its release, as it was recorded.
             self.free(place, now, out);
