@@ -4,10 +4,16 @@
     front.py BLKREPLAY PLACE [--rounds N] [--seconds N] [--size MIB] [--only WORD] [--json FILE]
 
 How the image came into the page cache decides how fast 4 KiB writes are (ext4 keeps what was read ahead in large pieces), so before every
-measurement it is dropped and written again in pieces of 4 KiB. A loop of plain 4 KiB writes, the canary, tells whether that worked.
+measurement it is dropped and written again in pieces of 4 KiB. A loop of plain 4 KiB writes, the canary, tells whether that worked. Before
+writes are measured, as much memory as a trace may take is used and given back: where the system gives back to a host what it does not
+use, fresh memory would be measured.
+
+Where the system puts a client and its server on one processor, both are slower by a quarter, and whether it does is luck. So what has one
+connection is also measured with a processor for each.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -17,36 +23,51 @@ import sys
 import time
 
 PEER, OURS = "nbdkit file", "record -o none"
+# Those whose ratios are judged.
+JUDGED = (PEER, OURS, "record --payload hash", "record --payload write")
+
+# Memory that is used before writes are measured, in MiB.
+WARM_MIB = 3000
+
+# What a workload with one connection is called where client and server have a processor each.
+APART = ", a processor each"
 
 # Name, how fio asks, connections, what lies in the page cache.
 WORKLOADS = [
-    (f"{name}, {jobs} connection{'s' if jobs > 1 else ''}", how, jobs, "all")
+    (f"{name}, {jobs} connection{'s' if jobs > 1 else ''}{where}", how, jobs, "all")
     for name, how in [
         ("4 KiB random read, depth 32", ["--rw=randread", "--bs=4k", "--iodepth=32"]),
         ("4 KiB random write, depth 32", ["--rw=randwrite", "--bs=4k", "--iodepth=32"]),
         ("128 KiB read, depth 8", ["--rw=read", "--bs=128k", "--iodepth=8"]),
         ("128 KiB write, depth 8", ["--rw=write", "--bs=128k", "--iodepth=8"]),
     ]
-    for jobs in (1, 4)
+    for jobs, where in ((1, ""), (1, APART), (4, ""))
 ] + [
     ("4 KiB random read from the disk", ["--rw=randread", "--bs=4k", "--iodepth=32"], 1, "none"),
     ("4 KiB random read, half from the disk", ["--rw=randread", "--bs=4k", "--iodepth=32"], 1, "half"),
 ]
 
-# Name, workload's kind, against whom, and the least ratio that DESIGN wants; None where no workload is meant by name alone.
+# Name, workload's kind, against whom, and the least ratio that is wanted.
 TARGETS = [
     ("record --payload hash", "4 KiB random read, depth 32, 1 connection", PEER, 1.4),
+    ("record --payload hash", "4 KiB random read, depth 32, 1 connection" + APART, PEER, 1.4),
     ("record --payload hash", "4 KiB random write, depth 32, 1 connection", PEER, 1.15),
+    ("record --payload hash", "4 KiB random write, depth 32, 1 connection" + APART, PEER, 1.15),
     ("record --payload hash", "4 KiB random read, depth 32, 4 connections", PEER, 2.0),
     ("record --payload hash", "4 KiB random write, depth 32, 4 connections", PEER, 1.5),
     ("record --payload hash", "4 KiB random read from the disk", PEER, 1.0),
     ("record --payload hash", "4 KiB random read, half from the disk", PEER, 1.5),
-    ("record --payload hash", "4 KiB random read, depth 32, 1 connection", OURS, 0.93),
-    ("record --payload hash", "4 KiB random write, depth 32, 1 connection", OURS, 0.93),
-    ("record --payload hash", "128 KiB read, depth 8, 1 connection", OURS, 0.88),
-    ("record --payload hash", "128 KiB write, depth 8, 1 connection", OURS, 0.88),
-    ("record --payload write", "4 KiB random write, depth 32, 1 connection", OURS, 0.8),
-    ("record --payload write", "128 KiB write, depth 8, 1 connection", OURS, 0.5),
+] + [
+    (server, workload + where, OURS, wanted)
+    for server, workload, wanted in [
+        ("record --payload hash", "4 KiB random read, depth 32, 1 connection", 0.93),
+        ("record --payload hash", "4 KiB random write, depth 32, 1 connection", 0.93),
+        ("record --payload hash", "128 KiB read, depth 8, 1 connection", 0.88),
+        ("record --payload hash", "128 KiB write, depth 8, 1 connection", 0.88),
+        ("record --payload write", "4 KiB random write, depth 32, 1 connection", 0.8),
+        ("record --payload write", "128 KiB write, depth 8, 1 connection", 0.5),
+    ]
+    for where in ("", APART)
 ]
 
 
@@ -105,9 +126,21 @@ def canary(image, size):
         return count / (time.monotonic() - started)
 
 
-def fio(*words):
+def warm(place):
+    """Uses memory, and gives it back."""
+    file = os.path.join(place, "warm")
+    with open(file, "wb", buffering=0) as used:
+        for _ in range(WARM_MIB):
+            used.write(bytes(1 << 20))
+    os.remove(file)
+
+
+def fio(*words, processor=None):
     """Runs fio and gives what it says."""
-    done = subprocess.run(["fio", "--output-format=json", "--name=bench", *words], stdout=subprocess.PIPE, check=False)
+    command = ["fio", "--output-format=json", "--name=bench", *words]
+    if processor is not None:
+        command.append(f"--cpus_allowed={processor}")
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
         sys.exit(f"fio ended with {done.returncode}: fio {' '.join(words)}")
     # Before the object it may complain.
@@ -122,10 +155,12 @@ def rate(jobs):
     return total / max(longest, 1) * 1000
 
 
-def serve(command, socket):
-    """A server that listens."""
+def serve(command, socket, processor=None):
+    """A server that listens, on one processor or wherever it likes."""
     if os.path.exists(socket):
         os.remove(socket)
+    if processor is not None:
+        command = ["taskset", "--cpu-list", str(processor), *command]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     for _ in range(500):
         if os.path.exists(socket):
@@ -139,17 +174,23 @@ def serve(command, socket):
 def measure(args, image, size, command, workload):
     """Requests a second."""
     socket = os.path.join(args.place, "s")
-    _, how, jobs, cached = workload
+    name, how, jobs, cached = workload
+    theirs, ours = sorted(os.sched_getaffinity(0))[:2] if name.endswith(APART) else (None, None)
+    # What the last one left is not to be overwritten, but made anew.
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(os.path.join(args.place, "t.blkr"))
     fill(image, size, cached)
-    server = serve(command, socket)
+    if "write" in name:
+        warm(args.place)
+    server = serve(command, socket, ours)
     try:
         if cached == "all":
             limits = [f"--runtime={args.seconds}", "--time_based", "--norandommap", "--randrepeat=0"]
         else:
             # Each block once, as a second look would find it in the cache.
-            limits = [f"--io_size={min(50_000 * 4096, size)}", "--randrepeat=0"]
+            limits = [f"--io_size={size}", "--randrepeat=0"]
         words = ["--ioengine=nbd", f"--uri=nbd+unix:///?socket={socket}", f"--size={size}", "--group_reporting=0"]
-        return rate(fio(*words, *how, f"--numjobs={jobs}", *limits))
+        return rate(fio(*words, *how, f"--numjobs={jobs}", *limits, processor=theirs))
     finally:
         server.terminate()
         server.wait()
@@ -158,12 +199,15 @@ def measure(args, image, size, command, workload):
 def fronts(args, image, size):
     """Medians by workload and server, and the canaries."""
     workloads = [one for one in WORKLOADS if args.only in one[0]]
+    if len(os.sched_getaffinity(0)) < 2:
+        workloads = [one for one in workloads if not one[0].endswith(APART)]
     commands = servers(args, image, os.path.join(args.place, "s"))
-    found = {one[0]: {name: [] for name in commands} for one in workloads}
+    compared = {one[0]: [name for name in commands if name in JUDGED or not one[0].endswith(APART)] for one in workloads}
+    found = {one: {name: [] for name in names} for one, names in compared.items()}
     canaries = []
     for turn in range(args.rounds):
         for workload in workloads:
-            names = list(commands)
+            names = compared[workload[0]]
             # Nobody is always the first.
             for name in names[turn % len(names):] + names[:turn % len(names)]:
                 found[workload[0]][name].append(measure(args, image, size, commands[name], workload))

@@ -7,7 +7,7 @@
 #   tests/bench/front.sh [--rounds N] [--seconds N] [--size MIB] [--only WORD] [--json FILE]
 #
 # The servers take turns, each in every round, and the medians of the rounds are compared. --only picks what has WORD in its name.
-# Needs fio, nbdkit and qemu-nbd, and three times the size of the image below target/bench.
+# Needs fio, nbdkit and qemu-nbd, and 5 GiB below target/bench.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/prepare.sh"
 
