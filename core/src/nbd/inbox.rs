@@ -3,6 +3,8 @@
 //! No socket here: the caller reads into the room that it is given. Invariant: the room grows with what was
 //! really received, never with what a peer claims.
 
+use std::collections::VecDeque;
+
 use bytes::{Buf, Bytes};
 
 /// Bytes that one receive asks for.
@@ -13,6 +15,9 @@ const RECEIVE_BYTES_MIN: usize = 64 << 10;
 
 /// A longer buffer is not kept for another time, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
+
+/// Buffers that are waited for, at most: as much as a log is usually behind.
+const SPENT_MAX: usize = 16;
 
 /// A shorter payload is copied, so that it does not keep the whole receive buffer alive, in bytes.
 const SHARED_BYTES_MIN: usize = 4096;
@@ -27,7 +32,7 @@ pub(super) struct Inbox {
     shared: Bytes,
     /// The last such buffers, the newest first: to be used again when nobody has a payload of theirs any more. The system
     /// gives memory page by page, and that would cost as much as what is received into it.
-    spent: [Bytes; 2],
+    spent: VecDeque<Bytes>,
 }
 
 impl Inbox {
@@ -56,8 +61,8 @@ impl Inbox {
         if self.shared.is_empty() {
             self.shared = Bytes::from(std::mem::take(&mut self.growing));
             if self.shared.len() <= KEPT_BYTES_MAX {
-                self.spent.swap(0, 1);
-                self.spent[0] = self.shared.slice(..1);
+                self.spent.truncate(SPENT_MAX - 1);
+                self.spent.push_front(self.shared.slice(..1));
             }
             self.shared.advance(std::mem::take(&mut self.start));
         }
@@ -89,18 +94,34 @@ impl Inbox {
 
     /// A buffer that was used before, if nobody needs it any more; else a new one.
     fn empty_buffer(&mut self) -> Vec<u8> {
-        for spent in &mut self.spent {
-            match std::mem::take(spent).try_into_mut() {
+        // What nobody keeps is free at once, and is warm still.
+        if let Some(newest) = self.spent.pop_front() {
+            match emptied(newest) {
                 Ok(buffer) => {
-                    let mut buffer = Vec::from(buffer);
-                    buffer.clear();
+                    // So many need not be waited for.
+                    self.spent.pop_back();
                     return buffer;
                 }
-                Err(needed) => *spent = needed,
+                Err(needed) => self.spent.push_front(needed),
             }
         }
-        Vec::new()
+        // What a log keeps comes back in order.
+        match self.spent.pop_back().map(emptied) {
+            Some(Ok(buffer)) => buffer,
+            Some(Err(needed)) => {
+                self.spent.push_back(needed);
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
     }
+}
+
+/// The memory behind `spent`, or `spent` if somebody needs it.
+fn emptied(spent: Bytes) -> Result<Vec<u8>, Bytes> {
+    let mut buffer = Vec::from(spent.try_into_mut()?);
+    buffer.clear();
+    Ok(buffer)
 }
 
 #[cfg(test)]
@@ -133,6 +154,36 @@ mod tests {
         assert_eq!(inbox.unread(), [8; 1000]);
         assert_eq!(inbox.unread().as_ptr(), first);
         assert_eq!(other, [8; 8000][..]);
+    }
+
+    #[test]
+    fn buffers_that_a_log_keeps_for_a_while_are_used_in_turn_and_forgotten_when_one_is_enough() {
+        let mut inbox = Inbox::default();
+        let mut kept = VecDeque::new();
+        let mut addresses = std::collections::BTreeSet::new();
+        for _ in 0..100 {
+            inbox.room(0).extend_from_slice(&[7; 8192]);
+            addresses.insert(inbox.unread().as_ptr());
+            kept.push_back(inbox.take(8192));
+            if kept.len() > 5 {
+                kept.pop_front();
+            }
+        }
+        assert!(addresses.len() <= 7, "{} buffers for five that are kept", addresses.len());
+        drop(kept);
+        for _ in 0..SPENT_MAX {
+            inbox.room(0).extend_from_slice(&[7; 8192]);
+            drop(inbox.take(8192));
+        }
+        assert!(inbox.spent.len() <= 1);
+        // Of those that do not come back not more and more are kept.
+        let lost: Vec<_> = (0..100)
+            .map(|_| {
+                inbox.room(0).extend_from_slice(&[7; 8192]);
+                inbox.take(8192)
+            })
+            .collect();
+        assert_eq!((lost.len(), inbox.spent.len()), (100, SPENT_MAX));
     }
 
     #[test]
