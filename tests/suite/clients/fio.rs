@@ -73,3 +73,61 @@ fn writes_and_discards_that_follow_each_other_are_all_recorded() {
     assert_eq!(trace.count("discard"), ios(&report, "trim"));
     assert_replays(&sandbox);
 }
+
+/// Takes a file out of the page cache.
+fn make_cold(sandbox: &Sandbox, name: &str) {
+    let file = std::fs::File::open(sandbox.path(name)).unwrap();
+    file.sync_all().unwrap();
+    rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
+}
+
+#[test]
+fn what_the_disk_is_asked_for_is_what_the_page_cache_says_later() {
+    for how in ["", "--direct"] {
+        let sandbox = Sandbox::new();
+        sandbox.solid("disk.img", 9, 16 * MIB);
+        sandbox.copy("disk.img", "before.img");
+        make_cold(&sandbox, "disk.img");
+        // Each block once, so that each is cold; long ones and short ones.
+        let fio = "fio --name=job --ioengine=nbd --uri={uri} --output=fio.txt --rw=randrw --bsrange=4k-128k --iodepth=32 \
+                   --numjobs=2 --offset_increment=50% --size=50%";
+        sandbox
+            .blkreplay(&format!("record disk.img -o t.blkr --write {how} -- {fio}"))
+            .finish()
+            .succeeds();
+        let trace = Trace::whole(&sandbox, "t.blkr");
+        assert!(trace.failures().is_empty(), "{:?}", trace.failures());
+        assert_eq!(trace.bytes("read") + trace.bytes("write"), 16 * MIB);
+        // Each read is compared with what was read then.
+        assert_replays(&sandbox);
+    }
+}
+
+#[test]
+fn a_read_that_waits_for_the_disk_goes_through_a_ring_and_one_that_does_not_needs_none() {
+    let sandbox = Sandbox::new();
+    // Its beginning is looked at when it is opened.
+    sandbox.solid("disk.img", 9, 4 * MIB);
+    // The client holds its connection until somebody has looked.
+    let client = sandbox.script(
+        "client.sh",
+        "qemu-io -r -f raw -c 'read -q 2M 4k' -c 'read -q 3M 4k' -c 'sleep 60000' \"$BLKREPLAY_URI\" >/dev/null &
+         for look in $(seq 200); do
+             sleep 0.01
+             if ls -l /proc/$PPID/fd | grep -q io_uring; then echo ring >found; break; fi
+         done
+         kill $!",
+    );
+    for (is_cold, found) in [(true, true), (false, false)] {
+        if is_cold {
+            make_cold(&sandbox, "disk.img");
+        }
+        let _ = std::fs::remove_file(sandbox.path("found"));
+        let record = sandbox.blkreplay(&format!(
+            "record disk.img -o t.blkr --force --fingerprint none -- {client}"
+        ));
+        record.finish();
+        assert_eq!(Trace::whole(&sandbox, "t.blkr").count("read"), 2);
+        assert_eq!(sandbox.path("found").exists(), found, "cold: {is_cold}");
+    }
+}
