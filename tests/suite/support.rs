@@ -212,12 +212,6 @@ impl Invocation {
         self.start().finish()
     }
 
-    /// The same, for what has much to do.
-    #[track_caller]
-    pub(crate) fn finish_within(self, limit: Duration) -> Finished {
-        self.start().finish_within(limit)
-    }
-
     /// Starts it. Its output goes to files, so that nobody waits for a reader.
     #[track_caller]
     pub(crate) fn start(mut self) -> Running {
@@ -296,7 +290,7 @@ impl Running {
 
     /// The same, for what has much to do.
     #[track_caller]
-    fn finish_within(mut self, limit: Duration) -> Finished {
+    pub(crate) fn finish_within(mut self, limit: Duration) -> Finished {
         let started = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {

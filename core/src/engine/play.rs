@@ -85,12 +85,6 @@ impl<R: Read + Seek + Send> Source for Reader<R> {
 }
 
 impl Play {
-    /// Room for what the conductor says, with a log where this replay has one.
-    pub(super) fn output(&self) -> Output {
-        let log = if self.recorder.is_some() { Log::default() } else { Log::off() };
-        Output { log, ..Output::default() }
-    }
-
     /// Waits while the replay's own log is too far behind.
     pub(super) fn wait_for_log(&self) {
         if let Some(recorder) = &self.recorder {
@@ -185,7 +179,7 @@ impl Engine {
         let Mode::Replay(play) = &self.mode else { return None };
         let mut state = self.lock();
         let now = self.now();
-        let mut out = play.output();
+        let mut out = Output::with_log(play.recorder.is_some());
         let result = act(state.conductor.as_mut()?, now, &mut out);
         self.apply(play, &mut state, out, &play.player);
         drop(state);
@@ -224,7 +218,7 @@ impl Engine {
         }
         let mut state = self.lock();
         let now = self.now();
-        let mut out = play.output();
+        let mut out = Output::with_log(play.recorder.is_some());
         let enabled = state.enabled;
         let Some(conductor) = state.conductor.as_mut() else { return };
         if let Some(error) = trouble {
@@ -297,7 +291,7 @@ impl Engine {
         }
         let mut state = self.lock_soon();
         let now = self.now();
-        let mut out = play.output();
+        let mut out = Output::with_log(play.recorder.is_some());
         let Some(conductor) = state.conductor.as_mut() else { return false };
         if let Some(error) = trouble {
             conductor.fail(error, now, &mut out);

@@ -273,7 +273,7 @@ impl Engine {
     ) -> bool {
         let mut state = self.lock_soon();
         let now = self.now();
-        let mut out = play.output();
+        let mut out = Output::with_log(play.recorder.is_some());
         let done = state.conductor.as_mut().is_some_and(|conductor| act(conductor, now, &mut out));
         let any = done || !out.work.is_empty();
         self.apply(play, &mut state, out, &play.player);

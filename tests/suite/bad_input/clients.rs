@@ -81,7 +81,7 @@ impl Server {
     pub(super) fn still_serves_on_within(self, image: &str, limit: Duration) -> Trace {
         let (sandbox, trace) = self.serves_once_more().end();
         let replay = sandbox.blkreplay(&format!("replay t.blkr {image} --write"));
-        replay.finish_within(limit).succeeds();
+        replay.start().finish_within(limit).succeeds();
         sandbox.assert_same(image, "disk.img");
         trace
     }

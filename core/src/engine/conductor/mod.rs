@@ -73,6 +73,14 @@ pub(in crate::engine) struct Output {
     pub(in crate::engine) due: Vec<(usize, AsyncEvent)>,
 }
 
+impl Output {
+    /// Nothing yet; where no log is kept, nothing is put there.
+    pub(in crate::engine) fn with_log(is_kept: bool) -> Output {
+        let log = if is_kept { Log::default() } else { Log::off() };
+        Output { log, ..Output::default() }
+    }
+}
+
 /// A disk of the replay.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Stage {

@@ -115,7 +115,7 @@ impl Monitor {
         play.wait_for_log();
         let mut state = self.engine.lock();
         let now = self.engine.now();
-        let mut out = play.output();
+        let mut out = Output::with_log(play.recorder.is_some());
         let conductor = state.conductor.as_mut().expect("a replay has one from its begin");
         let result = act(conductor, now, &mut out);
         let more = conductor.needs_player();
