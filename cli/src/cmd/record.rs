@@ -60,7 +60,7 @@ Examples:
   blkreplay record disk.img -o t.blkr --listen tcp:0.0.0.0:10809 --tls-cert c.pem --tls-key k.pem
   blkreplay record disk.img -o t.blkr --inspect -- ./client.sh    and look at it meanwhile
   blkreplay record nbd://host/disk -o t.blkr -- ./client.sh    the export of another server
-  blkreplay record 'nbds://host/disk?tls-certificates=DIR' -o t.blkr -- ./client.sh    the same under TLS
+  blkreplay record 'nbds://host/disk?tls-certificates=DIR' -o t.blkr -- ./client.sh    under TLS
   blkreplay record 'nbd+unix:///disk?socket=/run/d.sock' -o t.blkr --write -- ./client.sh
 
 Exit codes: the status of COMMAND (127 not found, 126 not executable, 128+n ended by signal n); \

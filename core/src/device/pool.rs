@@ -215,6 +215,7 @@ impl Drop for Job {
 
 /// One worker's requests. Those that must wait are gathered until `kick`, so that a batch costs one lock.
 struct PoolQueue {
+    /// First, so that it is dropped before the image whose descriptors it uses.
     ring: Way,
     pool: Arc<Pool>,
     inbox: Arc<Inbox>,
