@@ -300,6 +300,33 @@ mod tests {
     }
 
     #[test]
+    fn what_a_shrunken_file_lacks_is_an_io_error_through_a_queue_too() {
+        use crate::device::{BlockDevice, Doorbell, Pool, Submission};
+        use crate::request::{Flags, Operation, Request};
+        let (_directory, image) = cut_in_half();
+        let doorbell = std::sync::Arc::new(Doorbell::new().unwrap());
+        let mut queue = Pool::new(image, 1).open_queue(std::sync::Arc::clone(&doorbell));
+        for (tag, offset) in [(1, SIZE / 2 - 50), (2, SIZE - 100), (3, 0)] {
+            let range = ByteRange::new(offset, 100);
+            let request = Request { operation: Operation::Read, range, flags: Flags::NONE };
+            queue.submit(Submission { tag, request, data: bytes::Bytes::new() });
+        }
+        queue.kick();
+        let mut results = Vec::new();
+        while queue.in_flight() > 0 {
+            doorbell.clear();
+            let mut completions = Vec::new();
+            queue.poll(&mut completions);
+            results.extend(completions.into_iter().map(|one| (one.tag, one.result)));
+            if queue.in_flight() > 0 {
+                doorbell.wait(std::time::Duration::from_mins(1));
+            }
+        }
+        results.sort_unstable_by_key(|(tag, _)| *tag);
+        assert_eq!(results, [(1, Err(Errno::EIO)), (2, Err(Errno::EIO)), (3, Ok(()))]);
+    }
+
+    #[test]
     fn what_a_shrunken_file_lacks_is_an_io_error() {
         let (_directory, image) = cut_in_half();
         let mut buffer = [0; 100];

@@ -291,8 +291,12 @@ impl PoolQueue {
         };
         let fits = |place: &Place<'_>| place.align > 1 || range.length <= RING_READ_BYTES_MAX;
         let Some(place) = place.filter(fits) else { return Err((submission, buffer)) };
-        let ring = self.ring.made(&self.inbox.doorbell).filter(|ring| ring.has_room());
-        let Some(ring) = ring else { return Err((submission, buffer)) };
+        let Some(ring) = self.ring.made(&self.inbox.doorbell) else {
+            return Err((submission, buffer));
+        };
+        if !ring.has_room() {
+            return Err((submission, buffer));
+        }
         let memory = match operation {
             Operation::Read if place.align == 1 => Aligned::from(buffer),
             Operation::Read => Aligned::zeroed(index(range.length), place.align),

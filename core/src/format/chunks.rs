@@ -223,14 +223,12 @@ impl<R: Read + Seek> Chunks<R> {
         chunk: &Chunk,
         room: Vec<u8>,
     ) -> Result<Result<Vec<u8>, Damage>, ReadError> {
-        let header = &chunk.header;
-        if header.codec == ZSTD {
-            let stored = self.stored(chunk)?;
-            let unpack = |stored: Vec<u8>| unpack(&stored, header.raw_len as usize, room);
-            return Ok(stored.and_then(|stored| Ok(unpack(stored)?)));
-        }
-        let stored = self.stored_into(chunk, room)?;
-        Ok(stored.and_then(|stored| unpacked(header, stored)))
+        let (stored, unpacked_into) = match chunk.header.codec {
+            STORED => (room, Vec::new()),
+            _ => (Vec::new(), room),
+        };
+        let stored = self.stored_into(chunk, stored)?;
+        Ok(stored.and_then(|stored| unpacked(&chunk.header, stored, unpacked_into)))
     }
 
     /// The body of `chunk` as it lies in the file, checked.
@@ -279,11 +277,15 @@ impl<R: Read + Seek> Chunks<R> {
     }
 }
 
-/// The body of a chunk with this header, unpacked.
-pub(super) fn unpacked(header: &ChunkHeader, stored: Vec<u8>) -> Result<Vec<u8>, Damage> {
+/// The body of a chunk with this header, unpacked, in the memory of `room` as far as that goes.
+pub(super) fn unpacked(
+    header: &ChunkHeader,
+    stored: Vec<u8>,
+    room: Vec<u8>,
+) -> Result<Vec<u8>, Damage> {
     let wanted = header.raw_len as usize;
     if header.codec == ZSTD {
-        return Ok(unpack(&stored, wanted, Vec::new())?);
+        return Ok(unpack(&stored, wanted, room)?);
     }
     if stored.len() == wanted {
         return Ok(stored);

@@ -194,7 +194,7 @@ impl<R: Read + Seek> Scan<R> {
             let body = self.unpack_wanted(&stored, wanted, &malformed)?;
             return self.batcher.columns(header, &body).map_err(malformed);
         }
-        let body = unpacked(header, stored)?;
+        let body = unpacked(header, stored, Vec::new())?;
         if header.encoding == ENCODING_COLUMNS {
             self.batcher.columns(header, &body).map_err(malformed)
         } else {

@@ -16,7 +16,7 @@ const RECEIVE_BYTES_MIN: usize = 64 << 10;
 /// A longer buffer is not kept for another time, in bytes.
 const KEPT_BYTES_MAX: usize = 512 << 10;
 
-/// Buffers that are waited for, at most: as much as a log is usually behind.
+/// Buffers that are waited for, at most: half of what a log may be behind.
 const SPENT_MAX: usize = 16;
 
 /// A shorter payload is copied, so that it does not keep the whole receive buffer alive, in bytes.
