@@ -85,7 +85,7 @@ impl Secure for TlsOutward {
 fn authority_in(directory: &Path) -> Result<RootCertStore, Failure> {
     let path = directory.join("ca-cert.pem");
     files::authorities(&path).map_err(|failure| {
-        let what = "tls-certificates names a directory with ca-cert.pem, of who signs certificates of servers";
+        let what = "tls-certificates names a directory with ca-cert.pem, the certificate of the authority that signed the server's";
         if path.exists() { failure } else { failure.hint(what) }
     })
 }
